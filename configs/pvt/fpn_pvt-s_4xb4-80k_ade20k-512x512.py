@@ -1,0 +1,6 @@
+_base_ = './fpn_pvt-t_4xb4-80k_ade20k-512x512.py'
+model = dict(
+    backbone=dict(
+        arch='small', init_cfg=dict(checkpoint='checkpoints/pvt_small.pth')
+    )
+)

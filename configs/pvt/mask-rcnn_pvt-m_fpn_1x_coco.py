@@ -1,0 +1,8 @@
+_base_ = './mask-rcnn_pvt-t_fpn_1x_coco.py'
+model = dict(
+    backbone=dict(
+        arch='medium',
+        drop_path_rate=0.0,
+        init_cfg=dict(checkpoint='checkpoints/pvt_medium.pth'),
+    )
+)

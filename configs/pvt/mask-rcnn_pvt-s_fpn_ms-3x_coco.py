@@ -1,0 +1,6 @@
+_base_ = './mask-rcnn_pvt-t_fpn_ms-3x_coco.py'
+model = dict(
+    backbone=dict(
+        arch='small', init_cfg=dict(checkpoint='checkpoints/pvt_small.pth')
+    )
+)

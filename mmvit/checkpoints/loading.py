@@ -1,0 +1,174 @@
+"""Loading that says what it could not place instead of going on from noise."""
+
+import logging
+import os.path as osp
+
+import torch
+from mmengine.logging import print_log
+from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
+from torch import Tensor, nn
+
+try:  # mmengine 0.10.7 and older know no list of safe globals
+    from mmengine.runner.checkpoint import get_torch_safe_globals
+except ImportError:
+    get_torch_safe_globals = list
+
+_SHOWN = 5
+
+
+def _names(keys: list[str]) -> str:
+    shown = ', '.join(keys[:_SHOWN])
+    more = len(keys) - _SHOWN
+    return f'{shown} and {more} more' if more > 0 else shown
+
+
+def read_state_dict(path: str) -> dict[str, Tensor]:
+    """Read the weights in a file without executing anything that it holds.
+
+    Args:
+        path: A file written by torch.save: a state dict, or a checkpoint that
+            holds one under `state_dict` or `model`. A URL is fetched first.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read safely, or holds no weights.
+    """
+    if '://' in path:
+        content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    else:
+        if not osp.isfile(path):
+            raise FileNotFoundError(f'no checkpoint at {path}')
+        try:
+            with torch.serialization.safe_globals(get_torch_safe_globals()):
+                content = torch.load(
+                    path, map_location='cpu', weights_only=True
+                )
+        except Exception as error:
+            raise ValueError(
+                f'{path} cannot be read as a checkpoint of plain weights: it '
+                'is truncated, or holds objects that only code could make '
+                f'({error})'
+            ) from error
+    for key in ('state_dict', 'model'):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(value, Tensor) for value in content.values())
+    ):
+        raise ValueError(f'{path} holds no state dict')
+    return {
+        key.removeprefix('module.'): value for key, value in content.items()
+    }
+
+
+def check_match(
+    module: nn.Module,
+    state_dict: dict[str, Tensor],
+    source: str,
+    min_matched: float,
+    allow_shapes: bool = False,
+) -> None:
+    """Check that weights fit a module before they are loaded into it.
+
+    Args:
+        module: What the weights are for.
+        state_dict: The weights.
+        source: Where they come from, for the message.
+        min_matched: Share of the module's parameters, counted by tensors,
+            that must be found with their shape.
+        allow_shapes: Whether a tensor of another shape is left out like a
+            missing one, as the head of another data set is; else it is an
+            error.
+
+    Raises:
+        ValueError: If too little fits; names what does not.
+    """
+    own = {
+        name: tuple(value.shape) for name, value in module.named_parameters()
+    }
+    missing = [name for name in own if name not in state_dict]
+    misshapen = [
+        f'{name} {tuple(state_dict[name].shape)} instead of {shape}'
+        for name, shape in own.items()
+        if name in state_dict and not _fits(module, name, state_dict[name])
+    ]
+    unexpected = [
+        name for name in state_dict if name not in module.state_dict()
+    ]
+    matched = len(own) - len(missing) - len(misshapen)
+    report = (
+        f'{source}: {matched} of {len(own)} parameters of '
+        f'{type(module).__name__} found'
+    )
+    for what, keys in (
+        ('missing', missing),
+        ('of another shape', misshapen),
+        ('not used', unexpected),
+    ):
+        if keys:
+            report += f'; {what}: {_names(keys)}'
+    too_few = matched < min_matched * len(own) or not matched
+    if too_few or (misshapen and not allow_shapes):
+        raise ValueError(
+            f'{report}. The file belongs to another architecture or size, or '
+            'its keys need another prefix or a conversion '
+            '(tools/model_converters/convert_checkpoint.py).'
+        )
+    print_log(
+        report,
+        logger='current',
+        level=logging.WARNING if missing or misshapen else logging.INFO,
+    )
+
+
+def _fits(module: nn.Module, name: str, value: Tensor) -> bool:
+    own = module.get_parameter(name)
+    if own.shape == value.shape:
+        return True
+    owner = module.get_submodule(name.rpartition('.')[0])
+    # Position tables of another grid are resized while they are loaded.
+    return (
+        hasattr(owner, 'resize')
+        and own.dim() == value.dim()
+        and (own.shape[-1] == value.shape[-1])
+    )
+
+
+def load_pretrained(
+    module: nn.Module,
+    checkpoint: str,
+    prefix: str | None = None,
+    min_matched: float = 0.9,
+) -> None:
+    """Load pre-trained weights into a module.
+
+    Args:
+        module: What to load into.
+        checkpoint: File or URL.
+        prefix: What the module's keys begin with in the file, such as
+            'backbone.'; None takes the keys as they are.
+        min_matched: See `check_match`. Parameters that pre-training has no
+            use for, such as the output norms of a detector, may be missing.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file does not fit.
+    """
+    state_dict = read_state_dict(checkpoint)
+    if prefix:
+        prefix = prefix.rstrip('.') + '.'
+        chosen = {
+            key.removeprefix(prefix): value
+            for key, value in state_dict.items()
+            if key.startswith(prefix)
+        }
+        if not chosen:
+            raise ValueError(
+                f'{checkpoint} has no key that begins with {prefix!r}; its '
+                f'keys begin like {_names(list(state_dict))}'
+            )
+        state_dict = chosen
+    check_match(module, state_dict, checkpoint, min_matched)
+    load_state_dict(module, state_dict, strict=False, logger='silent')

@@ -1,0 +1,15 @@
+from .hooks import (
+    CheckClassesHook,
+    CheckWeightsHook,
+    DrawHook,
+    SafeCheckpointHook,
+)
+from .runner import GuardedRunner
+
+__all__ = [
+    'CheckClassesHook',
+    'CheckWeightsHook',
+    'DrawHook',
+    'GuardedRunner',
+    'SafeCheckpointHook',
+]

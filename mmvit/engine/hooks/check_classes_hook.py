@@ -1,0 +1,73 @@
+from collections.abc import Iterator
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmvit.registry import HOOKS
+
+from ..data_checks import check_masks
+
+# Heads whose `num_classes` is not the data set's.
+_OTHER_CLASSES = ('FusedSemanticHead',)
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, module in model.named_modules():
+        last = name.rpartition('.')[2]
+        numbered = name.split('.')[-2:][0] if last.isdigit() else last
+        if (
+            'head' in numbered
+            and 'rpn' not in numbered
+            and isinstance(getattr(module, 'num_classes', None), int)
+            and type(module).__name__ not in _OTHER_CLASSES
+        ):
+            yield name, module
+
+
+@HOOKS.register_module()
+class CheckClassesHook(Hook):
+    """Compares the classes of model and data before the first iteration.
+
+    Args:
+        num_masks: How many masks of a segmentation set are read.
+    """
+
+    def __init__(self, num_masks: int = 50) -> None:
+        self.num_masks = num_masks
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training and validation data.
+
+        Raises:
+            ValueError: If a head's `num_classes` is not the data set's, or a
+                mask holds a label that is no class.
+        """
+        self._check(runner, 'train_dataloader', runner.train_dataloader)
+        if runner._val_loop is not None:
+            self._check(runner, 'val_dataloader', runner.val_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the test data; raises as `before_train`."""
+        self._check(runner, 'test_dataloader', runner.test_dataloader)
+
+    def _check(self, runner: Runner, key: str, dataloader: object) -> None:
+        dataset: Dataset = dataloader.dataset
+        classes = getattr(dataset, 'metainfo', {}).get('classes')
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        if not classes:
+            return
+        for name, head in _heads(model):
+            if head.num_classes != len(classes):
+                shown = ', '.join(classes[:10])
+                raise ValueError(
+                    f'model.{name}.num_classes is {head.num_classes}, but '
+                    f'{key}.dataset has {len(classes)} classes ({shown}'
+                    f'{", ..." if len(classes) > 10 else ""}): make them '
+                    'agree'
+                )
+        check_masks(dataset, len(classes), self.num_masks)

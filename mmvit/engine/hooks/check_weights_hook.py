@@ -1,0 +1,53 @@
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmvit.checkpoints import check_match
+from mmvit.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CheckWeightsHook(Hook):
+    """Stops a run whose checkpoint does not fit its model.
+
+    mmengine loads what matches and logs the rest: a test of random weights
+    then prints a metric. Here a test and a resumed training need every
+    parameter; a training that starts from other weights (`load_from`) needs a
+    share of them, and heads of another size may stay as they are.
+
+    Args:
+        min_matched: That share, counted by tensors.
+    """
+
+    # After the EMA hook, which swaps the weights that will be loaded.
+    priority = 'VERY_LOW'
+
+    def __init__(self, min_matched: float = 0.5) -> None:
+        self.min_matched = min_matched
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare names and shapes.
+
+        Raises:
+            ValueError: If too little fits; names what does not.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        weights = checkpoint.get('state_dict', checkpoint)
+        # In a test the training loop is not built.
+        fine_tunes = (
+            not runner._resume
+            and runner._train_loop is not None
+            and (not isinstance(runner._train_loop, dict))
+        )
+        check_match(
+            model,
+            {
+                key.removeprefix('module.'): value
+                for key, value in weights.items()
+            },
+            source=str(runner._load_from),
+            min_matched=self.min_matched if fine_tunes else 1.0,
+            allow_shapes=fine_tunes,
+        )

@@ -1,0 +1,196 @@
+"""The Runner that our configs ask for with one line, `runner_type`."""
+
+import os.path as osp
+from datetime import timedelta
+
+import torch.distributed
+from mmengine.device import get_device
+from mmengine.dist import is_distributed
+from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmvit.registry import RUNNERS
+
+from .checkpointing import ATOMIC, newest_checkpoint
+from .data_checks import check_categories, check_paths
+from .sampling import count_bad_samples, guard_dataloader
+
+# Hooks that are on unless a config sets them to None under `default_hooks`.
+_GUARDS = {
+    'check_classes': dict(type='mmvit.CheckClassesHook'),
+    'check_weights': dict(type='mmvit.CheckWeightsHook'),
+}
+
+
+@RUNNERS.register_module()
+class GuardedRunner(Runner):
+    """mmengine's Runner, without the ways in which it loses work silently.
+
+    A config of any OpenMMLab library uses it with
+    `runner_type = 'mmvit.GuardedRunner'`. What it changes:
+
+    - each sample's augmentation is seeded by (seed, epoch, position), so it
+      differs from epoch to epoch and depends neither on the number of worker
+      processes nor on that of GPUs;
+    - a sample that cannot be loaded is named; `max_bad_samples` in a
+      dataloader's dict lets that many be skipped in training;
+    - missing files and annotation files whose categories are not the classes
+      are reported before anything is loaded, wrong class counts and labels
+      before the first iteration (`CheckClassesHook`), weights that do not fit
+      before they are used (`CheckWeightsHook`);
+    - a checkpoint is written aside, synced and renamed; older ones are
+      removed after that (`SafeCheckpointHook`);
+    - `resume` takes the newest file that can be read, and without one is an
+      error; `resume='auto'` starts anew then;
+    - several processes train on a CPU (gloo) with the same config.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self._resume and self._load_from is None:
+            self._load_from = newest_checkpoint(self.work_dir)
+            if self._load_from is None and self._resume != 'auto':
+                raise FileNotFoundError(
+                    f'nothing to resume from: {self.work_dir} holds no '
+                    'checkpoint that can be read. Leave --resume out to '
+                    'start anew, or name a file with it'
+                )
+            self._resume = self._load_from is not None
+            self.logger.info(
+                f'Resume from {self._load_from}'
+                if self._resume
+                else f'{self.work_dir} holds no checkpoint: start anew'
+            )
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up the environment, on a CPU with gloo."""
+        if self.distributed and not is_distributed() and get_device() == 'cpu':
+            if self._launcher != 'pytorch':
+                raise ValueError(
+                    f'launcher {self._launcher!r} needs GPUs, and none is '
+                    'visible: on CPUs use --launcher pytorch with torchrun'
+                )
+            timeout = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
+            torch.distributed.init_process_group(
+                'gloo', timeout=timedelta(seconds=timeout)
+            )
+        super().setup_env(env_cfg)
+
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: nn.Module
+    ) -> nn.Module:
+        """Wrap the model for several processes, also without GPUs."""
+        if (
+            self.distributed
+            and get_device() == 'cpu'
+            and not is_model_wrapper(model)
+        ):
+            self.logger.warning(
+                'SyncBatchNorm needs GPUs: on a CPU each process normalises '
+                'with the statistics of its own images'
+            )
+            model = revert_sync_batchnorm(model)
+            model_wrapper_cfg = dict(
+                dict(
+                    type='MMDistributedDataParallel',
+                    broadcast_buffers=False,
+                    find_unused_parameters=self.cfg.get(
+                        'find_unused_parameters', False
+                    ),
+                ),
+                **(model_wrapper_cfg or {}),
+                device_ids=None,
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict,
+        seed: int | None = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """Build a dataloader whose samples are seeded and whose errors name
+        files.
+
+        Args:
+            dataloader: As for mmengine; `max_bad_samples` in it is the number
+                of different samples that may fail to load in training (0:
+                the first one stops the run).
+            seed: The run's seed.
+            diff_rank_seed: See mmengine.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        cfg = dict(dataloader)
+        max_bad_samples = cfg.pop('max_bad_samples', 0)
+        if not cfg.get('num_workers', 0):
+            cfg['persistent_workers'] = False
+        if isinstance(cfg['dataset'], dict):
+            check_categories(cfg['dataset'])
+        loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
+        guard_dataloader(loader, seed or 0, max_bad_samples)
+        return loader
+
+    def build_train_loop(self, loop: dict) -> object:
+        """Build the training loop once all data that it needs are there."""
+        check_paths('train_dataloader', self._train_dataloader)
+        check_paths('val_dataloader', self._val_dataloader)
+        return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop: dict) -> object:
+        """Build the validation loop once its data are there."""
+        check_paths('val_dataloader', self._val_dataloader)
+        return super().build_val_loop(loop)
+
+    def build_test_loop(self, loop: dict) -> object:
+        """Build the test loop once its data are there."""
+        check_paths('test_dataloader', self._test_dataloader)
+        return super().build_test_loop(loop)
+
+    def train(self) -> nn.Module:
+        """Train, and say at the end how many samples were skipped."""
+        model = super().train()
+        count = count_bad_samples(self.train_dataloader)
+        if count:
+            self.logger.warning(
+                f'{count} samples could not be loaded and were skipped; the '
+                'log names them'
+            )
+        return model
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register the default hooks with the guards among them."""
+        hooks = {**_GUARDS, **(hooks or {})}
+        hooks = {
+            name: hook
+            for name, hook in hooks.items()
+            if hook is not None or name not in _GUARDS
+        }
+        checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
+        if isinstance(checkpoint, dict) and checkpoint['type'] in (
+            'CheckpointHook',
+            CheckpointHook,
+        ):
+            hooks['checkpoint'] = {
+                **checkpoint,
+                'type': 'mmvit.SafeCheckpointHook',
+            }
+        super().register_default_hooks(hooks)
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        *args,
+        backend_args: dict | None = None,
+        **kwargs,
+    ) -> None:
+        """Save a checkpoint so that a kill leaves the last good one."""
+        if backend_args is None and '://' not in osp.join(out_dir, filename):
+            backend_args = dict(backend=ATOMIC)
+        super().save_checkpoint(
+            out_dir, filename, *args, backend_args=backend_args, **kwargs
+        )

@@ -1,0 +1,1 @@
+from .backbones import *  # noqa: F403

@@ -1,0 +1,293 @@
+"""Pyramid Vision Transformer.
+
+`Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without
+Convolutions <https://arxiv.org/abs/2102.12122>`_. Differs from the release:
+
+- any input size: what a stride does not divide is padded, and every position
+  table is resized from its own grid;
+- the class token, stage 4 only, travels as one more token of a map of height
+  1, since that stage reads no neighbourhoods;
+- one file for all tasks.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmvit.registry import MODELS
+
+from ..layers import (
+    Mlp,
+    PatchEmbed,
+    PositionTable,
+    attention,
+    merge_heads,
+    split_heads,
+)
+from .pyramid import PyramidBackbone
+
+
+class SpatialReductionAttention(BaseModule):
+    """Self-attention with keys and values from a reduced map.
+
+    Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
+
+    Args:
+        embed_dims: Channels C of input and output.
+        num_heads: Heads h.
+        sr_ratio: R, the side of the square of tokens that becomes one key; 1
+            takes the map as it is.
+        qkv_bias: Whether the projections to q, k and v have a bias.
+        attn_drop_rate: Dropout of the attention weights.
+        drop_rate: Dropout of the output.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C).
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        sr_ratio: int,
+        qkv_bias: bool = True,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.attn_drop_rate = attn_drop_rate
+        self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
+        self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
+        self.reduction = (
+            PatchEmbed(embed_dims, embed_dims, sr_ratio)
+            if sr_ratio > 1
+            else nn.Identity()
+        )
+        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.proj_drop = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = split_heads(self.q(x), self.num_heads)
+        k, v = self.kv(self.reduction(x)).chunk(2, dim=-1)
+        out = attention(
+            q,
+            split_heads(k, self.num_heads),
+            split_heads(v, self.num_heads),
+            drop_rate=self.attn_drop_rate if self.training else 0.0,
+        )
+        out = merge_heads(out, x.shape[1:3])
+        return self.proj_drop(self.proj(out))
+
+
+class PVTBlock(BaseModule):
+    """Spatial-reduction attention and an MLP, each normalised first.
+
+    Args:
+        embed_dims: Channels C of input and output.
+        mlp_ratio: Hidden channels of the MLP as a multiple of C.
+        drop_rate: Dropout of the MLP.
+        drop_path_rate: Probability that a branch is left out for an image.
+        **attn_cfg: Arguments of `SpatialReductionAttention`.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C).
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        mlp_ratio: float,
+        drop_rate: float,
+        drop_path_rate: float,
+        **attn_cfg,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn = SpatialReductionAttention(
+            embed_dims, drop_rate=drop_rate, **attn_cfg
+        )
+        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
+        self.drop_path = DropPath(drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class PositionedPatchEmbed(BaseModule):
+    """Patch embedding with positions and, where asked for, a class token.
+
+    Args:
+        in_channels: Channels of the input.
+        embed_dims: Channels C of the output.
+        stride: Side of a patch.
+        grid: (H, W) of the position table.
+        drop_rate: Dropout of the output.
+        with_cls_token: Whether a class token is put before the map's tokens,
+            which then come as one row.
+
+    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
+        ceil(W / stride), C); with a class token (B, 1, 1 + N, C).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dims: int,
+        stride: int,
+        grid: tuple[int, int],
+        drop_rate: float,
+        with_cls_token: bool,
+    ) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(in_channels, embed_dims, stride)
+        self.position = PositionTable(grid, embed_dims)
+        self.drop = nn.Dropout(drop_rate)
+        self.with_cls_token = with_cls_token
+        if with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
+            self.cls_position = nn.Parameter(torch.zeros(1, 1, embed_dims))
+            nn.init.trunc_normal_(self.cls_token, std=0.02)
+            nn.init.trunc_normal_(self.cls_position, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.position(self.patch_embed(x))
+        if self.with_cls_token:
+            cls_token = (self.cls_token + self.cls_position).expand(
+                x.shape[0], -1, -1
+            )
+            # (B, H, W, C) -> (B, 1, 1 + N, C)
+            x = torch.cat([cls_token, x.flatten(1, 2)], dim=1).unsqueeze(1)
+        return self.drop(x)
+
+
+@MODELS.register_module()
+class PVT(PyramidBackbone):
+    """Pyramid Vision Transformer (Table 1, with the depths of Table 2's counts).
+
+    Args:
+        arch: 'tiny', 'small', 'medium', 'large', 'small-wide' (Table 9), or a
+            dict with the keys of `arch_zoo`'s entries.
+        in_channels: Channels of the image.
+        img_size: Side of the pre-training images, in pixels: the grid of the
+            position tables. Other images are taken as they are.
+        with_cls_token: For classification: a class token joins in stage 4,
+            and its normalised vector is all that is returned.
+        qkv_bias: Whether the projections to q, k and v have a bias.
+        drop_rate: Dropout of embeddings, attention outputs and MLPs.
+        attn_drop_rate: Dropout of the attention weights.
+        drop_path_rate: Stochastic depth of the last block.
+        out_indices: Stages whose maps are returned; None is all four, or,
+            with a class token, the last.
+        frozen_stages: -1 freezes nothing, 0 the first patch embedding, k that
+            and the first k stages.
+        with_cp: Whether activations are computed again in the backward pass
+            to save memory.
+        init_cfg: See `PyramidBackbone`.
+
+    Shape: image (B, in_channels, H, W) -> maps (B, C_i, ceil(H / s_i),
+        ceil(W / s_i)), s = 4, 8, 16, 32; with a class token ((B, C_4), ).
+
+    Raises:
+        ValueError: If an argument has no meaning; says which have.
+    """
+
+    _widths = dict(
+        embed_dims=(64, 128, 320, 512),
+        num_heads=(1, 2, 5, 8),
+        mlp_ratios=(8, 8, 4, 4),
+        sr_ratios=(8, 4, 2, 1),
+    )
+    arch_zoo: ClassVar[dict[str, dict]] = {
+        'tiny': dict(depths=(2, 2, 2, 2), **_widths),
+        'small': dict(depths=(3, 4, 6, 3), **_widths),
+        'medium': dict(depths=(3, 4, 18, 3), **_widths),
+        'large': dict(depths=(3, 8, 27, 3), **_widths),
+        'small-wide': {
+            **_widths,
+            'depths': (3, 4, 6, 3),
+            'embed_dims': (89, 178, 445, 712),
+        },
+    }
+
+    def __init__(
+        self,
+        arch: str | dict = 'small',
+        in_channels: int = 3,
+        img_size: int = 224,
+        with_cls_token: bool = False,
+        qkv_bias: bool = True,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if out_indices is None:
+            out_indices = (3,) if with_cls_token else (0, 1, 2, 3)
+        super().__init__(
+            arch, drop_path_rate, out_indices, frozen_stages, with_cp, init_cfg
+        )
+        if with_cls_token and self.out_indices != (3,):
+            raise ValueError(
+                'with a class token PVT returns that token alone:'
+                f' out_indices {out_indices!r} must be (3, )'
+            )
+        if with_cls_token and self.arch['sr_ratios'][3] != 1:
+            raise ValueError(
+                'a class token needs sr_ratios[3] = 1, not '
+                f'{self.arch["sr_ratios"][3]!r}'
+            )
+        self.in_channels = in_channels
+        self.img_size = img_size
+        self.with_cls_token = with_cls_token
+        self.qkv_bias = qkv_bias
+        self.drop_rate = drop_rate
+        self.attn_drop_rate = attn_drop_rate
+        self.build_stages()
+
+    def build_downsample(self, stage: int) -> PositionedPatchEmbed:
+        side = -(-self.img_size // (4 * 2**stage))
+        return PositionedPatchEmbed(
+            self.embed_dims[stage - 1] if stage else self.in_channels,
+            self.embed_dims[stage],
+            stride=2 if stage else 4,
+            grid=(side, side),
+            drop_rate=self.drop_rate,
+            with_cls_token=self.with_cls_token and stage == 3,
+        )
+
+    def build_block(
+        self,
+        stage: int,
+        index: int,  # noqa: ARG002
+        drop_path_rate: float,
+    ) -> PVTBlock:
+        return PVTBlock(
+            self.embed_dims[stage],
+            self.arch['mlp_ratios'][stage],
+            self.drop_rate,
+            drop_path_rate,
+            num_heads=self.arch['num_heads'][stage],
+            sr_ratio=self.arch['sr_ratios'][stage],
+            qkv_bias=self.qkv_bias,
+            attn_drop_rate=self.attn_drop_rate,
+        )
+
+    def build_norm(self, stage: int) -> nn.Module:
+        if self.with_cls_token:
+            return nn.LayerNorm(self.embed_dims[stage], eps=1e-6)
+        return super().build_norm(stage)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        outs = super().forward(x)
+        if self.with_cls_token:
+            # (B, C, 1, 1 + N) -> (B, C)
+            return (outs[0][:, :, 0, 0],)
+        return outs

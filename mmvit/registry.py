@@ -1,0 +1,33 @@
+"""Registries of scope ``mmvit``.
+
+Each is a child of mmengine's and imports its modules when it is first asked,
+so that ``type='mmvit.PVT'`` works from a config of any OpenMMLab library
+without ``custom_imports``.
+"""
+
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
+from mmengine.registry import Registry
+
+# mmengine resolves `mmseg::some/config.py` through a distribution's name, and
+# the maintained mmsegmentation goes by another one. Looking the module up
+# works for both. The second line makes `mmvit::pvt/...` resolve.
+MODULE2PACKAGE['mmseg'] = 'mmseg'
+MODULE2PACKAGE['mmvit'] = 'mmvit'
+
+MODELS = Registry(
+    'model', parent=MMENGINE_MODELS, scope='mmvit', locations=['mmvit.models']
+)
+HOOKS = Registry(
+    'hook', parent=MMENGINE_HOOKS, scope='mmvit', locations=['mmvit.engine']
+)
+RUNNERS = Registry(
+    'runner',
+    parent=MMENGINE_RUNNERS,
+    scope='mmvit',
+    locations=['mmvit.engine'],
+)
+
+__all__ = ['HOOKS', 'MODELS', 'RUNNERS']

@@ -1,0 +1,64 @@
+"""What the train and test commands share."""
+
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .config import load_config
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that the train and test commands have in common."""
+    parser.add_argument('config', help='config file, of any task')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs, checkpoints and pictures; default: '
+        'work_dirs/<name of the config>',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='keys of the config to set, as in '
+        'model.backbone.arch=tiny train_dataloader.batch_size=4',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes were started (dist_train.sh and '
+        'slurm_train.sh set it)',
+    )
+    # torchrun of old sets --local-rank, the environment is what counts.
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
+
+
+def load_launch_config(args: argparse.Namespace) -> Config:
+    """Load the config that a command was given, with its options merged."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    name = osp.splitext(osp.basename(args.config))[0]
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = osp.join('work_dirs', name)
+    if not cfg.get('experiment_name'):
+        cfg.experiment_name = name
+    cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that a config asks for; ours where it names none."""
+    return RUNNERS.build(cfg)

@@ -1,0 +1,61 @@
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+# What `mmvit::pvt/...` and OpenMMLab's tools look for inside the package.
+MIM_PARTS = ('configs', 'tools', 'model-index.yml')
+
+
+def version() -> str:
+    scope: dict = {}
+    exec((ROOT / 'mmvit' / 'version.py').read_text(), scope)
+    return scope['__version__']
+
+
+class BuildWithConfigs(build_py):
+    """Puts configs and tools into the package, as mmvit/.mim."""
+
+    def run(self) -> None:
+        super().run()
+        in_place = getattr(self, 'editable_mode', False)
+        base = ROOT if in_place else Path(self.build_lib)
+        target = base / 'mmvit' / '.mim'
+        target.mkdir(parents=True, exist_ok=True)
+        for part in MIM_PARTS:
+            source, link = ROOT / part, target / part
+            if link.is_symlink() or link.is_file():
+                link.unlink()
+            elif link.is_dir():
+                shutil.rmtree(link)
+            if in_place and hasattr(os, 'symlink'):
+                link.symlink_to(os.path.relpath(source, target))
+            elif source.is_dir():
+                shutil.copytree(source, link)
+            else:
+                shutil.copy2(source, link)
+
+
+setup(
+    name='mmvit',
+    version=version(),
+    description='Vision-transformer backbones for dense prediction, as '
+    'plugins for mmengine',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache License 2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['mmvit', 'mmvit.*']),
+    cmdclass=dict(build_py=BuildWithConfigs),
+    # OpenMMLab's libraries go by two sets of names; mmvit.stack checks at
+    # import that one of them is there, in versions that work.
+    install_requires=['torch>=2.1,<2.12'],
+    extras_require={
+        'quickstart': ['scikit-learn', 'scikit-image'],
+        'tests': ['pytest', 'ruff', 'scikit-learn', 'scikit-image'],
+        'docs': ['sphinx', 'myst-parser'],
+    },
+)

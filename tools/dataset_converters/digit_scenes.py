@@ -1,0 +1,459 @@
+"""Draw the quickstart's data set: handwritten digits on photographs.
+
+The digits are scikit-learn's scans of real handwriting, the backgrounds are
+crops of the photographs that scikit-learn and scikit-image bundle, so nothing
+is downloaded. One set serves every task:
+
+    classification/{train,val}/<class>/*.jpg      ImageNet's folders
+    images/{training,validation}/*.jpg            scenes
+    annotations/instances_{train,val}.json        COCO, boxes and masks
+    annotations/{training,validation}/*.png       ADE20K-style label maps
+
+In a label map 0 is unlabelled (the blurred outline of a digit), 1 background
+and 2 to 11 the digits 0 to 9: read it with ``reduce_zero_label=True``.
+Validation scenes hold other people's digits and other parts of the
+photographs than training scenes do.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.utils import ProgressBar
+from pycocotools import mask as coco_mask
+from skimage import data as skimage_data
+from sklearn.datasets import load_digits, load_sample_image
+
+CLASSES = tuple('0123456789')
+SPLITS = ('train', 'val')
+SCENE_FOLDERS = dict(train='training', val='validation')
+SETTINGS_FILE = 'digit_scenes.json'
+# Recorded with the settings: raise it when the same settings draw other
+# pictures, so that a set of the old kind is not taken for the new one.
+VERSION = 1
+UNLABELLED, BACKGROUND, FIRST_DIGIT = 0, 1, 2
+JPEG_QUALITY = 92
+# The scans are ordered by writer, so the last ones are other people's.
+TRAINING_DIGITS = 0.8
+TRAINING_WIDTH = 0.7
+MIN_VISIBLE = 0.6
+PHOTOGRAPHS = ('astronaut', 'cat', 'coffee', 'rocket', 'grass', 'gravel')
+
+
+@dataclass
+class Digits:
+    """Scans of one split: images (n, 8, 8) in 0..1, labels and indices (n)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    indices: np.ndarray
+
+
+@dataclass
+class Instance:
+    """One digit of a scene: its visible mask (H, W), label and scan."""
+
+    mask: np.ndarray
+    label: int
+    digit_index: int
+    full_area: int
+
+
+@dataclass
+class Scene:
+    """A picture (H, W, 3; BGR), its label map (H, W) and its digits."""
+
+    image: np.ndarray
+    label_map: np.ndarray
+    instances: list[Instance]
+
+
+def load_digit_split(split: str) -> Digits:
+    """Return the scans that scenes of ``split`` may use."""
+    digits = load_digits()
+    indices = np.arange(len(digits.target))
+    cut = int(len(indices) * TRAINING_DIGITS)
+    chosen = indices[:cut] if split == 'train' else indices[cut:]
+    images = (digits.images[chosen] / 16).astype(np.float32)
+    return Digits(images, digits.target[chosen], chosen)
+
+
+def load_backgrounds(split: str) -> list[np.ndarray]:
+    """Return each photograph's part (BGR) that ``split`` may use.
+
+    Training uses the left part of each, validation the rest.
+    """
+    photos = [load_sample_image(name) for name in ('china.jpg', 'flower.jpg')]
+    photos += [getattr(skimage_data, name)() for name in PHOTOGRAPHS]
+    parts = []
+    for photo in photos:
+        if photo.ndim == 2:
+            photo = np.repeat(photo[..., None], 3, axis=2)
+        cut = int(photo.shape[1] * TRAINING_WIDTH)
+        part = photo[:, :cut] if split == 'train' else photo[:, cut:]
+        parts.append(np.ascontiguousarray(part[..., ::-1]))
+    return parts
+
+
+def draw_background(
+    rng: np.random.Generator, backgrounds: Sequence[np.ndarray], size: int
+) -> np.ndarray:
+    """Return a random square crop (size, size, 3), darkened or brightened."""
+    photo = backgrounds[rng.integers(len(backgrounds))]
+    longest = min(photo.shape[:2])
+    side = int(rng.integers(min(64, longest), longest + 1))
+    top = rng.integers(photo.shape[0] - side + 1)
+    left = rng.integers(photo.shape[1] - side + 1)
+    crop = photo[top : top + side, left : left + side]
+    shrinks = side > size
+    crop = cv2.resize(
+        crop,
+        (size, size),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    crop = crop * np.float32(rng.uniform(0.7, 1.15))
+    return np.clip(crop, 0, 255)
+
+
+def draw_alpha(
+    rng: np.random.Generator,
+    digit: np.ndarray,
+    size: int,
+    height: float,
+) -> np.ndarray:
+    """Return the opacity (size, size) of one digit at a random place.
+
+    Args:
+        rng: Source of the place, the rotation and the aspect ratio.
+        digit: Scan (8, 8) in 0..1.
+        size: Side of the scene.
+        height: Height of the digit in pixels, before it is turned.
+    """
+    scale_y = height / 8
+    scale_x = scale_y * rng.uniform(0.8, 1.2)
+    angle = np.deg2rad(rng.uniform(-20, 20))
+    half = 0.5 * height * 1.1
+    centre = rng.uniform(half, size - half, size=2)
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale_x, scale_y])
+    # The scan gets an empty frame of two cells, so it is centred on 5.5.
+    shift = centre - matrix @ np.array([5.5, 5.5])
+    ink = cv2.warpAffine(
+        np.pad(digit, 2),
+        np.column_stack([matrix, shift]),
+        (size, size),
+        flags=cv2.INTER_CUBIC,
+    )
+    # About one and a half pixels from paper to ink, whatever the height.
+    return np.clip(0.5 + (ink - 0.5) * np.float32(scale_y / 1.5), 0, 1)
+
+
+def choose_colour(
+    rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Return a random colour that stands out from the picture under mask."""
+    under = image[mask].mean(axis=0)
+    colours = rng.uniform(0, 255, size=(4, 3)).astype(np.float32)
+    distances = np.linalg.norm(colours - under, axis=1)
+    clear = np.flatnonzero(distances > 140)
+    return colours[clear[0] if len(clear) else distances.argmax()]
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    digits: Digits,
+    backgrounds: Sequence[np.ndarray],
+    size: int,
+    num_digits: tuple[int, int] = (2, 6),
+    heights: tuple[float, float] = (0.2, 0.5),
+) -> Scene:
+    """Draw digits that may overlap, each mostly visible.
+
+    Args:
+        rng: Source of everything that is random.
+        digits: Scans to draw from.
+        backgrounds: Photographs to crop.
+        size: Side of the square scene in pixels.
+        num_digits: Least and greatest number of digits. One that finds no
+            place is left out, the first always finds one.
+        heights: Least and greatest height of a digit, as part of ``size``.
+    """
+    image = draw_background(rng, backgrounds, size)
+    label_map = np.full((size, size), BACKGROUND, np.uint8)
+    instances: list[Instance] = []
+    shade = np.linspace(-0.15, 0.15, size, dtype=np.float32)[:, None, None]
+    for _ in range(rng.integers(num_digits[0], num_digits[1] + 1)):
+        for _ in range(10):
+            index = rng.integers(len(digits.labels))
+            height = size * rng.uniform(*heights)
+            alpha = draw_alpha(rng, digits.images[index], size, height)
+            mask = alpha >= 0.5
+            hidden = alpha > 0.1
+            if mask.any() and all(
+                np.count_nonzero(other.mask & ~hidden)
+                >= MIN_VISIBLE * other.full_area
+                for other in instances
+            ):
+                break
+        else:
+            continue
+        colour = choose_colour(rng, image, mask)
+        light = 1 + shade * np.float32(rng.choice([-1, 1]))
+        ink = np.clip(colour * light, 0, 255)
+        image = image + alpha[..., None] * (ink - image)
+        label_map[hidden] = UNLABELLED
+        label = int(digits.labels[index])
+        label_map[mask] = FIRST_DIGIT + label
+        for other in instances:
+            other.mask &= ~hidden
+        instances.append(
+            Instance(
+                mask, label, int(digits.indices[index]), np.count_nonzero(mask)
+            )
+        )
+    return Scene(image.round().astype(np.uint8), label_map, instances)
+
+
+def draw_single(
+    rng: np.random.Generator,
+    digits: Digits,
+    backgrounds: Sequence[np.ndarray],
+    size: int,
+    label: int,
+) -> np.ndarray:
+    """Draw a picture (size, size, 3) of one digit of class ``label``."""
+    chosen = digits.labels == label
+    of_class = Digits(
+        digits.images[chosen], digits.labels[chosen], digits.indices[chosen]
+    )
+    return draw_scene(
+        rng, of_class, backgrounds, size, num_digits=(1, 1), heights=(0.5, 0.9)
+    ).image
+
+
+def to_coco(
+    instance: Instance, annotation_id: int, image_id: int
+) -> dict[str, object]:
+    """Return the COCO annotation of a digit; category ids start at 1."""
+    mask = np.asfortranarray(instance.mask.astype(np.uint8))
+    rle = coco_mask.encode(mask)
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    left, top = int(columns[0]), int(rows[0])
+    return dict(
+        id=annotation_id,
+        image_id=image_id,
+        category_id=instance.label + 1,
+        bbox=[left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+        area=int(mask.sum()),
+        segmentation=dict(size=rle['size'], counts=rle['counts'].decode()),
+        iscrowd=0,
+        digit_index=instance.digit_index,
+    )
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a JPEG or PNG file; raise OSError with its path on failure."""
+    options = []
+    if path.suffix == '.jpg':
+        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    if not cv2.imwrite(str(path), image, options):
+        raise OSError(f'cannot write {path}: is the disk full?')
+
+
+def write_split(
+    root: Path,
+    split: str,
+    seed: int,
+    number: int,
+    size: int,
+    on_progress: Callable[[], object] = lambda: None,
+) -> None:
+    """Write the scenes and the single digits of one split below ``root``.
+
+    Args:
+        root: Folder that holds or gets the data set.
+        split: ``train`` or ``val``.
+        seed: Picture i depends on the seed, the split and i alone.
+        number: Number of scenes, and of pictures of a single digit.
+        size: Side of a scene; a single digit has half of it.
+        on_progress: Called after each scene with its single digit.
+    """
+    digits, backgrounds = load_digit_split(split), load_backgrounds(split)
+    folder = SCENE_FOLDERS[split]
+    images, labels = root / 'images' / folder, root / 'annotations' / folder
+    singles = root / 'classification' / split
+    for path in (images, labels, *(singles / name for name in CLASSES)):
+        path.mkdir(parents=True)
+    coco = dict(
+        info=dict(description='handwritten digits on photographs'),
+        images=[],
+        annotations=[],
+        categories=[
+            dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)
+        ],
+    )
+    for i in range(number):
+        rng = np.random.default_rng([seed, SPLITS.index(split), i])
+        scene = draw_scene(rng, digits, backgrounds, size)
+        name = f'{split}_{i:05d}'
+        write_image(images / f'{name}.jpg', scene.image)
+        write_image(labels / f'{name}.png', scene.label_map)
+        coco['images'].append(
+            dict(
+                id=i + 1,
+                file_name=f'{folder}/{name}.jpg',
+                width=size,
+                height=size,
+            )
+        )
+        for instance in scene.instances:
+            annotation_id = len(coco['annotations']) + 1
+            coco['annotations'].append(to_coco(instance, annotation_id, i + 1))
+        label = i % len(CLASSES)
+        single = draw_single(rng, digits, backgrounds, size // 2, label)
+        write_image(singles / CLASSES[label] / f'{name}.jpg', single)
+        on_progress()
+    path = root / 'annotations' / f'instances_{split}.json'
+    path.write_text(json.dumps(coco), encoding='utf-8')
+
+
+def read_settings(root: Path) -> dict[str, object] | None:
+    """Return the settings of the data set at ``root``, None without one.
+
+    Raises:
+        FileExistsError: ``root`` holds something that is not ours.
+    """
+    if not root.exists():
+        return None
+    try:
+        text = (root / SETTINGS_FILE).read_text(encoding='utf-8')
+        return dict(json.loads(text))
+    except (OSError, ValueError) as error:
+        if root.is_dir() and not any(root.iterdir()):
+            return None
+        raise FileExistsError(
+            f'{root} exists and holds no {SETTINGS_FILE}, so it was not made '
+            'by this tool and is left alone. Choose another --out, or remove '
+            'it yourself.'
+        ) from error
+
+
+def write_dataset(
+    root: str | Path,
+    seed: int = 0,
+    num_train: int = 2000,
+    num_val: int = 200,
+    size: int = 128,
+    show_progress: bool = False,
+) -> bool:
+    """Write the data set, unless it is there with the same settings.
+
+    It is written to a folder beside ``root`` and moved when it is complete.
+    A data set of this tool with other settings is replaced.
+
+    Args:
+        root: Folder that gets the data set.
+        seed: Equal settings give equal bytes.
+        num_train: Number of training scenes.
+        num_val: Number of validation scenes.
+        size: Side of the square scenes in pixels, at least 64.
+        show_progress: Print a progress bar with the time left.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        FileExistsError: ``root`` holds something that is not ours.
+        ValueError: A number is too small.
+    """
+    limits = dict(seed=0, num_train=1, num_val=1, size=64)
+    given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
+    for name, limit in limits.items():
+        if given[name] < limit:
+            raise ValueError(
+                f'{name} must be at least {limit}, got {given[name]}'
+            )
+    root = Path(root)
+    settings = dict(generator='digit_scenes', version=VERSION, **given)
+    if read_settings(root) == settings:
+        return False
+    partial = root.with_name(f'.{root.name}.partial')
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    bar = ProgressBar(num_train + num_val) if show_progress else None
+    on_progress = bar.update if bar else lambda: None
+    try:
+        for split, number in zip(SPLITS, (num_train, num_val), strict=True):
+            write_split(partial, split, seed, number, size, on_progress)
+        text = json.dumps(settings, indent=2) + '\n'
+        (partial / SETTINGS_FILE).write_text(text, encoding='utf-8')
+        if root.exists():
+            shutil.rmtree(root)
+        partial.rename(root)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Draw handwritten digits on photographs: a small data set '
+        'for classification, detection, instance and semantic segmentation. '
+        'Nothing is downloaded. A set that is there already is kept.',
+        epilog='example: python tools/dataset_converters/digit_scenes.py '
+        '--out data/digit_scenes --num-train 500 --num-val 50',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('data/digit_scenes'),
+        help='folder that gets the data set',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='equal seed, equal bytes'
+    )
+    parser.add_argument(
+        '--num-train', type=int, default=2000, help='training scenes'
+    )
+    parser.add_argument(
+        '--num-val', type=int, default=200, help='held-out scenes'
+    )
+    parser.add_argument(
+        '--size', type=int, default=128, help='side of a scene in pixels'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the data set that the command line asks for."""
+    args = parse_args()
+    try:
+        written = write_dataset(
+            args.out,
+            seed=args.seed,
+            num_train=args.num_train,
+            num_val=args.num_val,
+            size=args.size,
+            show_progress=True,
+        )
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    if written:
+        print(f'\nWrote {args.num_train} + {args.num_val} to {args.out}')
+    else:
+        print(f'{args.out} is there already with these settings')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Train on a Slurm cluster.
+#   GPUS=16 GPUS_PER_NODE=8 bash tools/slurm_train.sh PARTITION JOB_NAME \
+#       CONFIG [arguments of tools/train.py]
+# SRUN_ARGS is handed to srun as it is.
+set -euo pipefail
+exec "$(dirname "$0")/slurm_run.sh" train.py "$@"

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import mmengine.config.utils
 import mmengine.utils.package_utils
 import pytest
 import torch
@@ -42,6 +43,16 @@ NAMES = dict(
     mmdet=rf'[a-z-]+_{BACKBONE}_fpn_([a-z0-9]+-)*[13]x_coco',
     mmseg=rf'[a-z-]+_{BACKBONE}_\d+xb\d+-\d+k_[a-z0-9]+-\d+x\d+',
 )
+
+
+@pytest.fixture(scope='module', autouse=True)
+def read_library_metafiles_once() -> Iterator[None]:
+    """mmengine reads all metafiles of a library at each `mmdet::` anew."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(mmengine.config.utils, 'load',
+                  functools.cache(mmengine.config.utils.load))
+    yield
+    patch.undo()
 
 
 def name_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Names of PVT's published ImageNet weights (pvt_{tiny,small,medium,large})."""
+"""Names of the published ImageNet weights of PVT."""
 
 import re
 

@@ -167,7 +167,7 @@ class PositionedPatchEmbed(BaseModule):
 
 @MODELS.register_module()
 class PVT(PyramidBackbone):
-    """Pyramid Vision Transformer (Table 1, with the depths of Table 2's counts).
+    """Pyramid Vision Transformer, with depths that give Table 2's counts.
 
     Args:
         arch: 'tiny', 'small', 'medium', 'large', 'small-wide' (Table 9), or a

@@ -1,0 +1,9 @@
+# A PVT of 2.7 M parameters that trains on a CPU. It is no size of the paper:
+# the quickstart uses it, and own data can.
+pvt_nano = dict(
+    embed_dims=(32, 64, 128, 256),
+    depths=(2, 2, 2, 2),
+    num_heads=(1, 2, 4, 8),
+    mlp_ratios=(4, 4, 4, 4),
+    sr_ratios=(8, 4, 2, 1),
+)

@@ -1,0 +1,15 @@
+# From scratch on a small data set, counted in iterations. A config that
+# trains for another number states `param_scheduler` again, up to its end.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    clip_grad=dict(max_norm=5.0),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=2000, val_interval=500)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
+    dict(type='PolyLR', power=0.9, begin=100, end=2000, by_epoch=False),
+]

@@ -37,6 +37,7 @@ PAPER_LEAVES = [f for f in LEAVES if f.parent.name != 'quickstart']
 
 # {method}_{backbone}_{neck}_{settings}_{dataset}: detection leaves out its
 # default of 8xb2, segmentation and classification always say it.
+DEFAULT_BATCH = '_8xb2-'
 BACKBONE = r'[a-z0-9]+-[tsmlb](-[a-z0-9]+)*'
 NAMES = dict(
     mmpretrain=rf'{BACKBONE}_\d+xb\d+-\d+e_in1k',
@@ -49,8 +50,11 @@ NAMES = dict(
 def read_library_metafiles_once() -> Iterator[None]:
     """mmengine reads all metafiles of a library at each `mmdet::` anew."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(mmengine.config.utils, 'load',
-                  functools.cache(mmengine.config.utils.load))
+    patch.setattr(
+        mmengine.config.utils,
+        'load',
+        functools.cache(mmengine.config.utils.load),
+    )
     yield
     patch.undo()
 
@@ -153,14 +157,12 @@ def test_types_of_ours_carry_the_prefix(path: Path) -> None:
 @each(LEAVES)
 def test_lr_is_for_a_stated_batch(path: Path) -> None:
     cfg = config_of(path)
-    assert cfg.auto_scale_lr.enable is False
-    batch = cfg.auto_scale_lr.base_batch_size
-    if path in PAPER_LEAVES:
-        gpus, per_gpu = re.search(
-            r'_(\d+)xb(\d+)-', path.stem + '_8xb2-'
-        ).groups()
-        assert batch == int(gpus) * int(per_gpu)
-        assert cfg.train_dataloader.batch_size == int(per_gpu)
+    gpus, per_gpu = re.search(
+        r'_(\d+)xb(\d+)-', path.stem + DEFAULT_BATCH
+    ).groups()
+    assert cfg.train_dataloader.batch_size == int(per_gpu)
+    batch = int(gpus) * int(per_gpu)
+    assert cfg.auto_scale_lr == dict(base_batch_size=batch, enable=False)
 
 
 @each(LEAVES)
@@ -231,13 +233,12 @@ def test_readme_shows_what_the_metafile_says(metafile: Path) -> None:
 # -------------------------------------------------------------------- recipes
 
 
-@each(LEAVES)
-def test_schedule_ends_with_the_training(path: Path) -> None:
-    cfg = config_of(path)
-    length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
-    last = build_schedulers(cfg, epoch_length=1000)[-1]
-    end = last.end / 1000 if length < 1000 and not last.by_epoch else last.end
-    assert end == length
+def length_of(cfg: Config, by_epoch: bool, epoch_length: int) -> int:
+    """The training's length in epochs or iterations."""
+    epochs = cfg.train_cfg.get('max_epochs')
+    if by_epoch:
+        return epochs
+    return epochs * epoch_length if epochs else cfg.train_cfg.max_iters
 
 
 def build_schedulers(cfg: Config, epoch_length: int) -> list:
@@ -250,15 +251,21 @@ def build_schedulers(cfg: Config, epoch_length: int) -> list:
         params = dict(params)
         kind = PARAM_SCHEDULERS.get(params.pop('type'))
         by_epoch = params.setdefault('by_epoch', True)
-        params.setdefault(
-            'end', cfg.train_cfg['max_epochs' if by_epoch else 'max_iters']
-        )
+        if 'end' not in params:
+            params['end'] = length_of(cfg, by_epoch, epoch_length)
         if params.pop('convert_to_iter_based', False):
             kind = functools.partial(
                 kind.build_iter_from_epoch, epoch_length=epoch_length
             )
         built.append(kind(optimizer=optimizer, **params))
     return built
+
+
+@each(LEAVES)
+def test_schedule_ends_with_the_training(path: Path) -> None:
+    cfg = config_of(path)
+    last = build_schedulers(cfg, epoch_length=100)[-1]
+    assert last.end == length_of(cfg, last.by_epoch, epoch_length=100)
 
 
 def lr_curve(stem: str, epoch_length: int) -> list[float]:

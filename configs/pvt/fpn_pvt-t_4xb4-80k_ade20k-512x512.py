@@ -8,9 +8,8 @@ _base_ = [
     'mmseg::_base_/schedules/schedule_80k.py',
     '../_base_/runtime/seg.py',
 ]
-data_preprocessor = dict(size=(512, 512))
 model = dict(
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(size=(512, 512)),
     pretrained=None,
     backbone=dict(
         _delete_=True,

@@ -1,7 +1,9 @@
-# Table 9. No weights were published: train pvt-s-wide_8xb128-300e_in1k.py.
+# Table 9; weights: pvt-s-wide_8xb128-300e_in1k.py. Drop path is PVT-Small's.
 _base_ = './retinanet_pvt-t_fpn_1x_coco.py'
-checkpoint = 'checkpoints/pvt_small-wide.pth'
 model = dict(
-    backbone=dict(arch='small-wide', init_cfg=dict(checkpoint=checkpoint)),
+    backbone=dict(
+        arch='small-wide',
+        init_cfg=dict(checkpoint='checkpoints/pvt_small-wide.pth'),
+    ),
     neck=dict(in_channels=[89, 178, 445, 712]),
 )

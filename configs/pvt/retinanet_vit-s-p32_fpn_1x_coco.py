@@ -1,7 +1,8 @@
 # Table 8: RetinaNet on the one map of a columnar ViT (8 layers, width 768).
-# The paper does not say how levels are made of it: FPN adds four coarser ones
-# by stride-2 convolutions, and the anchors follow the strides.
-# No weights were published: train vit-s-p32_8xb128-300e_in1k.py.
+# The paper does not say how levels are made of it: here FPN adds four coarser
+# ones by stride-2 convolutions, and the anchors follow the strides. Drop path
+# is PVT-Small's. No weights were published: vit-s-p32_8xb128-300e_in1k.py
+# trains them.
 _base_ = './retinanet_pvt-t_fpn_1x_coco.py'
 model = dict(
     backbone=dict(

@@ -64,10 +64,10 @@ model = dict(
         img_size=128,
         drop_path_rate=0.05,
     ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=48),
     decode_head=dict(
-        in_channels=[64, 64, 64, 64],
-        channels=64,
+        in_channels=[48, 48, 48, 48],
+        channels=48,
         num_classes=len(classes),
     ),
 )

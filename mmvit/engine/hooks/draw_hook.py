@@ -54,7 +54,7 @@ class DrawHook(Hook):
     prediction on the right. Small images are enlarged first.
 
     Args:
-        out_dir: Folder for the pictures; named like the images.
+        out_dir: Folder for the pictures, named by the images and their folder.
         interval: One image in so many is drawn.
         score_thr: Boxes with a lower score are not drawn.
     """
@@ -90,7 +90,9 @@ class DrawHook(Hook):
     def _draw(self, runner: Runner, sample: BaseDataElement) -> None:
         path = sample.get('img_path')
         image = mmcv.imfrombytes(get(path), channel_order='rgb')
-        name = osp.splitext(osp.basename(path))[0]
+        folder, name = osp.split(osp.splitext(path)[0])
+        # Class folders may hold files of one name.
+        name = f'{osp.basename(folder)}_{name}'
         factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
         if factor > 1:
             size = image.shape[1] * factor, image.shape[0] * factor

@@ -1,0 +1,63 @@
+# A classifier of single digits on photographs.
+_base_ = [
+    '../_base_/models/pvt_nano.py',
+    '../_base_/datasets/own_cls.py',
+    '../_base_/schedules/adamw_small_epochs.py',
+    '../_base_/runtime/cls.py',
+]
+classes = tuple('0123456789')
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='RandomResizedCrop', scale=64, crop_ratio_range=(0.7, 1.0)
+    ),
+    dict(
+        type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3
+    ),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='PackInputs'),
+]
+own = dict(
+    data_root='data/digit_scenes/classification/',
+    metainfo=dict(classes=classes),
+)
+train_dataloader = dict(dataset=dict(**own, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(**own, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='mmvit.PVT',
+        arch={{_base_.pvt_nano}},
+        img_size=64,
+        with_cls_token=True,
+        drop_path_rate=0.05,
+    ),
+    head=dict(
+        type='LinearClsHead',
+        in_channels=256,
+        num_classes=len(classes),
+        loss=dict(type='CrossEntropyLoss'),
+        topk=1,
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
+    ),
+)
+train_cfg = dict(max_epochs=15)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        end=15,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1'),
+)
+randomness = dict(seed=0)

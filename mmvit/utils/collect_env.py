@@ -1,0 +1,28 @@
+"""Print what a bug report needs: `python -m mmvit.utils.collect_env`."""
+
+import platform
+
+from mmengine.utils.dl_utils import collect_env as collect_base_env
+
+from mmvit.stack import REQUIREMENTS, installed_version
+from mmvit.version import __version__
+
+
+def collect_env() -> dict[str, str]:
+    """Collect versions, devices and build settings.
+
+    Returns:
+        What to print, in order. That mmcv's operators load was checked when
+        mmvit was imported.
+    """
+    env = {'Platform': platform.platform(), **collect_base_env()}
+    for requirement in REQUIREMENTS:
+        version = installed_version(requirement) or 'not installed'
+        env[requirement.module] = version
+    env['mmvit'] = __version__
+    return env
+
+
+if __name__ == '__main__':
+    for name, value in collect_env().items():
+        print(f'{name}: {value}')  # noqa: T201

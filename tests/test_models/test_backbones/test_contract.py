@@ -1,0 +1,246 @@
+"""What every registered backbone keeps to.
+
+A new backbone is tested by being registered, once `TINY` has a size of it.
+"""
+
+import copy
+import math
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import load_state_dict
+from torch import nn
+
+from mmvit.models.backbones.pyramid import PyramidBackbone
+from mmvit.registry import MODELS
+
+MODELS.import_from_location()
+BACKBONES = sorted(
+    name
+    for name, cls in MODELS.module_dict.items()
+    if isinstance(cls, type) and issubclass(cls, PyramidBackbone)
+)
+
+# A small size of each: two blocks in a stage where a second may differ.
+TINY = {
+    'PVT': dict(
+        embed_dims=(8, 16, 24, 32),
+        depths=(1, 2, 1, 2),
+        num_heads=(1, 2, 3, 4),
+        mlp_ratios=(2, 2, 2, 2),
+        sr_ratios=(8, 4, 2, 1),
+    ),
+}
+
+# Parameters of the whole ImageNet classifier, in millions, that the papers
+# print or that were counted where the paper contradicts itself.
+CLASSIFIERS = {
+    'PVT': {
+        'tiny': 13.23,
+        'small': 24.49,
+        'medium': 44.21,
+        'large': 61.37,
+        'small-wide': 46.82,
+    },
+}
+HEAD_WIDTHS = {'PVT': lambda arch: arch['embed_dims'][-1]}
+CLASSIFIER_ARGS = {'PVT': dict(with_cls_token=True)}
+
+
+def build(name: str, **kwargs) -> PyramidBackbone:
+    torch.manual_seed(0)
+    model = MODELS.build(dict(type=name, arch=TINY[name], **kwargs))
+    # Away from the starting point, where many parts do nothing yet.
+    for param in model.parameters():
+        nn.init.normal_(param, std=0.2)
+    return model
+
+
+def test_all_are_covered():
+    assert BACKBONES
+    assert set(BACKBONES) == set(TINY) == set(CLASSIFIERS)
+
+
+@pytest.mark.parametrize('size', [(64, 64), (65, 97), (33, 65), (32, 160)])
+@pytest.mark.parametrize('name', BACKBONES)
+def test_outputs(name, size):
+    model = build(name).eval()
+    with torch.no_grad():
+        outs = model(torch.rand(2, 3, *size))
+    expected = []
+    height, width = size
+    for stage, channels in enumerate(TINY[name]['embed_dims']):
+        stride = 2 if stage else 4
+        height, width = math.ceil(height / stride), math.ceil(width / stride)
+        expected.append((2, channels, height, width))
+    assert [tuple(out.shape) for out in outs] == expected
+    assert all(out.isfinite().all() for out in outs)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_images_of_a_batch_do_not_mix(name):
+    model = build(name).eval()
+    images = torch.rand(3, 3, 65, 97)
+    with torch.no_grad():
+        together, alone = model(images), model(images[1:2])
+    for a, b in zip(together, alone):
+        torch.testing.assert_close(a[1:2], b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+@pytest.mark.parametrize('name', BACKBONES)
+def test_every_parameter_gets_a_gradient(name, with_cp):
+    model = build(name, with_cp=with_cp, drop_path_rate=0.1).train()
+    # Each stage's output alone would leave later stages without.
+    sum(
+        out.square().mean() for out in model(torch.rand(4, 3, 64, 96))
+    ).backward()
+    for key, param in model.named_parameters():
+        assert param.grad is not None, key
+        assert param.grad.isfinite().all(), key
+        assert param.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_checkpointing_changes_nothing(name):
+    image = torch.rand(2, 3, 64, 96)
+    grads = []
+    for with_cp in (False, True):
+        model = build(name, with_cp=with_cp, drop_path_rate=0.5).train()
+        torch.manual_seed(1)
+        sum(out.sum() for out in model(image)).backward()
+        grads.append([param.grad for param in model.parameters()])
+    torch.testing.assert_close(*grads)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_out_indices(name):
+    image = torch.rand(1, 3, 64, 64)
+    full = build(name).eval()
+    part = build(name, out_indices=(2, 1)).eval()
+    part.load_state_dict(full.state_dict(), strict=False)
+    with torch.no_grad():
+        torch.testing.assert_close(part(image), full(image)[1:3])
+    assert len(part.stages) == 3, 'a stage without an output is not built'
+    for wrong in ((), (4,), (-1,)):
+        with pytest.raises(ValueError, match='out_indices'):
+            build(name, out_indices=wrong)
+
+
+@pytest.mark.parametrize('frozen_stages', [-1, 0, 2, 4])
+@pytest.mark.parametrize('name', BACKBONES)
+def test_frozen_stages(name, frozen_stages):
+    model = build(name, frozen_stages=frozen_stages)
+    assert model.train() is model
+    for index, stage in enumerate(model.stages):
+        for part in ('downsample', 'blocks'):
+            frozen = index < frozen_stages or (
+                index == 0 and part == 'downsample' and frozen_stages == 0
+            )
+            module = getattr(stage, part)
+            assert module.training is not frozen
+            assert all(
+                param.requires_grad is not frozen
+                for param in module.parameters()
+            )
+    with pytest.raises(ValueError, match='frozen_stages'):
+        build(name, frozen_stages=5)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_modes_return_the_backbone(name):
+    model = build(name)
+    assert model.eval() is model and not model.training
+    assert model.train() is model and model.training
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_weights_of_another_image_size(name):
+    source = build(name)
+    target = MODELS.build(
+        dict(type=name, arch=TINY[name], **_other_size(name))
+    )
+    state_dict = copy.deepcopy(source.state_dict())
+    load_state_dict(target, state_dict, strict=True)
+    image = torch.rand(1, 3, 96, 64)
+    with torch.no_grad():
+        assert all(out.isfinite().all() for out in target.eval()(image))
+
+
+def _other_size(name: str) -> dict:
+    # Only those with a learned table for the whole map have an image size.
+    return dict(img_size=160) if name == 'PVT' else {}
+
+
+@pytest.mark.parametrize(
+    ('name', 'arch'),
+    [(name, arch) for name in BACKBONES for arch in CLASSIFIERS[name]],
+)
+def test_parameter_counts(name, arch):
+    with torch.device('meta'):
+        model = MODELS.build(
+            dict(type=name, arch=arch, **CLASSIFIER_ARGS[name])
+        )
+    head = (HEAD_WIDTHS[name](model.arch) + 1) * 1000
+    count = sum(param.numel() for param in model.parameters()) + head
+    assert round(count / 1e6, 2) == CLASSIFIERS[name][arch]
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_every_named_size_is_counted(name):
+    cls = MODELS.get(name)
+    assert set(cls.arch_zoo) == set(CLASSIFIERS[name])
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_layer_depths(name):
+    model = build(name)
+    depths = {
+        key: model.get_layer_depth(f'backbone.{key}', 'backbone.')
+        for key, _ in model.named_parameters()
+    }
+    number = sum(TINY[name]['depths']) + 2
+    assert all(
+        0 <= depth < total == number for depth, total in depths.values()
+    )
+    blocks = [key for key in depths if '.blocks.' in key]
+    first = min(depths[key][0] for key in blocks)
+    last = max(depths[key][0] for key in blocks)
+    assert (first, last) == (1, number - 2)
+    assert all(
+        depths[key][0] == 0
+        for key in depths
+        if key.startswith('stages.0.downsample.')
+    )
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_arch_errors(name):
+    with pytest.raises(ValueError, match=next(iter(CLASSIFIERS[name]))):
+        MODELS.build(dict(type=name, arch='enormous'))
+    for wrong in (
+        {**TINY[name], 'widths': (1, 1, 1, 1)},
+        {key: TINY[name][key] for key in list(TINY[name])[1:]},
+        {**TINY[name], 'depths': (1, 1, 1)},
+    ):
+        with pytest.raises(ValueError, match='arch'):
+            MODELS.build(dict(type=name, arch=wrong))
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_too_small_image(name):
+    with pytest.raises(ValueError, match='3x40'):
+        build(name)(torch.rand(1, 3, 3, 40))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('name', BACKBONES)
+def test_gpu_agrees_with_cpu(name):
+    model = build(name).eval()
+    image = torch.rand(2, 3, 65, 97)
+    with torch.no_grad():
+        on_cpu = model(image)
+        on_gpu = model.cuda()(image.cuda())
+    for a, b in zip(on_cpu, on_gpu):
+        torch.testing.assert_close(a, b.cpu(), rtol=1e-3, atol=1e-3)

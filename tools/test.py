@@ -77,7 +77,10 @@ def main(argv: list[str] | None = None) -> None:
             out_dir=args.show_dir,
             interval=args.show_every,
         )
-    build_runner(cfg).test()
+    metrics = build_runner(cfg).test()
+    print(f'Result of {args.checkpoint}:')
+    for name, value in metrics.items():
+        print(f'  {name}: {value:.4g}')
     if args.show_dir:
         print(f'Pictures: {osp.abspath(args.show_dir)}')
 

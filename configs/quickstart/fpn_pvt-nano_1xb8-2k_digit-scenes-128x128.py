@@ -62,7 +62,7 @@ model = dict(
         type='mmvit.PVT',
         arch={{_base_.pvt_nano}},
         img_size=128,
-        drop_path_rate=0.05,
+        drop_path_rate=0.0,
     ),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=48),
     decode_head=dict(

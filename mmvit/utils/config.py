@@ -41,18 +41,20 @@ def load_config(path: str, cfg_options: dict | None = None) -> Config:
     return cfg
 
 
-def build_model(cfg: Config, device: str = 'cpu') -> nn.Module:
+def build_model(cfg: Config, device: str | None = None) -> nn.Module:
     """Build the model of a config, of any task, without loading weights.
 
     Args:
         cfg: The config; its `default_scope` names the task's library.
-        device: Where to put the model.
+        device: Where to put the model; None leaves it where torch builds it,
+            so that `with torch.device('meta')` works.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    return MODELS.build(model).to(device)
+    model = MODELS.build(model)
+    return model if device is None else model.to(device)
 
 
 def enable_tta(cfg: Config) -> None:

@@ -8,6 +8,7 @@ matrix product and has no formula is an error, never a total that is too low.
 """
 
 import copy
+import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 COUNTING_RULE = (
@@ -57,6 +59,7 @@ class Complexity:
         parts: The same for each direct child; 'other' holds what runs in
             none of them.
         proposals: Boxes that the box head was given, for two-stage detectors.
+        masks: Boxes that the mask head was given.
         device: 'meta' if no value was computed, else where the model ran.
     """
 
@@ -65,6 +68,7 @@ class Complexity:
     flops: int
     parts: dict[str, Part]
     proposals: int | None
+    masks: int | None
     device: str
 
 
@@ -176,8 +180,8 @@ class MultiplyAddCounter:
     pass without gradients.
 
     Raises:
-        UncountedOperatorError: On leaving the block, if an operator ran that does the
-            work of a matrix product and has no formula.
+        UncountedOperatorError: On leaving the block, if an operator ran that
+            does the work of a matrix product and has no formula.
 
     Example:
         >>> with MultiplyAddCounter() as counter, torch.no_grad():
@@ -304,11 +308,14 @@ def _count(
 ) -> Complexity:
     image = torch.zeros(1, in_channels, *shape, device=device)
     was_training = model.training
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    # The counter cannot follow a view of a parameter that wants a gradient.
+    model.requires_grad_(False)
     # Not chained: some libraries' eval() returns None.
     model.eval()
     try:
         with (
-            _fixed_proposals(model, shape) as proposals,
+            _fixed_regions(model, shape) as (proposals, masks),
             torch.no_grad(),
             MultiplyAddCounter() as counter,
         ):
@@ -318,12 +325,15 @@ def _count(
                 model(image)
     finally:
         model.train(was_training)
+        for parameter in trainable:
+            parameter.requires_grad_(True)
     return Complexity(
         shape=tuple(shape),
         params=count_params(model),
         flops=counter.total,
         parts=_parts(model, counter),
         proposals=proposals,
+        masks=masks,
         device=device.type,
     )
 
@@ -360,22 +370,46 @@ def _parts(model: nn.Module, counter: MultiplyAddCounter) -> dict[str, Part]:
 
 
 @contextmanager
-def _fixed_proposals(
+def _fixed_regions(
     model: nn.Module, shape: tuple[int, int]
-) -> Iterator[int | None]:
-    """Give the box head as many proposals as its config allows.
+) -> Iterator[tuple[int | None, int | None]]:
+    """Give the heads of a two-stage detector as much as its config allows.
 
-    How many NMS leaves depends on the weights; the cost of a detector should
-    not. Yields their number, None if there is no region proposal network.
+    How many boxes NMS leaves depends on the weights; the cost of a detector
+    should not. Yields the number of proposals and of masks, None where there
+    is no such head.
     """
-    rpn_cfg = (getattr(model, 'test_cfg', None) or {}).get('rpn') or {}
-    count = rpn_cfg.get('max_per_img')
+    test_cfg = getattr(model, 'test_cfg', None) or {}
+    proposals = (test_cfg.get('rpn') or {}).get('max_per_img')
+    masks = (test_cfg.get('rcnn') or {}).get('max_per_img')
     rpn_head = getattr(model, 'rpn_head', None)
-    if rpn_head is None or count is None:
-        yield None
-        return
-    predict = rpn_head.predict
+    roi_head = getattr(model, 'roi_head', None)
+    if rpn_head is None or proposals is None:
+        proposals = None
+    else:
+        rpn_head.predict = _with_fixed_count(
+            rpn_head.predict, proposals, shape
+        )
+    if not getattr(roi_head, 'with_mask', False):
+        masks = None
+    elif masks is not None:
+        roi_head._mask_forward = _with_fewer_rois(
+            roi_head._mask_forward, masks
+        )
+    try:
+        yield proposals, masks
+    finally:
+        if proposals is not None:
+            del rpn_head.predict
+        if masks is not None:
+            del roi_head._mask_forward
 
+
+def _with_fixed_count(
+    predict: Callable[..., list[InstanceData]],
+    count: int,
+    shape: tuple[int, int],
+) -> Callable[..., list[InstanceData]]:
     def predict_fixed(*args: Any, **kwargs: Any) -> list[InstanceData]:
         found = predict(*args, **kwargs)
         height, width = shape
@@ -388,8 +422,27 @@ def _fixed_proposals(
             )
         ]
 
-    rpn_head.predict = predict_fixed
-    try:
-        yield count
-    finally:
-        del rpn_head.predict
+    return predict_fixed
+
+
+def _with_fewer_rois(forward: Callable[..., dict], count: int) -> Callable:
+    """Compute the masks of as many boxes as are left in the end.
+
+    Asked for plain outputs, mmdet's cascades run their mask heads on every
+    proposal, where its Mask R-CNN takes the first 100.
+    """
+    signature = inspect.signature(forward)
+
+    def forward_fewer(*args: Any, **kwargs: Any) -> dict:
+        bound = signature.bind(*args, **kwargs)
+        rois = bound.arguments['rois']
+        bound.arguments['rois'] = rois[:count]
+        results = forward(*bound.args, **bound.kwargs)
+        # The caller splits the masks by proposals: repeat them.
+        index = torch.arange(len(rois), device=rois.device) % count
+        results['mask_preds'] = tree_map(
+            lambda masks: masks[index], results['mask_preds']
+        )
+        return results
+
+    return forward_fewer

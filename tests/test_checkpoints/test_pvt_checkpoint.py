@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS as MMDET_MODELS
+from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mmvit.checkpoints import FAMILIES, load_pretrained
@@ -126,14 +127,14 @@ def test_maps_equal_those_of_mmdet(size, tmp_path):
     torch.save({'state_dict': FAMILIES['pvt'](weights)[0]}, ours_file)
     theirs = MMDET_MODELS.build(
         dict(
-            type='PyramidVisionTransformer',
+            type='mmdet.PyramidVisionTransformer',
             num_layers=[2, 2, 2, 2],
-            init_cfg=dict(type='Pretrained', checkpoint=str(published)),
+            init_cfg=ConfigDict(type='Pretrained', checkpoint=str(published)),
         )
     )
     theirs.init_weights()
     theirs.eval()
-    ours = MODELS.build(dict(type='PVT', arch='tiny')).eval()
+    ours = MODELS.build(dict(type='mmvit.PVT', arch='tiny')).eval()
     load_pretrained(ours, str(ours_file), prefix='backbone.')
     image = torch.rand(1, 3, *size)
     with torch.no_grad():

@@ -11,7 +11,8 @@ from mmvit.utils import build_model, load_config
 from mmvit.utils.flops import COUNTING_RULE, Complexity, count_complexity
 
 EXAMPLES = """examples:
-  python tools/analysis_tools/get_flops.py configs/pvt/pvt-s_8xb128-300e_in1k.py
+  python tools/analysis_tools/get_flops.py \\
+      configs/pvt/pvt-s_8xb128-300e_in1k.py
   python tools/analysis_tools/get_flops.py \\
       configs/pvt/retinanet_pvt-s_fpn_1x_coco.py --shape 800 1280
   python tools/analysis_tools/get_flops.py \\
@@ -115,6 +116,7 @@ def as_dict(config: str, found: Complexity) -> dict:
             for name, part in found.parts.items()
         },
         proposals=found.proposals,
+        masks=found.masks,
         counting_rule=COUNTING_RULE,
     )
 
@@ -139,9 +141,11 @@ def as_table(config: str, found: Complexity) -> str:
     lines += ['', f'Rule: {COUNTING_RULE}.']
     if found.proposals:
         lines.append(
-            f'{found.proposals} proposals reach the box head, as the '
+            f'The box head gets {found.proposals} proposals, as many as the '
             'config allows, whatever NMS would leave.'
         )
+    if found.masks:
+        lines.append(f'The mask head gets {found.masks} boxes.')
     return '\n'.join(lines)
 
 

@@ -49,7 +49,7 @@ CLASSIFIER_ARGS = {'PVT': dict(with_cls_token=True)}
 
 def build(name: str, **kwargs) -> PyramidBackbone:
     torch.manual_seed(0)
-    model = MODELS.build(dict(type=name, arch=TINY[name], **kwargs))
+    model = MODELS.build(dict(type=f'mmvit.{name}', arch=TINY[name], **kwargs))
     # Away from the starting point, where many parts do nothing yet.
     for param in model.parameters():
         nn.init.normal_(param, std=0.2)
@@ -158,7 +158,7 @@ def test_modes_return_the_backbone(name):
 def test_weights_of_another_image_size(name):
     source = build(name)
     target = MODELS.build(
-        dict(type=name, arch=TINY[name], **_other_size(name))
+        dict(type=f'mmvit.{name}', arch=TINY[name], **_other_size(name))
     )
     state_dict = copy.deepcopy(source.state_dict())
     load_state_dict(target, state_dict, strict=True)
@@ -179,7 +179,7 @@ def _other_size(name: str) -> dict:
 def test_parameter_counts(name, arch):
     with torch.device('meta'):
         model = MODELS.build(
-            dict(type=name, arch=arch, **CLASSIFIER_ARGS[name])
+            dict(type=f'mmvit.{name}', arch=arch, **CLASSIFIER_ARGS[name])
         )
     head = (HEAD_WIDTHS[name](model.arch) + 1) * 1000
     count = sum(param.numel() for param in model.parameters()) + head
@@ -217,14 +217,14 @@ def test_layer_depths(name):
 @pytest.mark.parametrize('name', BACKBONES)
 def test_arch_errors(name):
     with pytest.raises(ValueError, match=next(iter(CLASSIFIERS[name]))):
-        MODELS.build(dict(type=name, arch='enormous'))
+        MODELS.build(dict(type=f'mmvit.{name}', arch='enormous'))
     for wrong in (
         {**TINY[name], 'widths': (1, 1, 1, 1)},
         {key: TINY[name][key] for key in list(TINY[name])[1:]},
         {**TINY[name], 'depths': (1, 1, 1)},
     ):
         with pytest.raises(ValueError, match='arch'):
-            MODELS.build(dict(type=name, arch=wrong))
+            MODELS.build(dict(type=f'mmvit.{name}', arch=wrong))
 
 
 @pytest.mark.parametrize('name', BACKBONES)

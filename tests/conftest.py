@@ -1,0 +1,58 @@
+"""Data sets and commands that the tests of engine and tools share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
+
+from . import helpers
+
+
+def _forget_runs() -> None:
+    """Clear what mmengine keeps of a run for the life of a process."""
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
+    for keeper in (MMLogger, MessageHub, DefaultScope, Visualizer):
+        keeper._instance_dict.clear()
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of the tiny data sets of all tasks; not to be changed."""
+    return helpers.write_scenes(tmp_path_factory.mktemp('scenes'))
+
+
+@pytest.fixture
+def own_scenes(tmp_path: Path) -> Path:
+    """Root of tiny data sets that the test may spoil."""
+    return helpers.write_scenes(tmp_path / 'own')
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """Run a tool's main() in this process: (tool, config, *arguments).
+
+    Returns the work dir, `tmp_path / 'work'` unless the arguments name one.
+    """
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    monkeypatch.chdir(tmp_path)
+
+    def run(tool: str, config: Config | str, *args: object) -> Path:
+        _forget_runs()
+        if isinstance(config, Config):
+            config = helpers.write_config(config, tmp_path / 'config.py')
+        args = [str(arg) for arg in args]
+        if '--work-dir' not in args:
+            args += ['--work-dir', str(tmp_path / 'work')]
+        helpers.load_tool(tool).main([config, *args])
+        return Path(args[args.index('--work-dir') + 1])
+
+    yield run
+    _forget_runs()

@@ -1,0 +1,463 @@
+"""Compare every model's parameters and FLOPs with what its paper prints.
+
+The paper's figures stand in configs/*/metafile.yml. Exits with 1 if a count
+is further off than the tolerance without a reason (metafile key
+`Paper Deviation`) or if the metafile's own counts are out of date, and with 2
+if a metafile cannot be read.
+"""
+
+import argparse
+import json
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mmengine.config import Config
+from mmengine.utils import ProgressBar
+
+from mmvit.utils import build_model, load_config
+from mmvit.utils.flops import count_complexity, count_params
+
+EXAMPLES = """examples:
+  python tools/analysis_tools/paper_table.py
+  python tools/analysis_tools/paper_table.py pvt --markdown
+  python tools/analysis_tools/paper_table.py pvt --all --write
+"""
+ROOT = Path(__file__).resolve().parents[2]
+# What a config says of a model that changes neither of the counts.
+_NO_EFFECT = ('init_cfg', 'train_cfg', 'data_preprocessor', 'pretrained')
+
+
+class MetafileError(ValueError):
+    """A metafile lacks something or names what does not exist."""
+
+
+@dataclass
+class Figure:
+    """A figure of the paper beside ours.
+
+    Attributes:
+        paper: As printed, in units of 1e6 parameters or 1e9 multiply-adds;
+            None if it is not printed.
+        listed: What the metafile gives as our count; None if nothing.
+        unit: 1e6 or 1e9.
+        ours: Counted; None if it was not.
+    """
+
+    paper: float | None
+    listed: float | None
+    unit: float
+    ours: int | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """By how many per cent ours is above the paper's."""
+        if self.paper is None or self.ours is None:
+            return None
+        return 100 * (self.ours / self.unit - self.paper) / self.paper
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the metafile's count is not what was counted."""
+        return None not in (self.listed, self.ours) and (
+            self.listed != self.ours
+        )
+
+
+@dataclass
+class Row:
+    """One model of a metafile."""
+
+    family: str
+    name: str
+    config: Path
+    table: str
+    shape: tuple[int, int] | None
+    reason: str | None
+    params: Figure
+    flops: Figure
+    problems: list[str] = field(default_factory=list)
+
+    def check(self, tolerance: float) -> None:
+        """Note what is wrong with the row.
+
+        Args:
+            tolerance: Accepted difference in per cent.
+        """
+        for what, figure in (('#Params', self.params), ('FLOPs', self.flops)):
+            off = figure.difference
+            if off is not None and abs(off) > tolerance and not self.reason:
+                self.problems.append(
+                    f'{what} {off:+.2f} % off the paper, no Paper Deviation '
+                    'given'
+                )
+            if figure.is_stale:
+                self.problems.append(
+                    f'metafile lists {what} {figure.listed}, counted '
+                    f'{figure.ours}: update it with --write'
+                )
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'families',
+        nargs='*',
+        metavar='FAMILY',
+        help='folders of configs/ to compare, such as pvt; all by default',
+    )
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=2.0,
+        metavar='PERCENT',
+        help='accepted difference (default 2)',
+    )
+    parser.add_argument(
+        '--all',
+        action='store_true',
+        help='also list models that the paper gives no such figure for, and '
+        'count their FLOPs where an Input Size is given (minutes)',
+    )
+    parser.add_argument(
+        '--write',
+        action='store_true',
+        help="bring the metafile's Parameters and FLOPs up to date, those "
+        'that this call counts (with --all every one)',
+    )
+    parser.add_argument(
+        '--root',
+        type=Path,
+        default=ROOT,
+        metavar='DIR',
+        help='folder that holds configs/ (default: this repository)',
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print JSON')
+    form.add_argument(
+        '--markdown', action='store_true', help='print a table for a README'
+    )
+    return parser.parse_args(argv)
+
+
+def find_metafiles(root: Path, families: list[str]) -> list[Path]:
+    """Find the metafiles of the families, or all of them.
+
+    Raises:
+        MetafileError: If one is missing.
+    """
+    if not families:
+        found = sorted(root.glob('configs/*/metafile.yml'))
+        if not found:
+            raise MetafileError(f'no configs/*/metafile.yml in {root}')
+        return found
+    found = [root / 'configs' / name / 'metafile.yml' for name in families]
+    for path in found:
+        if not path.is_file():
+            known = sorted(
+                path.parent.name
+                for path in root.glob('configs/*/metafile.yml')
+            )
+            raise MetafileError(
+                f'no {path}; families with a metafile: {", ".join(known)}'
+            )
+    return found
+
+
+def read_rows(metafile: Path, root: Path) -> list[Row]:
+    """Read the models of a metafile.
+
+    Raises:
+        MetafileError: If it is not one, or lacks a key.
+    """
+    try:
+        content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise MetafileError(f'{metafile} is not YAML: {error}') from error
+    models = content.get('Models') if isinstance(content, dict) else None
+    if not models:
+        raise MetafileError(f'{metafile} has no Models')
+    return [_read_row(model, metafile, root) for model in models]
+
+
+def _read_row(model: dict, metafile: Path, root: Path) -> Row:
+    name = model.get('Name', '(no Name)')
+    for key in ('Name', 'Config', 'Metadata'):
+        if not model.get(key):
+            raise MetafileError(f'{metafile}: {name} has no {key}')
+    config = root / model['Config']
+    if not config.is_file():
+        raise MetafileError(
+            f'{metafile}: {name} names {model["Config"]}, which does not exist'
+        )
+    facts = model['Metadata']
+    shape = facts.get('Input Size')
+    flops = Figure(
+        _number(facts, 'Paper FLOPs (G)', metafile, name),
+        _number(facts, 'FLOPs', metafile, name),
+        1e9,
+    )
+    if flops.paper is not None and not shape:
+        raise MetafileError(
+            f'{metafile}: {name} has Paper FLOPs but no Input Size to count at'
+        )
+    return Row(
+        family=metafile.parent.name,
+        name=name,
+        config=config,
+        table=facts.get('Paper Table', '-'),
+        shape=tuple(shape) if shape else None,
+        reason=facts.get('Paper Deviation'),
+        params=Figure(
+            _number(facts, 'Paper Parameters (M)', metafile, name),
+            _number(facts, 'Parameters', metafile, name),
+            1e6,
+        ),
+        flops=flops,
+    )
+
+
+def _number(
+    facts: dict[str, Any], key: str, metafile: Path, name: str
+) -> float | None:
+    value = facts.get(key)
+    if value is None or (isinstance(value, int | float) and value > 0):
+        return value
+    raise MetafileError(
+        f'{metafile}: {name} has {key}: {value!r}, which is no number above 0'
+    )
+
+
+class Counts:
+    """Counts each model once, however many configs train it."""
+
+    def __init__(self) -> None:
+        self._params: dict[str, int] = {}
+        self._flops: dict[tuple[str, tuple[int, int]], int] = {}
+
+    def fill(self, row: Row, with_flops: bool) -> None:
+        """Count what a row asks for.
+
+        Args:
+            row: Gets our figures.
+            with_flops: Whether FLOPs are to be counted.
+        """
+        cfg = load_config(str(row.config))
+        key = _identity(cfg)
+        needs_flops = with_flops and (key, row.shape) not in self._flops
+        if needs_flops or key not in self._params:
+            model = build_model(cfg)
+            self._params[key] = count_params(model)
+            if needs_flops:
+                self._flops[key, row.shape] = count_complexity(
+                    model, row.shape
+                ).flops
+        row.params.ours = self._params[key]
+        if with_flops:
+            row.flops.ours = self._flops[key, row.shape]
+
+
+def _identity(cfg: Config) -> str:
+    """What two configs share whose models have the same counts."""
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: stripped(item)
+                for key, item in value.items()
+                if key not in _NO_EFFECT
+            }
+        if isinstance(value, list | tuple):
+            return [stripped(item) for item in value]
+        return value
+
+    return json.dumps(
+        stripped(cfg.to_dict()['model']), sort_keys=True, default=str
+    )
+
+
+def count(rows: list[Row], every: bool) -> None:
+    """Fill in our figures.
+
+    Args:
+        rows: Models of one or more families.
+        every: Whether FLOPs are counted also where the paper prints none.
+    """
+    counts = Counts()
+    bar = ProgressBar(len(rows), file=sys.stderr)
+    for row in rows:
+        counts.fill(
+            row,
+            with_flops=row.flops.paper is not None
+            or (every and row.shape is not None),
+        )
+        bar.update()
+    sys.stderr.write('\n')
+
+
+def updated(text: str, rows: list[Row]) -> str:
+    """Put our counts into a metafile's text, and change nothing else.
+
+    Args:
+        text: The metafile.
+        rows: Its models, counted.
+    """
+    ours = {row.name: row for row in rows}
+    lines = []
+    row = None
+    for line in text.splitlines(keepends=True):
+        named = re.match(r'\s*-\s+Name:\s*(.+?)\s*$', line)
+        if named:
+            row = ours.get(named[1].strip('\'"'))
+        fact = re.match(r'(\s+)(Parameters|FLOPs):\s', line)
+        if row and fact:
+            figure = row.params if fact[2] == 'Parameters' else row.flops
+            if figure.ours is not None:
+                line = f'{fact[1]}{fact[2]}: {figure.ours}\n'
+                figure.listed = figure.ours
+        lines.append(line)
+    return ''.join(lines)
+
+
+_HEADER = (
+    'model',
+    'paper',
+    '#Params (M): paper',
+    'ours',
+    'diff',
+    'FLOPs (G): paper',
+    'ours',
+    'diff',
+    '',
+)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = '; '.join(row.problems) or 'ok'
+    if row.reason:
+        verdict += f' (documented: {row.reason})'
+    return (
+        row.name,
+        row.table,
+        *_figure_cells(row.params),
+        *_figure_cells(row.flops),
+        verdict,
+    )
+
+
+def _figure_cells(figure: Figure) -> tuple[str, str, str]:
+    off = figure.difference
+    return (
+        '-' if figure.paper is None else f'{figure.paper:g}',
+        '-' if figure.ours is None else f'{figure.ours / figure.unit:.2f}',
+        '-' if off is None else f'{off:+.2f} %',
+    )
+
+
+def as_text(rows: list[Row]) -> str:
+    """Write the rows as aligned columns."""
+    table = [_HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if index in (0, 1, 8) else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in table
+    )
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """Write the rows as a Markdown table, models linked to their configs."""
+    lines = [
+        '| ' + ' | '.join(_HEADER[:-1]) + ' |',
+        '| --- | --- |' + ' ---: |' * 6,
+    ]
+    notes = []
+    for row in rows:
+        name, *cells, _ = _cells(row)
+        if row.reason:
+            name += f' [{len(notes) + 1}]'
+            notes.append(f'[{len(notes) + 1}] {row.name}: {row.reason}')
+        cells.insert(0, f'[{name}]({row.config.name})')
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines + ([''] + notes if notes else []))
+
+
+def as_dict(rows: list[Row], tolerance: float) -> dict:
+    """Bring the rows into a form that JSON knows."""
+
+    def figure(item: Figure) -> dict:
+        return dict(
+            paper=item.paper,
+            ours=item.ours,
+            difference_percent=item.difference,
+        )
+
+    return dict(
+        tolerance_percent=tolerance,
+        rows=[
+            dict(
+                family=row.family,
+                name=row.name,
+                paper_table=row.table,
+                input_size=list(row.shape) if row.shape else None,
+                params=figure(row.params),
+                multiply_adds=figure(row.flops),
+                deviation=row.reason,
+                problems=row.problems,
+            )
+            for row in rows
+        ],
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compare; see --help."""
+    args = parse_args(argv)
+    by_file: dict[Path, list[Row]] = {}
+    try:
+        for path in find_metafiles(args.root, args.families):
+            by_file[path] = [
+                row
+                for row in read_rows(path, args.root)
+                if args.all or row.params.paper or row.flops.paper
+            ]
+    except MetafileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    rows = [row for found in by_file.values() for row in found]
+    # What libraries print while a model is built must not mix with the table.
+    with redirect_stdout(sys.stderr):
+        count(rows, args.all)
+    if args.write:
+        for path, found in by_file.items():
+            text = path.read_text(encoding='utf-8')
+            path.write_text(updated(text, found), encoding='utf-8')
+    for row in rows:
+        row.check(args.tolerance)
+    if args.json:
+        print(json.dumps(as_dict(rows, args.tolerance), indent=2))
+    else:
+        print(as_markdown(rows) if args.markdown else as_text(rows))
+    bad = [row for row in rows if row.problems]
+    for row in bad:
+        print(f'{row.name}: {"; ".join(row.problems)}', file=sys.stderr)
+    print(
+        f'{len(rows)} rows, {len(bad)} with a problem '
+        f'(tolerance {args.tolerance:g} %)',
+        file=sys.stderr,
+    )
+    return 1 if bad else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -113,18 +113,19 @@ def write_scenes(root: Path) -> Path:
                         segmentation=[corners],
                     )
                 )
-            name = f'{split}_{index}.png'
+            name = f'{split}_{index}.jpg'
             coco['images'].append(
                 dict(id=index, file_name=name, width=SIDE, height=SIDE)
             )
             larger = CLASSES[int(sides[1] > sides[0])]
-            for folder, picture in (
-                (f'folders/{split}/{larger}', image),
-                (f'img_dir/{split}', image),
-                (f'ann_dir/{split}', label),
+            for folder, picture, suffix in (
+                (f'folders/{split}/{larger}', image, '.jpg'),
+                (f'img_dir/{split}', image, '.jpg'),
+                (f'ann_dir/{split}', label, '.png'),
             ):
                 (root / folder).mkdir(parents=True, exist_ok=True)
-                picture.save(root / folder / name)
+                file = (root / folder / name).with_suffix(suffix)
+                picture.save(file, quality=95)
         (root / f'{split}.json').write_text(json.dumps(coco))
     return root
 

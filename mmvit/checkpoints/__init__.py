@@ -1,10 +1,21 @@
 """Weights: published names to ours, and loading that checks what it does."""
 
 from . import pvt
-from .loading import check_match, load_pretrained, read_state_dict
+from .loading import (
+    check_match,
+    load_pretrained,
+    read_checkpoint,
+    read_state_dict,
+)
 
 # Each family's `convert` takes a published state dict and returns that of the
 # family's ImageNet classifier config.
 FAMILIES = {'pvt': pvt.convert}
 
-__all__ = ['FAMILIES', 'check_match', 'load_pretrained', 'read_state_dict']
+__all__ = [
+    'FAMILIES',
+    'check_match',
+    'load_pretrained',
+    'read_checkpoint',
+    'read_state_dict',
+]

@@ -22,12 +22,16 @@ def _names(keys: list[str]) -> str:
     return f'{shown} and {more} more' if more > 0 else shown
 
 
-def read_state_dict(path: str) -> dict[str, Tensor]:
-    """Read the weights in a file without executing anything that it holds.
+def read_checkpoint(path: str) -> dict:
+    """Read a file of weights without executing anything that it holds.
 
     Args:
         path: A file written by torch.save: a state dict, or a checkpoint that
             holds one under `state_dict` or `model`. A URL is fetched first.
+
+    Returns:
+        The checkpoint; its weights are under `state_dict`, by names without
+        the prefix of a distributed run.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -49,18 +53,26 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
                 'is truncated, or holds objects that only code could make '
                 f'({error})'
             ) from error
+    checkpoint = content if isinstance(content, dict) else {}
     for key in ('state_dict', 'model'):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(value, Tensor) for value in content.values())
+        if isinstance(checkpoint.get(key), dict):
+            weights = checkpoint[key]
+            break
+    else:
+        weights, checkpoint = checkpoint, {}
+    if not weights or not all(
+        isinstance(value, Tensor) for value in weights.values()
     ):
         raise ValueError(f'{path} holds no state dict')
-    return {
-        key.removeprefix('module.'): value for key, value in content.items()
+    weights = {
+        key.removeprefix('module.'): value for key, value in weights.items()
     }
+    return {**checkpoint, 'state_dict': weights}
+
+
+def read_state_dict(path: str) -> dict[str, Tensor]:
+    """Read the weights of a file; see `read_checkpoint`."""
+    return read_checkpoint(path)['state_dict']
 
 
 def check_match(

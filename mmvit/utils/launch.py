@@ -11,6 +11,17 @@ from mmengine.runner import Runner
 from .config import load_config
 
 
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that sets keys of the config."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='keys of the config to set, as in '
+        'model.backbone.arch=tiny train_dataloader.batch_size=4',
+    )
+
+
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that the train and test commands have in common."""
     parser.add_argument('config', help='config file, of any task')
@@ -19,13 +30,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         help='folder for logs, checkpoints and pictures; default: '
         'work_dirs/<name of the config>',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='keys of the config to set, as in '
-        'model.backbone.arch=tiny train_dataloader.batch_size=4',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -103,7 +103,7 @@ def load_backgrounds(split: str) -> list[np.ndarray]:
 def draw_background(
     rng: np.random.Generator, backgrounds: Sequence[np.ndarray], size: int
 ) -> np.ndarray:
-    """Return a random square crop (size, size, 3), darkened or brightened."""
+    """Return a random square crop (size, size, 3), darkened as by dusk."""
     photo = backgrounds[rng.integers(len(backgrounds))]
     longest = min(photo.shape[:2])
     side = int(rng.integers(min(64, longest), longest + 1))
@@ -118,8 +118,7 @@ def draw_background(
     )
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
-    crop = crop * np.float32(rng.uniform(0.7, 1.15))
-    return np.clip(crop, 0, 255)
+    return crop * np.float32(rng.uniform(0.35, 0.65))
 
 
 def draw_alpha(
@@ -158,12 +157,14 @@ def draw_alpha(
 def choose_colour(
     rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
 ) -> np.ndarray:
-    """Return a random colour that stands out from the picture under mask."""
-    under = image[mask].mean(axis=0)
-    colours = rng.uniform(0, 255, size=(4, 3)).astype(np.float32)
-    distances = np.linalg.norm(colours - under, axis=1)
-    clear = np.flatnonzero(distances > 140)
-    return colours[clear[0] if len(clear) else distances.argmax()]
+    """Return a bright colour, of four the one that differs most below mask."""
+    hues = rng.uniform(0, 179, size=4)
+    saturations = rng.uniform(40, 255, size=4)
+    values = rng.uniform(200, 255, size=4)
+    hsv = np.stack([hues, saturations, values], axis=-1).astype(np.uint8)
+    colours = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2BGR)[0].astype(np.float32)
+    below = image[mask].mean(axis=0)
+    return colours[np.linalg.norm(colours - below, axis=1).argmax()]
 
 
 def draw_scene(
@@ -171,8 +172,8 @@ def draw_scene(
     digits: Digits,
     backgrounds: Sequence[np.ndarray],
     size: int,
-    num_digits: tuple[int, int] = (2, 6),
-    heights: tuple[float, float] = (0.2, 0.5),
+    num_digits: tuple[int, int] = (2, 5),
+    heights: tuple[float, float] = (0.25, 0.5),
 ) -> Scene:
     """Draw digits that may overlap, each mostly visible.
 

@@ -1,0 +1,159 @@
+"""Pictures of samples of any task, by each library's own visualizer."""
+
+import inspect
+import math
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import VISUALIZERS
+from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
+
+_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
+_SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
+
+
+def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
+    """Build the visualizer of a config without places to save to.
+
+    Args:
+        cfg: The config, with a `visualizer`.
+        classes: The data set's metainfo.
+    """
+    visualizer = VISUALIZERS.build(
+        dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
+    )
+    visualizer.dataset_meta = classes
+    return visualizer
+
+
+def _enlarge(sample: BaseDataElement, factor: int) -> None:
+    """Scale boxes and masks of a sample, in place."""
+    for name in ('gt_instances', 'pred_instances'):
+        if name not in sample:
+            continue
+        instances = getattr(sample, name)
+        boxes = instances.bboxes
+        instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
+        if 'masks' in instances:
+            masks = instances.masks
+            if not isinstance(masks, torch.Tensor):
+                size = masks.height, masks.width
+                masks = torch.from_numpy(masks.to_ndarray().copy())
+                masks = masks.reshape(-1, *size)
+            masks = F.interpolate(
+                masks[None].float(), scale_factor=factor, mode='nearest'
+            )[0]
+            instances.masks = masks.bool().numpy()
+
+
+def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
+    """Colours and names in rows, RGB, (H, width, 3)."""
+    places, left, row = [], 0, 0
+    for name in names:
+        (length, _), _ = cv2.getTextSize(name, *_FONT)
+        if left and left + length + 40 > width:
+            left, row = 0, row + 1
+        places.append((left, row))
+        left += length + 40
+    legend = np.full((24 * (row + 1), width, 3), 255, np.uint8)
+    for name, colour, (left, row) in zip(names, colours, places):
+        top = 24 * row
+        legend[top + 5 : top + 19, left + 5 : left + 19] = colour
+        at = left + 25, top + 17
+        cv2.putText(legend, name, at, *_FONT[:2], (0, 0, 0), _FONT[2])
+    return legend
+
+
+def draw_label_maps(
+    image: np.ndarray, maps: list[np.ndarray], metainfo: dict
+) -> np.ndarray:
+    """Draw label maps over an image, side by side, with a legend below.
+
+    mmseg's own drawing takes seconds a picture, since it looks for a place
+    for each name pixel by pixel.
+
+    Args:
+        image: RGB, (H, W, 3).
+        maps: Class numbers, (H, W) each; other values are left as they are.
+        metainfo: The data set's, with `classes` and, if it has, `palette`.
+
+    Returns:
+        RGB picture; the plain image comes first.
+    """
+    classes = metainfo['classes']
+    palette = metainfo.get('palette')
+    if not palette:
+        palette = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
+    palette = np.asarray(palette, np.uint8)
+    panels, present = [image], set()
+    for labels in maps:
+        valid = labels < len(classes)
+        panel = image.copy()
+        colours = palette[labels[valid]]
+        panel[valid] = (panel[valid] * 0.4 + colours * 0.6).astype(np.uint8)
+        panels.append(panel)
+        present |= set(np.unique(labels[valid]).tolist())
+    picture = np.concatenate(panels, axis=1)
+    numbers = sorted(present)
+    names = [classes[number] for number in numbers]
+    legend = _legend(picture.shape[1], names, palette[numbers])
+    return np.concatenate([picture, legend])
+
+
+def draw_sample(
+    visualizer: Visualizer,
+    image: np.ndarray,
+    sample: BaseDataElement,
+    out_file: str,
+    score_thr: float = 0.3,
+    draw_pred: bool = True,
+) -> None:
+    """Draw a sample: the truth, where it has one, left of the prediction.
+
+    Left of the two, label maps have the plain image.
+
+    Args:
+        visualizer: The visualizer of the sample's task.
+        image: What the sample's boxes and maps lie on, RGB, (H, W, 3). A
+            small one is enlarged first.
+        sample: The data sample; it is not changed.
+        out_file: Picture to write.
+        score_thr: Boxes with a lower score are not drawn.
+        draw_pred: Whether to draw the prediction.
+    """
+    sample = sample.clone().cpu()
+    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
+    if factor > 1:
+        size = image.shape[1] * factor, image.shape[0] * factor
+        image = mmcv.imresize(image, size, interpolation='bicubic')
+        _enlarge(sample, factor)
+    fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
+    maps = [
+        np.asarray(getattr(sample, name).data)[0]
+        .repeat(factor, 0)
+        .repeat(factor, 1)
+        for name in fields
+        if name in sample
+    ]
+    if maps:
+        picture = draw_label_maps(image, maps, visualizer.dataset_meta)
+        mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
+        return
+    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
+    options = dict(
+        name='picture',
+        pred_score_thr=score_thr,
+        draw_pred=draw_pred,
+    )
+    known = inspect.signature(draw).parameters
+    draw(
+        image=np.ascontiguousarray(image),
+        data_sample=sample,
+        out_file=out_file,
+        **{key: value for key, value in options.items() if key in known},
+    )

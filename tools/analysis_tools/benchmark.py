@@ -1,0 +1,546 @@
+"""Measure images/s and peak memory, one config against another in turn.
+
+All configs are measured in one process, a round of each in alternating
+order, so that the noise of a busy machine hits them alike. Figures are
+medians over the rounds, with the quartiles; a ratio above 1 says that the
+first config is faster.
+
+A training step is forward, backward and a step of AdamW (with a learning
+rate of 0, so that the outputs stay comparable). --part model adds the losses
+of made-up annotations in training and the post-processing in inference, both
+without loading and preprocessing images. Peak memory is that of the tensors:
+weights, optimizer state, input, and what one step allocates on top of them;
+on a GPU as the caching allocator counts it, on the CPU as torch.profiler
+does (scratch memory inside of oneDNN is not seen).
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import TRANSFORMS
+from torch import Tensor, nn
+
+from mmvit.checkpoints import load_pretrained, read_state_dict
+from mmvit.utils import build_model, load_config
+
+EXAMPLES = """examples:
+  python tools/analysis_tools/benchmark.py \\
+      configs/pvt/retinanet_pvt-s_fpn_1x_coco.py \\
+      mmdet::pvt/retinanet_pvt-s_fpn_1x_coco.py --batch-size 8
+  python tools/analysis_tools/benchmark.py \\
+      configs/pvt/retinanet_pvt-s_fpn_1x_coco.py \\
+      --part model --shape 800 1280 --device cuda --amp bf16 --compile
+"""
+DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
+MODES = ('inference', 'training')
+# A round lasts at least this long, so that a timer's grain does not matter.
+ROUND_SECONDS = 0.2
+BOXES_PER_IMAGE = 8
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'configs',
+        nargs='+',
+        metavar='CONFIG',
+        help='a file, or mmdet::x.py of an installed library; the others are '
+        'compared with the first',
+    )
+    parser.add_argument(
+        '--part', choices=('backbone', 'model'), default='backbone'
+    )
+    parser.add_argument(
+        '--mode', choices=(*MODES, 'both'), default='both', help='what to run'
+    )
+    parser.add_argument('--batch-size', type=int, default=8, metavar='N')
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        default=(224, 224),
+        metavar=('HEIGHT', 'WIDTH'),
+        help='size of the images (default 224 224)',
+    )
+    parser.add_argument('--rounds', type=int, default=11, metavar='N')
+    parser.add_argument(
+        '--warmup',
+        type=int,
+        default=2,
+        metavar='N',
+        help='steps of each config before the first round',
+    )
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
+    )
+    parser.add_argument(
+        '--threads', type=int, metavar='N', help='CPU threads (default: all)'
+    )
+    parser.add_argument('--amp', choices=tuple(DTYPES), help='autocast to it')
+    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument(
+        '--compile', action='store_true', help='torch.compile the backbone'
+    )
+    parser.add_argument(
+        '--checkpoints',
+        nargs='+',
+        metavar='FILE',
+        help="one for each config: weights of its backbone, in its library's "
+        "names; with two or more, the outputs' largest difference is printed",
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings to change in every config',
+    )
+    args = parser.parse_args(argv)
+    if args.checkpoints and len(args.checkpoints) != len(args.configs):
+        parser.error(
+            f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} '
+            'configs: give one for each'
+        )
+    if min(args.rounds, args.batch_size, *args.shape) < 1:
+        parser.error('--rounds, --batch-size and --shape begin at 1')
+    return args
+
+
+@dataclass
+class Result:
+    """Seconds a step by round, and peak memory, of one config in one mode."""
+
+    config: str
+    mode: str
+    batch_size: int
+    peak_bytes: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> tuple[float, float, float]:
+        """Lower quartile, median, upper quartile."""
+        return _quartiles([self.batch_size / s for s in self.seconds])
+
+
+def _quartiles(values: list[float]) -> tuple[float, float, float]:
+    low, middle, high = np.percentile(values, (25, 50, 75))
+    return float(low), float(middle), float(high)
+
+
+class Subject:
+    """A model with what it takes to run one step of it.
+
+    Args:
+        name: The config's name.
+        cfg: The config.
+        args: See `parse_args`.
+        checkpoint: Weights of the backbone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cfg: Config,
+        args: argparse.Namespace,
+        checkpoint: str | None,
+    ) -> None:
+        self.name = name
+        self.device = torch.device(args.device)
+        model = build_model(cfg)
+        if checkpoint:
+            _load_backbone(model.backbone, checkpoint)
+        model.to(self.device)
+        layout = dict(
+            memory_format=torch.channels_last
+            if args.channels_last
+            else torch.contiguous_format
+        )
+        model.to(**layout)
+        self.backbone = model.backbone
+        if args.compile:
+            self.backbone.compile()
+        self.model = model if args.part == 'model' else model.backbone
+        self.amp = DTYPES.get(args.amp)
+        # Half floats need it, and it costs time.
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=args.amp == 'fp16'
+        )
+        self.optimizer = torch.optim.AdamW(
+            [p for p in self.model.parameters() if p.requires_grad], lr=0.0
+        )
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randn(
+            args.batch_size, 3, *args.shape, generator=generator
+        ).to(self.device, **layout)
+        self.data: dict[str, dict] = {}
+        if args.part == 'model':
+            for mode in MODES:
+                data = model.data_preprocessor(
+                    _made_up_batch(
+                        cfg.default_scope, model, args.batch_size, args.shape
+                    ),
+                    mode == 'training',
+                )
+                data['inputs'] = data['inputs'].to(**layout)
+                self.data[mode] = data
+
+    def prepare(self, mode: str) -> Callable[[], None]:
+        """Switch to a mode.
+
+        Returns:
+            What runs one step.
+        """
+        # Not chained: some libraries' train() returns None.
+        self.model.train(mode == 'training')
+        self.optimizer.zero_grad(set_to_none=True)
+        return self._train if mode == 'training' else self._infer
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=self.amp, enabled=self.amp is not None
+        )
+
+    def _infer(self) -> None:
+        with torch.no_grad(), self._autocast():
+            if self.data:
+                self.model(**self.data['inference'], mode='predict')
+            else:
+                self.model(self.images)
+
+    def _train(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            if self.data:
+                losses = self.model(**self.data['training'], mode='loss')
+                loss, _ = self.model.parse_losses(losses)
+            else:
+                loss = sum(_tensors_mean(self.model(self.images)))
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def held_bytes(self, mode: str) -> int:
+        """Bytes of weights and input, in training of the optimizer too."""
+        held = [*self.model.parameters(), *self.model.buffers()]
+        held.append(self.data[mode]['inputs'] if self.data else self.images)
+        if mode == 'training':
+            for state in self.optimizer.state.values():
+                held += [v for v in state.values() if isinstance(v, Tensor)]
+        return sum(tensor.nbytes for tensor in held)
+
+    def outputs(self) -> list[Tensor]:
+        """What the backbone makes of the same images, in evaluation."""
+        self.backbone.eval()
+        with torch.no_grad():
+            return list(_tensors(self.backbone(self.images)))
+
+
+def _tensors(outputs: Tensor | tuple | list) -> tuple[Tensor, ...]:
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+
+def _tensors_mean(outputs: Tensor | tuple | list) -> list[Tensor]:
+    return [output.float().mean() for output in _tensors(outputs)]
+
+
+def _load_backbone(backbone: nn.Module, checkpoint: str) -> None:
+    keys = read_state_dict(checkpoint)
+    prefix = 'backbone.'
+    within = any(key.startswith(prefix) for key in keys)
+    load_pretrained(
+        backbone, checkpoint, prefix if within else None, min_matched=1.0
+    )
+
+
+def _made_up_batch(
+    scope: str, model: nn.Module, batch_size: int, shape: tuple[int, int]
+) -> dict:
+    """Images of noise with annotations that the task's losses can take."""
+    height, width = shape
+    rng = np.random.default_rng(0)
+    # The libraries' own transforms make the annotations, by name.
+    steps = dict(
+        mmdet=[
+            dict(
+                type='LoadAnnotations',
+                with_bbox=True,
+                with_mask=getattr(model, 'with_mask', False),
+            ),
+            dict(type='PackDetInputs'),
+        ],
+        mmseg=[dict(type='PackSegInputs')],
+        mmpretrain=[dict(type='PackInputs')],
+    )
+    if scope not in steps:
+        raise ValueError(
+            f'--part model knows the default scopes {", ".join(steps)}, the '
+            f'config has {scope!r}'
+        )
+    steps = [
+        TRANSFORMS.build(dict(step, type=f'{scope}.{step["type"]}'))
+        for step in steps[scope]
+    ]
+    samples = []
+    for index in range(batch_size):
+        sample = dict(
+            img=rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
+            img_id=index,
+            img_path='',
+            img_shape=(height, width),
+            ori_shape=(height, width),
+            scale_factor=(1.0, 1.0),
+            flip=False,
+            flip_direction=None,
+            instances=[_box(rng, shape) for _ in range(BOXES_PER_IMAGE)],
+            gt_label=0,
+            gt_seg_map=np.zeros((height, width), np.uint8),
+        )
+        for step in steps:
+            sample = step(sample)
+        samples.append(sample)
+    return pseudo_collate(samples)
+
+
+def _box(rng: np.random.Generator, shape: tuple[int, int]) -> dict:
+    height, width = shape
+    left, top = rng.uniform(0, 0.5, 2) * (width, height)
+    right, bottom = (left, top) + rng.uniform(0.1, 0.5, 2) * (width, height)
+    return dict(
+        bbox=[left, top, right, bottom],
+        bbox_label=0,
+        ignore_flag=0,
+        mask=[[left, top, right, top, right, bottom, left, bottom]],
+    )
+
+
+def measure(
+    subjects: list[Subject], mode: str, args: argparse.Namespace
+) -> list[Result]:
+    """Run the configs in turn.
+
+    Args:
+        subjects: The models.
+        mode: 'inference' or 'training'.
+        args: See `parse_args`.
+    """
+    device = subjects[0].device
+    results = [
+        Result(subject.name, mode, args.batch_size) for subject in subjects
+    ]
+    slowest = 0.0
+    for subject in subjects:
+        step = subject.prepare(mode)
+        for _ in range(args.warmup):
+            step()
+        slowest = max(slowest, _seconds(step, 1, device))
+    steps = max(1, round(ROUND_SECONDS / slowest))
+    for index in range(args.rounds):
+        turn = list(zip(subjects, results))
+        for subject, result in turn if index % 2 == 0 else turn[::-1]:
+            step = subject.prepare(mode)
+            result.seconds.append(_seconds(step, steps, device))
+        _progress(f'{mode}: round {index + 1} of {args.rounds}')
+    for subject, result in zip(subjects, results):
+        step = subject.prepare(mode)
+        result.peak_bytes = subject.held_bytes(mode) + peak_bytes(step, device)
+    return results
+
+
+def _seconds(step: Callable[[], None], steps: int, device: torch.device):
+    _wait(device)
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    _wait(device)
+    return (time.perf_counter() - start) / steps
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def _progress(text: str) -> None:
+    end = '\r' if sys.stderr.isatty() else '\n'
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
+    """Most bytes that a step holds in tensors on top of those before it."""
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        step()
+        _wait(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profiler:
+        step()
+    with TemporaryDirectory() as folder:
+        trace = Path(folder, 'trace.json')
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())['traceEvents']
+    changes = sorted(
+        (event['ts'], event['args']['Bytes'])
+        for event in events
+        if event.get('name') == '[memory]'
+    )
+    held = np.cumsum([0, *(change for _, change in changes)])
+    return int(held.max())
+
+
+def compare_outputs(subjects: list[Subject]) -> list[dict]:
+    """Compare every model's backbone with the first one's on one batch."""
+    first, *others = subjects
+    wanted = first.outputs()
+    found = []
+    for other in others:
+        outputs = other.outputs()
+        shapes = [tuple(output.shape) for output in outputs]
+        if shapes != [tuple(output.shape) for output in wanted]:
+            found.append(dict(config=other.name, shapes=shapes))
+            continue
+        found.append(
+            dict(
+                config=other.name,
+                max_difference=max(
+                    (a - b).abs().max().item() for a, b in zip(wanted, outputs)
+                ),
+                max_output=max(a.abs().max().item() for a in wanted),
+            )
+        )
+    return found
+
+
+def ratios(first: Result, other: Result) -> tuple[float, float, float]:
+    """Speed of the first as a multiple of the other's, round by round."""
+    return _quartiles([b / a for a, b in zip(first.seconds, other.seconds)])
+
+
+def environment(args: argparse.Namespace) -> dict:
+    """What the figures depend on."""
+    if torch.device(args.device).type == 'cuda':
+        device = torch.cuda.get_device_name(args.device)
+    else:
+        device = (
+            f'{platform.machine()} CPU '
+            f'({torch.backends.cpu.get_cpu_capability()})'
+        )
+    return dict(
+        unit='images/s',
+        part=args.part,
+        batch_size=args.batch_size,
+        shape=list(args.shape),
+        dtype=args.amp and f'{args.amp} autocast' or 'fp32',
+        channels_last=args.channels_last,
+        compile=args.compile,
+        device=device,
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        rounds=args.rounds,
+    )
+
+
+def as_dict(
+    facts: dict, results: dict[str, list[Result]], outputs: list[dict]
+) -> dict:
+    """Bring the figures into a form that JSON knows."""
+    rows = []
+    for mode, found in results.items():
+        for result in found:
+            low, middle, high = result.images_per_second
+            row = dict(
+                config=result.config,
+                mode=mode,
+                images_per_second=middle,
+                images_per_second_quartiles=[low, high],
+                milliseconds_per_step=1e3 * statistics.median(result.seconds),
+                peak_megabytes=result.peak_bytes / 2**20,
+            )
+            if result is not found[0]:
+                low, middle, high = ratios(found[0], result)
+                row.update(ratio_of_first=middle, ratio_quartiles=[low, high])
+            rows.append(row)
+    return dict(environment=facts, results=rows, outputs=outputs)
+
+
+def as_text(report: dict) -> str:
+    """Write what `as_dict` made for reading."""
+    lines = [', '.join(f'{k} {v}' for k, v in report['environment'].items())]
+    for row in report['results']:
+        low, high = row['images_per_second_quartiles']
+        lines += [
+            f'{row["mode"]}: {row["config"]}',
+            f'    {row["images_per_second"]:.2f} images/s (quartiles '
+            f'{low:.2f} to {high:.2f}), {row["milliseconds_per_step"]:.1f} ms '
+            f'a step, peak memory {row["peak_megabytes"]:.0f} MiB',
+        ]
+        if 'ratio_of_first' in row:
+            low, high = row['ratio_quartiles']
+            lines.append(
+                f'    ratio: the first config runs at '
+                f'{row["ratio_of_first"]:.3f}x of its speed (quartiles '
+                f'{low:.3f} to {high:.3f})'
+            )
+    for row in report['outputs']:
+        if 'shapes' in row:
+            lines.append(
+                f'outputs: {row["config"]} returns {row["shapes"]}, not what '
+                'the first returns'
+            )
+        else:
+            lines.append(
+                f'outputs: largest difference of the first and '
+                f'{row["config"]} {row["max_difference"]:.3g}, largest value '
+                f'{row["max_output"]:.3g}'
+            )
+    return '\n'.join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure; see --help."""
+    args = parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    # What libraries print must not mix with the figures.
+    with redirect_stdout(sys.stderr):
+        subjects = [
+            Subject(
+                name, load_config(name, args.cfg_options), args, checkpoint
+            )
+            for name, checkpoint in zip(
+                args.configs, args.checkpoints or [None] * len(args.configs)
+            )
+        ]
+        outputs = compare_outputs(subjects) if args.checkpoints else []
+        results = {
+            mode: measure(subjects, mode, args)
+            for mode in (MODES if args.mode == 'both' else (args.mode,))
+        }
+    report = as_dict(environment(args), results, outputs)
+    print(json.dumps(report, indent=2) if args.json else as_text(report))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

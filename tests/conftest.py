@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mmengine.config.config
 import pytest
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
@@ -34,9 +35,30 @@ def own_scenes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def fresh_runs() -> Iterator[Callable[[], None]]:
+    """Forget earlier runs, now, when called, and at the end."""
+    _forget_runs()
+    yield _forget_runs
+    _forget_runs()
+
+
+@pytest.fixture
+def plain_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write configs without formatting, which takes longer than a run."""
+    monkeypatch.setattr(
+        mmengine.config.config,
+        'FormatCode',
+        lambda text, **_: (text, True),
+    )
+
+
+@pytest.fixture
 def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Path]]:
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_runs: Callable[[], None],
+    plain_dumps: None,
+) -> Callable[..., Path]:
     """Run a tool's main() in this process: (tool, config, *arguments).
 
     Returns the work dir, `tmp_path / 'work'` unless the arguments name one.
@@ -45,7 +67,7 @@ def command(
     monkeypatch.chdir(tmp_path)
 
     def run(tool: str, config: Config | str, *args: object) -> Path:
-        _forget_runs()
+        fresh_runs()
         if isinstance(config, Config):
             config = helpers.write_config(config, tmp_path / 'config.py')
         args = [str(arg) for arg in args]
@@ -54,5 +76,4 @@ def command(
         helpers.load_tool(tool).main([config, *args])
         return Path(args[args.index('--work-dir') + 1])
 
-    yield run
-    _forget_runs()
+    return run

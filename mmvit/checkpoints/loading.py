@@ -2,6 +2,7 @@
 
 import logging
 import os.path as osp
+from collections.abc import Callable
 
 import torch
 from mmengine.logging import print_log
@@ -14,6 +15,7 @@ except ImportError:
     get_torch_safe_globals = list
 
 _SHOWN = 5
+MapLocation = str | torch.device | Callable | None
 
 
 def _names(keys: list[str]) -> str:
@@ -22,8 +24,38 @@ def _names(keys: list[str]) -> str:
     return f'{shown} and {more} more' if more > 0 else shown
 
 
+def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
+    """Load a local file without executing anything that it holds.
+
+    mmengine's own loader falls back to executing when it meets an object that
+    it does not know.
+
+    Args:
+        path: A file written by torch.save.
+        map_location: See torch.load.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is truncated, or holds what only code could make.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'no checkpoint at {path}')
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            return torch.load(
+                path, map_location=map_location, weights_only=True
+            )
+    except Exception as error:
+        raise ValueError(
+            f'{path} cannot be read as a checkpoint: it is truncated, or '
+            'holds objects that only executing code could make. If you trust '
+            'the file, load it with torch.load(..., weights_only=False) and '
+            f'save its state_dict alone. ({error})'
+        ) from error
+
+
 def read_checkpoint(path: str) -> dict:
-    """Read a file of weights without executing anything that it holds.
+    """Read a file of weights, safely.
 
     Args:
         path: A file written by torch.save: a state dict, or a checkpoint that
@@ -37,22 +69,7 @@ def read_checkpoint(path: str) -> dict:
         FileNotFoundError: If there is no such file.
         ValueError: If the file cannot be read safely, or holds no weights.
     """
-    if '://' in path:
-        content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    else:
-        if not osp.isfile(path):
-            raise FileNotFoundError(f'no checkpoint at {path}')
-        try:
-            with torch.serialization.safe_globals(get_torch_safe_globals()):
-                content = torch.load(
-                    path, map_location='cpu', weights_only=True
-                )
-        except Exception as error:
-            raise ValueError(
-                f'{path} cannot be read as a checkpoint of plain weights: it '
-                'is truncated, or holds objects that only code could make '
-                f'({error})'
-            ) from error
+    content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     checkpoint = content if isinstance(content, dict) else {}
     for key in ('state_dict', 'model'):
         if isinstance(checkpoint.get(key), dict):
@@ -68,6 +85,11 @@ def read_checkpoint(path: str) -> dict:
         key.removeprefix('module.'): value for key, value in weights.items()
     }
     return {**checkpoint, 'state_dict': weights}
+
+
+# For all local files, whoever loads them: mmengine's runner, mmdet's
+# backbones, our initialisation.
+CheckpointLoader.register_scheme(prefixes='', loader=safe_load, force=True)
 
 
 def read_state_dict(path: str) -> dict[str, Tensor]:

@@ -170,9 +170,12 @@ def check_masks(
     steps = np.linspace(0, len(dataset) - 1, min(num_samples, len(dataset)))
     for index in steps.round().astype(int).tolist():
         info = dataset.get_data_info(index)
-        labels = mmcv.imfrombytes(
-            get(info['seg_map_path']), flag='unchanged', backend='pillow'
-        )
+        try:
+            labels = mmcv.imfrombytes(
+                get(info['seg_map_path']), flag='unchanged', backend='pillow'
+            )
+        except Exception:
+            continue  # the dataloader names it, or skips it where told to
         if labels.ndim > 2:
             raise ValueError(
                 f'{info["seg_map_path"]} has {labels.shape[2]} channels: a '

@@ -6,6 +6,7 @@ without ``custom_imports``.
 """
 
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
@@ -20,6 +21,12 @@ MODULE2PACKAGE['mmvit'] = 'mmvit'
 MODELS = Registry(
     'model', parent=MMENGINE_MODELS, scope='mmvit', locations=['mmvit.models']
 )
+DATA_SAMPLERS = Registry(
+    'data sampler',
+    parent=MMENGINE_DATA_SAMPLERS,
+    scope='mmvit',
+    locations=['mmvit.engine'],
+)
 HOOKS = Registry(
     'hook', parent=MMENGINE_HOOKS, scope='mmvit', locations=['mmvit.engine']
 )
@@ -30,4 +37,4 @@ RUNNERS = Registry(
     locations=['mmvit.engine'],
 )
 
-__all__ = ['HOOKS', 'MODELS', 'RUNNERS']
+__all__ = ['DATA_SAMPLERS', 'HOOKS', 'MODELS', 'RUNNERS']

@@ -125,6 +125,13 @@ def check_stack() -> None:
                 f'MMViT needs {wanted}, but {version} is installed. {cure}'
             )
     try:
+        importlib.import_module('mmcv')
+    except ImportError as error:
+        raise StackError(
+            f'mmcv does not import ({error}). If it misses libGL, run: pip '
+            'install --force-reinstall --no-deps opencv-python-headless'
+        ) from error
+    try:
         importlib.import_module('mmcv._ext')
     except ImportError as error:
         raise StackError(

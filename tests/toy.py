@@ -88,19 +88,21 @@ def toy_runner(
         kwargs.update(
             val_dataloader=loader,
             val_cfg=dict(),
-            val_evaluator=ToyMetric(scores),
+            val_evaluator=[ToyMetric(scores)],
         )
     hook = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1)
     return GuardedRunner(
         ToyModel(),
         str(work_dir),
-        train_dataloader=loader,
-        train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_hooks=dict(checkpoint={**hook, **(checkpoint or {})}),
         randomness=dict(seed=0),
         experiment_name=Path(work_dir).name,
-        **kwargs,
+        **{
+            'train_dataloader': loader,
+            'train_cfg': dict(by_epoch=True, max_epochs=epochs),
+            **kwargs,
+        },
     )
 
 

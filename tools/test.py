@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.out:
         _dump(cfg, args.out)
     if args.show_dir:
-        cfg.default_hooks.visualization = dict(
+        cfg.setdefault('default_hooks', {})['visualization'] = dict(
             type='mmvit.DrawHook',
             out_dir=args.show_dir,
             interval=args.show_every,

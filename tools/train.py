@@ -73,13 +73,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = load_launch_config(args)
     if args.resume is not None:
-        auto = args.resume == 'auto'
-        cfg.resume = 'auto' if auto else True
-        cfg.load_from = None if auto or args.resume is True else args.resume
+        cfg.resume = args.resume if args.resume == 'auto' else True
+        if args.resume is True:
+            cfg.load_from = None
+        elif args.resume != 'auto':
+            cfg.load_from = args.resume
     if args.amp:
         _enable_amp(cfg)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise SystemExit(
                 '--auto-scale-lr needs auto_scale_lr = '
                 'dict(base_batch_size=...) in the config: the total batch '

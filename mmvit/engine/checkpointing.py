@@ -1,5 +1,6 @@
 """Checkpoint files that are whole or not there."""
 
+import logging
 import os
 import os.path as osp
 import re
@@ -84,6 +85,6 @@ def newest_checkpoint(work_dir: str) -> str | None:
         print_log(
             f'{path} is missing or was cut off: an older one is tried',
             logger='current',
-            level='WARNING',
+            level=logging.WARNING,
         )
     return None

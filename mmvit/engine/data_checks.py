@@ -80,11 +80,10 @@ def check_paths(name: str, dataloader: object) -> None:
 def _declared_classes(dataset: dict) -> tuple[str, ...] | None:
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
-        cls = (
-            DATASETS.get(dataset['type'])
-            if isinstance(dataset['type'], str)
-            else dataset['type']
-        )
+        cls = dataset['type']
+        if isinstance(cls, str):
+            with DATASETS.switch_scope_and_registry(None) as registry:
+                cls = registry.get(cls)
         classes = getattr(cls, 'METAINFO', {}).get('classes')
     return (classes,) if isinstance(classes, str) else classes
 
@@ -144,6 +143,29 @@ def check_categories(dataset: dict) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
+
+
+def describe_empty(dataset: dict) -> str:
+    """Say where a data set without a sample was looked for."""
+    places = [
+        f'{inner["type"]} found no sample with '
+        + ', '.join(
+            f'{key}={inner[key]!r}'
+            for key in (
+                'data_root',
+                'data_prefix',
+                'ann_file',
+                'img_suffix',
+                'filter_cfg',
+            )
+            if inner.get(key)
+        )
+        for _, inner in _innermost('dataset', dataset)
+    ]
+    return (
+        '; '.join(places) + '. Check the folder, the ending of the files '
+        '(img_suffix, seg_map_suffix) and the classes'
+    )
 
 
 def check_masks(

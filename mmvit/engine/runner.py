@@ -15,14 +15,22 @@ from torch.utils.data import DataLoader
 from mmvit.registry import RUNNERS
 
 from .checkpointing import ATOMIC, newest_checkpoint
-from .data_checks import check_categories, check_paths
-from .sampling import count_bad_samples, guard_dataloader
+from .data_checks import check_categories, check_paths, describe_empty
+from .sampling import count_bad_samples, guard_dataset
 
 # Hooks that are on unless a config sets them to None under `default_hooks`.
 _GUARDS = {
     'check_classes': dict(type='mmvit.CheckClassesHook'),
     'check_weights': dict(type='mmvit.CheckWeightsHook'),
 }
+
+
+def _refuse_skipping(name: str, dataloader: object) -> None:
+    if isinstance(dataloader, dict) and dataloader.get('max_bad_samples'):
+        raise ValueError(
+            f'{name}.max_bad_samples: a metric that leaves samples out would '
+            'not say so; only train_dataloader may skip some'
+        )
 
 
 @RUNNERS.register_module()
@@ -50,19 +58,24 @@ class GuardedRunner(Runner):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        if self._resume and self._load_from is None:
-            self._load_from = newest_checkpoint(self.work_dir)
-            if self._load_from is None and self._resume != 'auto':
-                raise FileNotFoundError(
-                    f'nothing to resume from: {self.work_dir} holds no '
-                    'checkpoint that can be read. Leave --resume out to '
-                    'start anew, or name a file with it'
-                )
-            self._resume = self._load_from is not None
+        if self._resume == 'auto' or (self._resume and not self._load_from):
+            self._resume_from_work_dir()
+
+    def _resume_from_work_dir(self) -> None:
+        newest = newest_checkpoint(self.work_dir)
+        if newest is not None:
+            self._load_from, self._resume = newest, True
+            self.logger.info(f'Resume from {newest}')
+        elif self._resume == 'auto':
+            self._resume = False
             self.logger.info(
-                f'Resume from {self._load_from}'
-                if self._resume
-                else f'{self.work_dir} holds no checkpoint: start anew'
+                f'{self.work_dir} holds no checkpoint: start anew'
+            )
+        else:
+            raise FileNotFoundError(
+                f'nothing to resume from: {self.work_dir} holds no '
+                'checkpoint that can be read. Leave --resume out to '
+                'start anew, or name a file with it'
             )
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -128,10 +141,22 @@ class GuardedRunner(Runner):
         max_bad_samples = cfg.pop('max_bad_samples', 0)
         if not cfg.get('num_workers', 0):
             cfg['persistent_workers'] = False
-        if isinstance(cfg['dataset'], dict):
-            check_categories(cfg['dataset'])
-        loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
-        guard_dataloader(loader, seed or 0, max_bad_samples)
+        dataset = cfg['dataset']
+        if isinstance(dataset, dict):
+            check_categories(dataset)
+        if isinstance(cfg.get('sampler'), dict):
+            cfg['sampler'] = dict(
+                type='mmvit.SeededSampler',
+                sampler=cfg['sampler'],
+                sample_seed=seed,
+            )
+        try:
+            loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
+        except ValueError as error:
+            if 'need at least one array' in str(error):
+                raise ValueError(describe_empty(dataset)) from error
+            raise
+        guard_dataset(loader.dataset, max_bad_samples)
         return loader
 
     def build_train_loop(self, loop: dict) -> object:
@@ -143,11 +168,13 @@ class GuardedRunner(Runner):
     def build_val_loop(self, loop: dict) -> object:
         """Build the validation loop once its data are there."""
         check_paths('val_dataloader', self._val_dataloader)
+        _refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
 
     def build_test_loop(self, loop: dict) -> object:
         """Build the test loop once its data are there."""
         check_paths('test_dataloader', self._test_dataloader)
+        _refuse_skipping('test_dataloader', self._test_dataloader)
         return super().build_test_loop(loop)
 
     def train(self) -> nn.Module:

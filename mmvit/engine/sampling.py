@@ -11,7 +11,10 @@ import numpy as np
 import torch
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mmvit.registry import DATA_SAMPLERS
 
 
 class SampleError(RuntimeError):
@@ -32,6 +35,7 @@ class SeededIndex(int):
         return type(self), (int(self), self.seed)
 
 
+@DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
     """Gives the indices of another sampler a seed each.
 
@@ -40,29 +44,51 @@ class SeededSampler(Sampler):
     depend on how many processes share the work.
 
     Args:
-        sampler: Any sampler. One without epochs is taken to be endless.
-        seed: The run's seed.
+        dataset: The data set.
+        sampler: Dict of the other sampler. One without epochs is taken to be
+            endless.
+        seed: What the other sampler shuffles with.
+        sample_seed: What the samples' seeds are drawn from.
     """
 
-    def __init__(self, sampler: Sampler, seed: int) -> None:
-        self.sampler = sampler
-        self.seed = seed
+    def __init__(
+        self,
+        dataset: Dataset,
+        sampler: dict,
+        seed: int | None = None,
+        sample_seed: int | None = None,
+    ) -> None:
+        self.sampler = MMENGINE_DATA_SAMPLERS.build(
+            sampler, default_args=dict(dataset=dataset, seed=seed)
+        )
+        self.sample_seed = sample_seed or 0
+        self._skipped = 0
 
     def __iter__(self) -> Iterator[SeededIndex]:
         epoch = getattr(self.sampler, 'epoch', 0)
         world_size = getattr(self.sampler, 'world_size', get_world_size())
         rank = getattr(self.sampler, 'rank', 0)
-        positions = itertools.count(rank, world_size)
+        positions = itertools.count(
+            rank + self._skipped * world_size, world_size
+        )
         for position, index in zip(positions, self.sampler):
-            sequence = np.random.SeedSequence([self.seed, epoch, position])
+            sequence = np.random.SeedSequence(
+                [self.sample_seed, epoch, position]
+            )
             yield SeededIndex(index, int(sequence.generate_state(1)[0]))
 
     def __len__(self) -> int:
         return len(self.sampler)
 
     def __getattr__(self, name: str) -> object:
-        # Batch samplers ask for the dataset, loops for `set_epoch`.
-        return getattr(self.__dict__['sampler'], name)
+        # Batch samplers ask for the dataset, loops for `set_epoch`, and for
+        # `skip` where a training resumes, if the sampler has it.
+        attribute = getattr(self.__dict__['sampler'], name)
+        return self._skip if name == 'skip' else attribute
+
+    def _skip(self, num_samples: int) -> None:
+        self.sampler.skip(num_samples)
+        self._skipped = num_samples
 
 
 @contextlib.contextmanager
@@ -86,12 +112,12 @@ class GuardedFetch:
     Args:
         dataset: Any map-style dataset.
         max_bad: How many different samples may fail. Another one is taken in
-            the place of each; in a test set none may.
+            the place of each.
     """
 
     def __init__(self, dataset: Dataset, max_bad: int) -> None:
         self.dataset = dataset
-        self.max_bad = 0 if getattr(dataset, 'test_mode', False) else max_bad
+        self.max_bad = max_bad
         # Shared with the worker processes.
         self.bad = multiprocessing.RawArray('b', len(dataset))
 
@@ -147,21 +173,15 @@ class GuardedFetch:
         return ', '.join(paths) or 'its files are not known'
 
 
-def guard_dataloader(loader: DataLoader, seed: int, max_bad: int) -> None:
-    """Seed a dataloader's samples, and name those that cannot be loaded.
+def guard_dataset(dataset: Dataset, max_bad: int) -> None:
+    """Name the samples of a data set that cannot be loaded, and seed them.
 
     Args:
-        loader: The dataloader; it must not have been iterated yet.
-        seed: The run's seed.
+        dataset: Any map-style dataset, before a dataloader iterates over it.
         max_bad: See `GuardedFetch`.
     """
-    batch_sampler = loader.batch_sampler
-    if not hasattr(loader.dataset, '__getitem__') or not hasattr(
-        batch_sampler, 'sampler'
-    ):
-        return
-    batch_sampler.sampler = SeededSampler(batch_sampler.sampler, seed)
-    loader.dataset.__getitems__ = GuardedFetch(loader.dataset, max_bad)
+    if hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__'):
+        dataset.__getitems__ = GuardedFetch(dataset, max_bad)
 
 
 def count_bad_samples(loader: DataLoader) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import mmengine.config.config
 import pytest
+import yapf.yapflib.yapf_api
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
@@ -46,9 +46,7 @@ def fresh_runs() -> Iterator[Callable[[], None]]:
 def plain_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write configs without formatting, which takes longer than a run."""
     monkeypatch.setattr(
-        mmengine.config.config,
-        'FormatCode',
-        lambda text, **_: (text, True),
+        yapf.yapflib.yapf_api, 'FormatCode', lambda text, **_: (text, True)
     )
 
 

@@ -4,16 +4,26 @@ import logging
 import os.path as osp
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
 from torch import Tensor, nn
 
-try:  # mmengine 0.10.7 and older know no list of safe globals
-    from mmengine.runner.checkpoint import get_torch_safe_globals
-except ImportError:
-    get_torch_safe_globals = list
-
+try:
+    from numpy._core import multiarray as _multiarray
+except ImportError:  # NumPy before 2.0
+    from numpy.core import multiarray as _multiarray
+# What a training's own checkpoint holds besides tensors: mmengine's log
+# buffers, and the metrics in them, which are NumPy scalars. mmengine's list
+# of such objects is not used, since it lets `getattr` through.
+_SAFE = [
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(code)) for code in np.typecodes['AllInteger'] + '?efdgU'},
+    *(getattr(_multiarray, name) for name in ('scalar', '_reconstruct')),
+]
 _SHOWN = 5
 MapLocation = str | torch.device | Callable | None
 
@@ -41,7 +51,7 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
     if not osp.isfile(path):
         raise FileNotFoundError(f'no checkpoint at {path}')
     try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
+        with torch.serialization.safe_globals(_SAFE):
             return torch.load(
                 path, map_location=map_location, weights_only=True
             )

@@ -393,6 +393,7 @@ def _fixed_regions(
     if not getattr(roi_head, 'with_mask', False):
         masks = None
     elif masks is not None:
+        masks = min(masks, proposals or masks)
         roi_head._mask_forward = _with_fewer_rois(
             roi_head._mask_forward, masks
         )

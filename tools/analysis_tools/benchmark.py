@@ -96,7 +96,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--amp', choices=tuple(DTYPES), help='autocast to it')
     parser.add_argument('--channels-last', action='store_true')
     parser.add_argument(
-        '--compile', action='store_true', help='torch.compile the backbone'
+        '--compile',
+        action='store_true',
+        help='torch.compile the backbone (minutes on a CPU)',
     )
     parser.add_argument(
         '--checkpoints',
@@ -121,6 +123,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         )
     if min(args.rounds, args.batch_size, *args.shape) < 1:
         parser.error('--rounds, --batch-size and --shape begin at 1')
+    if torch.device(args.device).type not in ('cpu', 'cuda'):
+        parser.error(f'--device is cpu or cuda, not {args.device}')
     return args
 
 
@@ -347,6 +351,7 @@ def measure(
     ]
     slowest = 0.0
     for subject in subjects:
+        _progress(f'{mode}: warming up {subject.name}')
         step = subject.prepare(mode)
         for _ in range(args.warmup):
             step()
@@ -364,7 +369,9 @@ def measure(
     return results
 
 
-def _seconds(step: Callable[[], None], steps: int, device: torch.device):
+def _seconds(
+    step: Callable[[], None], steps: int, device: torch.device
+) -> float:
     _wait(device)
     start = time.perf_counter()
     for _ in range(steps):
@@ -379,8 +386,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _progress(text: str) -> None:
-    end = '\r' if sys.stderr.isatty() else '\n'
-    print(text, end=end, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def peak_bytes(step: Callable[[], None], device: torch.device) -> int:

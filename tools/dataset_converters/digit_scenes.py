@@ -41,7 +41,7 @@ JPEG_QUALITY = 92
 # The scans are ordered by writer, so the last ones are other people's.
 TRAINING_DIGITS = 0.8
 TRAINING_WIDTH = 0.7
-MIN_VISIBLE = 0.6
+MIN_VISIBLE = 0.8
 PHOTOGRAPHS = ('astronaut', 'cat', 'coffee', 'rocket', 'grass', 'gravel')
 
 
@@ -122,32 +122,27 @@ def draw_background(
 
 
 def draw_alpha(
-    rng: np.random.Generator,
-    digit: np.ndarray,
-    size: int,
-    height: float,
+    rng: np.random.Generator, digit: np.ndarray, height: float
 ) -> np.ndarray:
-    """Return the opacity (size, size) of one digit at a random place.
+    """Return the opacity of one digit, turned a little, on a square patch.
 
     Args:
-        rng: Source of the place, the rotation and the aspect ratio.
+        rng: Source of the rotation and the aspect ratio.
         digit: Scan (8, 8) in 0..1.
-        size: Side of the scene.
         height: Height of the digit in pixels, before it is turned.
     """
     scale_y = height / 8
     scale_x = scale_y * rng.uniform(0.8, 1.2)
-    angle = np.deg2rad(rng.uniform(-20, 20))
-    half = 0.5 * height * 1.1
-    centre = rng.uniform(half, size - half, size=2)
+    angle = np.deg2rad(rng.uniform(-15, 15))
     cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale_x, scale_y])
+    side = int(np.ceil(height * 1.25))
     # The scan gets an empty frame of two cells, so it is centred on 5.5.
-    shift = centre - matrix @ np.array([5.5, 5.5])
+    shift = (side - 1) / 2 - matrix @ np.array([5.5, 5.5])
     ink = cv2.warpAffine(
         np.pad(digit, 2),
         np.column_stack([matrix, shift]),
-        (size, size),
+        (side, side),
         flags=cv2.INTER_CUBIC,
     )
     # About one and a half pixels from paper to ink, whatever the height.
@@ -172,8 +167,8 @@ def draw_scene(
     digits: Digits,
     backgrounds: Sequence[np.ndarray],
     size: int,
-    num_digits: tuple[int, int] = (2, 5),
-    heights: tuple[float, float] = (0.25, 0.5),
+    num_digits: tuple[int, int] = (4, 9),
+    heights: tuple[float, float] = (0.2, 0.36),
 ) -> Scene:
     """Draw digits that may overlap, each mostly visible.
 
@@ -184,7 +179,8 @@ def draw_scene(
         size: Side of the square scene in pixels.
         num_digits: Least and greatest number of digits. One that finds no
             place is left out, the first always finds one.
-        heights: Least and greatest height of a digit, as part of ``size``.
+        heights: Least and greatest height of a digit, as part of ``size``;
+            at most 0.8.
     """
     image = draw_background(rng, backgrounds, size)
     label_map = np.full((size, size), BACKGROUND, np.uint8)
@@ -194,29 +190,37 @@ def draw_scene(
         for _ in range(10):
             index = rng.integers(len(digits.labels))
             height = size * rng.uniform(*heights)
-            alpha = draw_alpha(rng, digits.images[index], size, height)
-            mask = alpha >= 0.5
+            alpha = draw_alpha(rng, digits.images[index], height)
+            top, left = rng.integers(size - len(alpha) + 1, size=2)
+            place = np.s_[top : top + len(alpha), left : left + len(alpha)]
             hidden = alpha > 0.1
-            if mask.any() and all(
-                np.count_nonzero(other.mask & ~hidden)
+            if all(
+                np.count_nonzero(other.mask)
+                - np.count_nonzero(other.mask[place] & hidden)
                 >= MIN_VISIBLE * other.full_area
                 for other in instances
             ):
                 break
         else:
             continue
-        colour = choose_colour(rng, image, mask)
-        light = 1 + shade * np.float32(rng.choice([-1, 1]))
+        inside = alpha >= 0.5
+        colour = choose_colour(rng, image[place], inside)
+        light = 1 + shade[: len(alpha)] * np.float32(rng.choice([-1, 1]))
         ink = np.clip(colour * light, 0, 255)
-        image = image + alpha[..., None] * (ink - image)
-        label_map[hidden] = UNLABELLED
+        image[place] += alpha[..., None] * (ink - image[place])
+        label_map[place][hidden] = UNLABELLED
         label = int(digits.labels[index])
-        label_map[mask] = FIRST_DIGIT + label
+        label_map[place][inside] = FIRST_DIGIT + label
         for other in instances:
-            other.mask &= ~hidden
+            other.mask[place] &= ~hidden
+        mask = np.zeros((size, size), bool)
+        mask[place] = inside
         instances.append(
             Instance(
-                mask, label, int(digits.indices[index]), np.count_nonzero(mask)
+                mask,
+                label,
+                int(digits.indices[index]),
+                np.count_nonzero(mask),
             )
         )
     return Scene(image.round().astype(np.uint8), label_map, instances)
@@ -235,7 +239,7 @@ def draw_single(
         digits.images[chosen], digits.labels[chosen], digits.indices[chosen]
     )
     return draw_scene(
-        rng, of_class, backgrounds, size, num_digits=(1, 1), heights=(0.5, 0.9)
+        rng, of_class, backgrounds, size, num_digits=(1, 1), heights=(0.5, 0.8)
     ).image
 
 

@@ -45,6 +45,16 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         self.file_backend = _LateRemoval(self.file_backend)
+        # After a resume the best files are where the checkpoint was written,
+        # which need not be here.
+        if getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        for key, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            if path:
+                self.best_ckpt_path_dict[key] = self._here(path)
+
+    def _here(self, path: str) -> str:
+        return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict

@@ -2,6 +2,7 @@
 
 import logging
 import os.path as osp
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -14,10 +15,20 @@ try:
     from numpy._core import multiarray as _multiarray
 except ImportError:  # NumPy before 2.0
     from numpy.core import multiarray as _multiarray
+
+
+def _history_method(owner: object, name: str) -> object:
+    """Stand in for `getattr`, which pickled log buffers ask for."""
+    if owner is HistoryBuffer or isinstance(owner, HistoryBuffer):
+        return getattr(owner, name)
+    raise pickle.UnpicklingError(f'getattr of {owner!r} is not allowed')
+
+
 # What a training's own checkpoint holds besides tensors: mmengine's log
 # buffers, and the metrics in them, which are NumPy scalars. mmengine's list
-# of such objects is not used, since it lets `getattr` through.
+# of such objects is not used, since it lets any `getattr` through.
 _SAFE = [
+    (_history_method, 'builtins.getattr'),
     HistoryBuffer,
     np.ndarray,
     np.dtype,
@@ -32,6 +43,16 @@ def _names(keys: list[str]) -> str:
     shown = ', '.join(keys[:_SHOWN])
     more = len(keys) - _SHOWN
     return f'{shown} and {more} more' if more > 0 else shown
+
+
+def _first_lines(error: Exception) -> str:
+    # torch's advice fills a screen; what it met stands in one line of it.
+    lines = [
+        line.strip()
+        for line in str(error).splitlines()
+        if 'Unsupported' in line or 'error' in line.lower()
+    ]
+    return (lines or str(error).splitlines() or [type(error).__name__])[0]
 
 
 def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
@@ -60,7 +81,7 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
             f'{path} cannot be read as a checkpoint: it is truncated, or '
             'holds objects that only executing code could make. If you trust '
             'the file, load it with torch.load(..., weights_only=False) and '
-            f'save its state_dict alone. ({error})'
+            f'save its state_dict alone. ({_first_lines(error)})'
         ) from error
 
 

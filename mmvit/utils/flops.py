@@ -290,41 +290,48 @@ def count_complexity(
     device = next((p.device for p in model.parameters()), torch.device('cpu'))
     if device.type != 'meta':
         try:
-            twin = copy.deepcopy(model).to('meta')
-            return _count(twin, shape, in_channels, torch.device('meta'))
+            return _count(
+                model,
+                copy.deepcopy(model).to('meta'),
+                shape,
+                in_channels,
+                torch.device('meta'),
+            )
         except UncountedOperatorError:
             raise
         except Exception:
             # It needs values. Whatever else is wrong shows again with them.
             pass
-    return _count(model, shape, in_channels, device)
+    return _count(model, model, shape, in_channels, device)
 
 
 def _count(
     model: nn.Module,
+    runs: nn.Module,
     shape: tuple[int, int],
     in_channels: int,
     device: torch.device,
 ) -> Complexity:
+    # What runs may be a copy, in which shared parameters are no longer shared.
     image = torch.zeros(1, in_channels, *shape, device=device)
-    was_training = model.training
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    was_training = runs.training
+    trainable = [p for p in runs.parameters() if p.requires_grad]
     # The counter cannot follow a view of a parameter that wants a gradient.
-    model.requires_grad_(False)
+    runs.requires_grad_(False)
     # Not chained: some libraries' eval() returns None.
-    model.eval()
+    runs.eval()
     try:
         with (
-            _fixed_regions(model, shape) as (proposals, masks),
+            _fixed_regions(runs, shape) as (proposals, masks),
             torch.no_grad(),
             MultiplyAddCounter() as counter,
         ):
-            if isinstance(model, BaseModel):
-                model(image, [_data_sample(shape)], mode='tensor')
+            if isinstance(runs, BaseModel):
+                runs(image, [_data_sample(shape)], mode='tensor')
             else:
-                model(image)
+                runs(image)
     finally:
-        model.train(was_training)
+        runs.train(was_training)
         for parameter in trainable:
             parameter.requires_grad_(True)
     return Complexity(

@@ -25,6 +25,9 @@ def total(run, *args: object) -> int:
     return counter.total
 
 
+HEADS = ('head', 'bbox_head', 'decode_head')
+
+
 def tiny_model(task: str) -> nn.Module:
     return build_model(tiny_config(task, 'nowhere'))
 
@@ -183,8 +186,8 @@ def test_shapes_alone_and_values_agree(task: str) -> None:
     image = torch.zeros(1, 3, 64, 96)
     assert found.flops == total(model, image) > 0
     assert found.params == count_params(model)
-    assert not {'backbone'} ^ {'backbone'} & set(found.parts)
-    assert found.parts[{'seg': 'decode_head'}.get(task, list(found.parts)[-1])]
+    assert {'backbone', 'neck', *HEADS} >= set(found.parts)
+    assert all(part.flops for part in found.parts.values())
     assert 'other' not in found.parts
 
 
@@ -231,5 +234,5 @@ def test_figures_of_the_libraries_models() -> None:
     ):
         cfg: Config = load_config(name)
         found = count_complexity(build_model(cfg), (800, 1280))
-        assert found.flops == pytest.approx(flops, rel=2e-3)
+        assert found.flops == pytest.approx(flops, rel=5e-3)
         assert found.params == pytest.approx(params, rel=2e-3)

@@ -28,11 +28,8 @@ def lr_curve(stem: str, epoch_length: int) -> list[float]:
     schedulers = build_schedulers(cfg, epoch_length)
     optimizer = schedulers[0].optimizer
     group = optimizer.param_groups[0]
-    length = cfg.train_cfg.get('max_iters') or (
-        cfg.train_cfg.max_epochs * epoch_length
-    )
     curve = []
-    for step in range(1, length + 1):
+    for step in range(1, length_of(cfg, False, epoch_length) + 1):
         curve.append(group['lr'])
         optimizer.step()
         for scheduler in schedulers:

@@ -4,36 +4,30 @@ import re
 
 from torch import Tensor
 
-_RULES = (
-    (
-        r'patch_embed(\d)\.proj\.',
-        r'{stage}.downsample.patch_embed.projection.',
-    ),
-    (r'patch_embed(\d)\.norm\.', r'{stage}.downsample.patch_embed.norm.'),
-    (
-        r'block(\d)\.(\d+)\.attn\.sr\.',
-        r'{stage}.blocks.\2.attn.reduction.projection.',
-    ),
-    (
-        r'block(\d)\.(\d+)\.attn\.norm\.',
-        r'{stage}.blocks.\2.attn.reduction.norm.',
-    ),
-    (r'block(\d)\.(\d+)\.', r'{stage}.blocks.\2.'),
+from .renaming import rename
+
+_RULES = []
+for number in range(1, 5):
+    ours = f'backbone.stages.{number - 1}'
+    embed, block = f'{ours}.downsample.patch_embed', rf'{ours}.blocks.\1'
+    _RULES += [
+        (rf'patch_embed{number}\.proj\.', f'{embed}.projection.'),
+        (rf'patch_embed{number}\.norm\.', f'{embed}.norm.'),
+        (
+            rf'block{number}\.(\d+)\.attn\.sr\.',
+            f'{block}.attn.reduction.projection.',
+        ),
+        (
+            rf'block{number}\.(\d+)\.attn\.norm\.',
+            f'{block}.attn.reduction.norm.',
+        ),
+        (rf'block{number}\.(\d+)\.', f'{block}.'),
+    ]
+_RULES += [
     (r'norm\.', 'backbone.norms.3.'),
     (r'head\.', 'head.fc.'),
-)
-
-
-def _rename(key: str) -> str | None:
-    for pattern, replacement in _RULES:
-        match = re.match(pattern, key)
-        if match:
-            name = match.expand(replacement) + key[match.end() :]
-            if '{stage}' in name:
-                stage = int(match.group(1)) - 1
-                name = name.replace('{stage}', f'backbone.stages.{stage}')
-            return name
-    return None
+    (r'cls_token$', 'backbone.stages.3.downsample.cls_token'),
+]
 
 
 def convert(
@@ -63,9 +57,7 @@ def convert(
             converted[f'{name}.position.table'] = value.unflatten(
                 1, (side, -1)
             )
-        elif key == 'cls_token':
-            converted['backbone.stages.3.downsample.cls_token'] = value
-        elif name := _rename(key):
+        elif name := rename(key, _RULES):
             converted[name] = value
         else:
             unplaced.append(key)

@@ -357,9 +357,13 @@ def _figure_cells(figure: Figure) -> tuple[str, str, str]:
     off = figure.difference
     return (
         '-' if figure.paper is None else f'{figure.paper:g}',
-        '-' if figure.ours is None else f'{figure.ours / figure.unit:.2f}',
+        '-' if figure.ours is None else _rounded(figure.ours / figure.unit),
         '-' if off is None else f'{off:+.2f} %',
     )
+
+
+def _rounded(value: float) -> str:
+    return f'{value:.2f}' if value >= 1 else f'{value:.3g}'
 
 
 def as_text(rows: list[Row]) -> str:

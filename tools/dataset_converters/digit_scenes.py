@@ -167,8 +167,8 @@ def draw_scene(
     digits: Digits,
     backgrounds: Sequence[np.ndarray],
     size: int,
-    num_digits: tuple[int, int] = (4, 9),
-    heights: tuple[float, float] = (0.2, 0.36),
+    num_digits: tuple[int, int] = (1, 4),
+    heights: tuple[float, float] = (0.3, 0.5),
 ) -> Scene:
     """Draw digits that may overlap, each mostly visible.
 

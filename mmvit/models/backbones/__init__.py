@@ -1,4 +1,5 @@
 from .pvt import PVT
 from .pyramid import PyramidBackbone
+from .scalablevit import ScalableViT
 
-__all__ = ['PVT', 'PyramidBackbone']
+__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']

@@ -7,18 +7,26 @@ shapes are the same in all files:
     H   height of the map, in tokens    d    channels of one head, C / h
     W   width of the map, in tokens     N    tokens of a map, H * W
     C   channels                        Nk   keys
+    w   side of a window, in tokens     nW   windows of a map
 """
 
 from .attention import attention, merge_heads, split_heads
+from .conv import DepthwiseConv, MapConv
 from .mlp import Mlp
 from .patch_embed import PatchEmbed
 from .position import PositionTable
+from .windows import from_windows, padding_bias, to_windows
 
 __all__ = [
+    'DepthwiseConv',
+    'MapConv',
     'Mlp',
     'PatchEmbed',
     'PositionTable',
     'attention',
+    'from_windows',
     'merge_heads',
+    'padding_bias',
     'split_heads',
+    'to_windows',
 ]

@@ -1,14 +1,14 @@
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+
+from .conv import MapConv
 
 
 class PatchEmbed(BaseModule):
     """Convolution that shrinks a map, then LayerNorm.
 
     It embeds the image's patches, halves maps between stages and reduces the
-    keys of PVT's attention. Zeros are added at the bottom and the right where
-    the stride does not divide the input, so that no pixel is left out.
+    keys of PVT's attention.
 
     Args:
         in_channels: Channels of the input.
@@ -33,22 +33,10 @@ class PatchEmbed(BaseModule):
         norm_eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(
+        self.projection = MapConv(
             in_channels, embed_dims, kernel_size or stride, stride, padding
         )
         self.norm = nn.LayerNorm(embed_dims, eps=norm_eps)
 
-    def _missing(self, length: int) -> int:
-        kernel_size = self.projection.kernel_size[0]
-        stride = self.projection.stride[0]
-        padding = self.projection.padding[0]
-        reach = (-(-length // stride) - 1) * stride + kernel_size
-        return max(0, reach - length - 2 * padding)
-
     def forward(self, x: Tensor) -> Tensor:
-        bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
-        if bottom or right:
-            x = F.pad(x, (0, 0, 0, right, 0, bottom))
-        # A permuted map is a channels-last tensor: no copy is made.
-        x = self.projection(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.norm(x)
+        return self.norm(self.projection(x))

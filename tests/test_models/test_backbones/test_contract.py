@@ -30,6 +30,14 @@ TINY = {
         mlp_ratios=(2, 2, 2, 2),
         sr_ratios=(8, 4, 2, 1),
     ),
+    'ScalableViT': dict(
+        embed_dims=(8, 16, 24, 32),
+        depths=(2, 2, 1, 2),
+        num_heads=(1, 2, 3, 4),
+        mlp_ratios=(2, 2, 2, 2),
+        sr_ratios=(8, 4, 2, 1),
+        channel_ratios=(1.25, 2.0, 0.5, 1.0),
+    ),
 }
 
 # Parameters of the whole ImageNet classifier, in millions, that the papers
@@ -42,9 +50,23 @@ CLASSIFIERS = {
         'large': 61.37,
         'small-wide': 46.82,
     },
+    'ScalableViT': {'small': 32.00, 'base': 81.88, 'large': 109.29},
 }
-HEAD_WIDTHS = {'PVT': lambda arch: arch['embed_dims'][-1]}
-CLASSIFIER_ARGS = {'PVT': dict(with_cls_token=True)}
+CLASSIFIER_ARGS = {
+    'PVT': dict(with_cls_token=True),
+    'ScalableViT': dict(final_norm=True),
+}
+
+
+def linear_head(width: int) -> int:
+    return (width + 1) * 1000
+
+
+def two_layer_head(width: int) -> int:
+    return (width + 1) * 4096 + 2 * 4096 + 4097 * 1000
+
+
+HEADS = {'PVT': linear_head, 'ScalableViT': two_layer_head}
 
 
 def build(name: str, **kwargs) -> PyramidBackbone:
@@ -181,7 +203,7 @@ def test_parameter_counts(name, arch):
         model = MODELS.build(
             dict(type=f'mmvit.{name}', arch=arch, **CLASSIFIER_ARGS[name])
         )
-    head = (HEAD_WIDTHS[name](model.arch) + 1) * 1000
+    head = HEADS[name](model.embed_dims[-1])
     count = sum(param.numel() for param in model.parameters()) + head
     assert round(count / 1e6, 2) == CLASSIFIERS[name][arch]
 

@@ -1,0 +1,72 @@
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MapConv(nn.Conv2d):
+    """Convolution of a map whose channels come last.
+
+    Zeros are added at the bottom and the right where the stride does not
+    divide the map, so that no token is left out.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the kernel.
+        stride: Factor by which the map shrinks.
+        padding: Zeros on each side.
+        groups: See torch.
+
+    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
+        ceil(W / stride), out_channels).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            groups=groups,
+        )
+
+    def _missing(self, length: int) -> int:
+        stride = self.stride[0]
+        reach = (-(-length // stride) - 1) * stride + self.kernel_size[0]
+        return max(0, reach - length - 2 * self.padding[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
+        if bottom or right:
+            x = F.pad(x, (0, 0, 0, right, 0, bottom))
+        # A permuted map is a channels-last tensor: no copy is made.
+        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class DepthwiseConv(MapConv):
+    """Convolution of each channel by itself, with bias.
+
+    Args:
+        channels: Channels C of input and output.
+        kernel_size: Side of the kernel.
+        stride: Factor by which the map shrinks. With 1 the map keeps its
+            size, with another the kernel starts at the border.
+
+    Shape: x (B, H, W, C) -> (B, ceil(H / stride), ceil(W / stride), C).
+    """
+
+    def __init__(
+        self, channels: int, kernel_size: int = 3, stride: int = 1
+    ) -> None:
+        padding = kernel_size // 2 if stride == 1 else 0
+        super().__init__(
+            channels, channels, kernel_size, stride, padding, groups=channels
+        )

@@ -258,9 +258,7 @@ def _seg(root: str) -> dict:
             data_preprocessor=dict(size=(SIDE, SIDE)),
             backbone=_backbone(_delete_=True),
             neck=_neck(),
-            decode_head=dict(
-                in_channels=[16] * 4, channels=16, num_classes=3
-            ),
+            decode_head=dict(in_channels=[16] * 4, channels=16, num_classes=3),
         ),
         val_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
         **_data(
@@ -370,5 +368,3 @@ def losses(work_dir: Path) -> list[float]:
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
     """Weights in a checkpoint that a run of ours wrote."""
     return torch.load(path, weights_only=False)['state_dict']
-
-

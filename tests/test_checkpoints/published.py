@@ -49,6 +49,75 @@ def pvt_shapes(arch: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+SCALABLEVIT = {
+    'small': dict(
+        dims=(64, 128, 256, 512),
+        heads=(2, 4, 8, 16),
+        depths=(2, 2, 20, 2),
+        ratios=(1.25, 1.25, 1.25, 1),
+    ),
+    'base': dict(
+        dims=(96, 192, 384, 768),
+        heads=(3, 6, 12, 24),
+        depths=(2, 2, 14, 6),
+        ratios=(2, 1.25, 1.25, 1),
+    ),
+    'large': dict(
+        dims=(128, 256, 512, 1024),
+        heads=(4, 8, 16, 32),
+        depths=(2, 6, 12, 4),
+        ratios=(0.25, 0.5, 1, 1),
+    ),
+}
+
+
+def scalablevit_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a published ScalableViT classifier."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def layer(name: str, *shape: int) -> None:
+        shapes[f'{name}.weight'] = shape
+        shapes[f'{name}.bias'] = shape[:1]
+
+    last, settings = 3, SCALABLEVIT[arch]
+    for stage, dims in enumerate(settings['dims']):
+        side = 3 if stage else 7
+        layer(f'patch_embeds.{stage}.proj', dims, last, side, side)
+        layer(f'patch_embeds.{stage}.norm', dims)
+        layer(f'pos_block.{stage}.proj.0', dims, 1, 3, 3)
+        scaled, reduction = (
+            int(dims * settings['ratios'][stage]),
+            PVT_REDUCTIONS[stage],
+        )
+        for index in range(settings['depths'][stage]):
+            block = f'stages.{stage}.{index}'
+            attn = f'{block}.attn'
+            layer(f'{block}.norm1', dims)
+            if index % 2 == 0:
+                layer(f'{attn}.qkv', 3 * dims, dims)
+                layer(f'{attn}.lim_func', dims, 1, 3, 3)
+            elif reduction == 1:
+                layer(f'{attn}.q', dims, dims)
+                layer(f'{attn}.kv', 2 * dims, dims)
+            else:
+                layer(f'{attn}.q', scaled, dims)
+                layer(f'{attn}.reduction.0', dims, 1, reduction, reduction)
+                layer(f'{attn}.reduction.1', scaled, dims, 1, 1)
+                layer(f'{attn}.norm_act.0', scaled)
+                layer(f'{attn}.k', scaled, scaled)
+                layer(f'{attn}.v', dims, scaled)
+            layer(f'{attn}.proj', dims, dims)
+            layer(f'{block}.norm2', dims)
+            layer(f'{block}.mlp.fc1', 4 * dims, dims)
+            layer(f'{block}.mlp.fc2', dims, 4 * dims)
+        last = dims
+    layer('norm', last)
+    layer('head.0', 4096, last)
+    layer('head.1', 4096)
+    layer('head.3', 1000, 4096)
+    return shapes
+
+
 def random_weights(
     shapes: dict[str, tuple[int, ...]], seed: int = 0
 ) -> dict[str, Tensor]:

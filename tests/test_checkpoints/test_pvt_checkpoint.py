@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmengine.config import ConfigDict
 from torch import Tensor
@@ -11,6 +10,7 @@ from mmvit.checkpoints import FAMILIES, load_pretrained
 from mmvit.registry import MODELS
 from mmvit.utils import build_model, load_config
 
+from .naive import Weights, attend, gelu, to_map, to_tokens
 from .published import (
     PVT_DEPTHS,
     PVT_HEADS,
@@ -24,28 +24,12 @@ CONFIG = 'configs/pvt/pvt-{}_8xb128-300e_in1k.py'
 
 def published_function(weights: dict[str, Tensor], image: Tensor) -> Tensor:
     """Logits of PVT-Small, from the paper and the weights alone."""
-
-    def linear(x: Tensor, name: str) -> Tensor:
-        return x @ weights[f'{name}.weight'].T + weights[f'{name}.bias']
-
-    def norm(x: Tensor, name: str, eps: float) -> Tensor:
-        mean = x.mean(-1, keepdim=True)
-        variance = (x - mean).square().mean(-1, keepdim=True)
-        x = (x - mean) / (variance + eps).sqrt()
-        return x * weights[f'{name}.weight'] + weights[f'{name}.bias']
-
-    def patches(x: Tensor, name: str, side: int) -> Tensor:
-        # (B, C, H, W) -> (B, N, C'), each patch times the kernel
-        columns = F.unfold(x, side, stride=side).transpose(1, 2)
-        kernel = weights[f'{name}.weight'].flatten(1)
-        return columns @ kernel.T + weights[f'{name}.bias']
-
-    x, side = image, image.shape[-1]
+    net, x, side = Weights(weights), image, image.shape[-1]
     for stage in range(4):
-        number = stage + 1
-        tokens = patches(x, f'patch_embed{number}.proj', 2 if stage else 4)
-        tokens = norm(tokens, f'patch_embed{number}.norm', 1e-5)
-        side //= 2 if stage else 4
+        number, patch = stage + 1, 2 if stage else 4
+        side //= patch
+        x = net.conv(x, f'patch_embed{number}.proj', patch, 0)
+        tokens = net.norm(to_tokens(x), f'patch_embed{number}.norm', 1e-5)
         if stage == 3:
             token = weights['cls_token'].expand(len(image), -1, -1)
             tokens = torch.cat([token, tokens], dim=1)
@@ -53,32 +37,25 @@ def published_function(weights: dict[str, Tensor], image: Tensor) -> Tensor:
         heads, reduction = PVT_HEADS[stage], PVT_REDUCTIONS[stage]
         for index in range(PVT_DEPTHS['small'][stage]):
             block = f'block{number}.{index}'
-            normed = norm(tokens, f'{block}.norm1', 1e-6)
-            q = linear(normed, f'{block}.attn.q')
+            normed = net.norm(tokens, f'{block}.norm1', 1e-6)
             source = normed
             if reduction > 1:
-                source = normed.transpose(1, 2).unflatten(2, (side, side))
-                source = patches(source, f'{block}.attn.sr', reduction)
-                source = norm(source, f'{block}.attn.norm', 1e-5)
-            kv = linear(source, f'{block}.attn.kv')
-            k, v = kv[..., : q.shape[-1]], kv[..., q.shape[-1] :]
-            outs = []
-            for head_q, head_k, head_v in zip(
-                q.chunk(heads, -1), k.chunk(heads, -1), v.chunk(heads, -1)
-            ):
-                logits = head_q @ head_k.transpose(1, 2)
-                logits = logits / head_q.shape[-1] ** 0.5
-                outs.append(logits.softmax(-1) @ head_v)
-            tokens = tokens + linear(torch.cat(outs, -1), f'{block}.attn.proj')
-            hidden = linear(
-                norm(tokens, f'{block}.norm2', 1e-6), f'{block}.mlp.fc1'
-            )
-            hidden = hidden * (1 + torch.erf(hidden / 2**0.5)) / 2
-            tokens = tokens + linear(hidden, f'{block}.mlp.fc2')
-        x = tokens.transpose(1, 2)
+                source = net.conv(
+                    to_map(normed, side), f'{block}.attn.sr', reduction, 0
+                )
+                source = net.norm(
+                    to_tokens(source), f'{block}.attn.norm', 1e-5
+                )
+            q = net.linear(normed, f'{block}.attn.q')
+            k, v = net.linear(source, f'{block}.attn.kv').chunk(2, -1)
+            out = attend(q, k, v, heads)
+            tokens = tokens + net.linear(out, f'{block}.attn.proj')
+            hidden = net.norm(tokens, f'{block}.norm2', 1e-6)
+            hidden = gelu(net.linear(hidden, f'{block}.mlp.fc1'))
+            tokens = tokens + net.linear(hidden, f'{block}.mlp.fc2')
         if stage < 3:
-            x = x.unflatten(2, (side, side))
-    return linear(norm(tokens[:, 0], 'norm', 1e-6), 'head')
+            x = to_map(tokens, side)
+    return net.linear(net.norm(tokens[:, 0], 'norm', 1e-6), 'head')
 
 
 def classifier(arch: str) -> torch.nn.Module:

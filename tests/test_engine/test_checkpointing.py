@@ -154,14 +154,10 @@ def test_best_goes_on_after_a_resume(tmp_path, fresh_runs):
     best = dict(save_best='score', rule='greater')
     toy_runner(tmp_path, 2, scores=[1, 3], checkpoint=best).train()
     fresh_runs()
-    toy_runner(
-        tmp_path, 3, scores=[2], checkpoint=best, resume=True
-    ).train()
+    toy_runner(tmp_path, 3, scores=[2], checkpoint=best, resume=True).train()
     assert names_in(tmp_path) == ['best_score_epoch_2.pth', 'epoch_3.pth']
     fresh_runs()
-    toy_runner(
-        tmp_path, 4, scores=[4], checkpoint=best, resume=True
-    ).train()
+    toy_runner(tmp_path, 4, scores=[4], checkpoint=best, resume=True).train()
     assert names_in(tmp_path) == ['best_score_epoch_4.pth', 'epoch_4.pth']
 
 
@@ -187,9 +183,7 @@ def test_best_on_a_full_disk(tmp_path, fresh_runs, monkeypatch):
     best = dict(save_best='score', rule='greater')
     toy_runner(tmp_path, 1, scores=[1], checkpoint=best).train()
     fresh_runs()
-    runner = toy_runner(
-        tmp_path, 2, scores=[2], checkpoint=best, resume=True
-    )
+    runner = toy_runner(tmp_path, 2, scores=[2], checkpoint=best, resume=True)
     replace = os.replace
 
     def fail(source, target):
@@ -223,9 +217,7 @@ def forks():
     ],
 )
 def test_kill_leaves_a_checkpoint(tmp_path, fresh_runs, forks, moment, left):
-    process = forks.Process(
-        target=train_until_killed, args=(tmp_path, moment)
-    )
+    process = forks.Process(target=train_until_killed, args=(tmp_path, moment))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL

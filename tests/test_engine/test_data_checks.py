@@ -213,9 +213,7 @@ def test_palette_mask_is_one_channel(tmp_path):
 def test_masks_are_read_evenly(tmp_path):
     masks = [mask(0)] * 9
     for bad, seen in ((0, True), (4, True), (8, True), (3, False)):
-        dataset = Masks(
-            tmp_path, *masks[:bad], mask(9), *masks[bad + 1 :]
-        )
+        dataset = Masks(tmp_path, *masks[:bad], mask(9), *masks[bad + 1 :])
         if seen:
             with pytest.raises(ValueError, match=rf'/{bad}\.png'):
                 check_masks(dataset, 2, num_samples=3)
@@ -251,8 +249,8 @@ def test_head_of_another_size(scenes, command, task, key, classes, change):
 def test_validation_data_of_other_classes(scenes, own_scenes, command):
     cfg = tiny_config('cls', scenes)
     (own_scenes / 'folders/val/third').mkdir()
-    square = own_scenes / 'folders/val/square/val_1.jpg'
-    (own_scenes / 'folders/val/third/a.jpg').write_bytes(square.read_bytes())
+    square = own_scenes / 'folders/val/square/val_0.jpg'
+    square.rename(own_scenes / 'folders/val/third/val_0.jpg')
     cfg.val_dataloader.dataset.data_root = str(own_scenes / 'folders')
     with pytest.raises(ValueError, match='val_dataloader.dataset has 3'):
         command('train', cfg)

@@ -60,13 +60,15 @@ def test_fused_attention_counts_as_written_out(device: str) -> None:
 
 @pytest.mark.parametrize('grad', [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize('masked', [False, True])
-def test_attention_by_hand(grad, masked: bool) -> None:
-    # 2 images, 3 heads, 50 queries, 7 keys, width 16, values of width 8
-    q, k, v = (torch.zeros(2, 3, n, d) for n, d in [(50, 16), (7, 16), (7, 8)])
+@pytest.mark.parametrize('width', [16, 8])
+def test_attention_by_hand(grad, masked: bool, width: int) -> None:
+    # 2 images, 3 heads, 50 queries, 7 keys
+    q, k = torch.zeros(2, 3, 50, 16), torch.zeros(2, 3, 7, 16)
+    v = torch.zeros(2, 3, 7, width)
     mask = torch.zeros(50, 7) if masked else None
     with MultiplyAddCounter() as counter, grad():
         F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    assert counter.total == 2 * 3 * 50 * 7 * (16 + 8)
+    assert counter.total == 2 * 3 * 50 * 7 * (16 + width)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,10 @@ def test_classifier_counts_its_head() -> None:
 
 
 def test_two_stage_detector_has_its_proposals() -> None:
-    found = count_complexity(tiny_model('ins'), (64, 96))
+    cfg = tiny_config('ins', 'nowhere')
+    # leaves fewer than the 20 that the config allows
+    cfg.model.test_cfg.rpn.nms.iou_threshold = 0.01
+    found = count_complexity(build_model(cfg), (64, 96))
     assert (found.proposals, found.masks, found.device) == (20, 20, 'cpu')
     # 7x7 of 16 channels to 16, to 16, to 3 classes and 2 boxes; the mask
     # head's 3x3 convolution, upsampling by 2 and 2 classes, from 14x14

@@ -41,7 +41,7 @@ JPEG_QUALITY = 92
 # The scans are ordered by writer, so the last ones are other people's.
 TRAINING_DIGITS = 0.8
 TRAINING_WIDTH = 0.7
-MIN_VISIBLE = 0.8
+MIN_VISIBLE = 0.85
 PHOTOGRAPHS = ('astronaut', 'cat', 'coffee', 'rocket', 'grass', 'gravel')
 
 
@@ -132,8 +132,8 @@ def draw_alpha(
         height: Height of the digit in pixels, before it is turned.
     """
     scale_y = height / 8
-    scale_x = scale_y * rng.uniform(0.8, 1.2)
-    angle = np.deg2rad(rng.uniform(-15, 15))
+    scale_x = scale_y * rng.uniform(0.9, 1.15)
+    angle = np.deg2rad(rng.uniform(-10, 10))
     cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale_x, scale_y])
     side = int(np.ceil(height * 1.25))
@@ -167,8 +167,8 @@ def draw_scene(
     digits: Digits,
     backgrounds: Sequence[np.ndarray],
     size: int,
-    num_digits: tuple[int, int] = (1, 4),
-    heights: tuple[float, float] = (0.3, 0.5),
+    num_digits: tuple[int, int] = (5, 9),
+    heights: tuple[float, float] = (0.22, 0.34),
 ) -> Scene:
     """Draw digits that may overlap, each mostly visible.
 

@@ -8,17 +8,15 @@ import os.path as osp
 import mmcv
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
-from mmengine.runner.checkpoint import load_state_dict
 from mmengine.structures import BaseDataElement
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
-from mmvit.checkpoints import check_match, read_checkpoint
 from mmvit.utils import build_model, load_config
 from mmvit.utils.drawing import build_visualizer, draw_sample
+from mmvit.utils.inference import build_test_pipeline, load_weights
 from mmvit.utils.launch import add_cfg_options
 
 EXAMPLE = """examples:
@@ -110,21 +108,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     paths = find_images(args.inputs)
     cfg = load_config(args.config, args.cfg_options)
-    checkpoint = read_checkpoint(args.checkpoint)
     model = build_model(cfg, args.device)
-    weights = checkpoint['state_dict']
-    check_match(model, weights, args.checkpoint, min_matched=1.0)
-    load_state_dict(model, weights)
+    meta = class_names(cfg, load_weights(model, args.checkpoint))
     model.eval()
-    meta = class_names(cfg, checkpoint)
     visualizer = build_visualizer(cfg, meta)
-    pipeline = Compose(
-        [
-            step
-            for step in cfg.test_dataloader.dataset.pipeline
-            if not step['type'].endswith('LoadAnnotations')
-        ]
-    )
+    pipeline = build_test_pipeline(cfg)
     mkdir_or_exist(args.out_dir)
     predictions = {}
     progress = ProgressBar(len(paths))

@@ -1,1 +1,3 @@
-from .backbones import *  # noqa: F403
+from .backbones import PVT, PyramidBackbone, ScalableViT
+
+__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']

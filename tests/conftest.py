@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import yapf.yapflib.yapf_api
 from mmengine.config import Config
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
-from mmengine.visualization import Visualizer
+from mmengine.logging import MMLogger
+from mmengine.utils import ManagerMixin
 
 from . import helpers
 
@@ -18,7 +17,9 @@ def _forget_runs() -> None:
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
-    for keeper in (MMLogger, MessageHub, DefaultScope, Visualizer):
+    keepers = [ManagerMixin]
+    for keeper in keepers:
+        keepers += keeper.__subclasses__()
         keeper._instance_dict.clear()
 
 

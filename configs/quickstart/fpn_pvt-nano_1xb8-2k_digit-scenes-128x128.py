@@ -11,14 +11,7 @@ classes = ('background', *'0123456789')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(
-        type='RandomResize',
-        scale=(128, 128),
-        ratio_range=(0.8, 1.4),
-        keep_ratio=True,
-    ),
-    dict(type='RandomCrop', crop_size=(128, 128)),
-    dict(type='PhotoMetricDistortion'),
+    dict(type='RandomCrop', crop_size=(96, 96)),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
@@ -64,11 +57,17 @@ model = dict(
         img_size=128,
         drop_path_rate=0.0,
     ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=48),
+    neck=dict(
+        in_channels=[32, 64, 128, 256],
+        out_channels=48,
+        norm_cfg=dict(type='BN'),
+        act_cfg=dict(type='ReLU'),
+    ),
     decode_head=dict(
         in_channels=[48, 48, 48, 48],
         channels=48,
         num_classes=len(classes),
+        loss_decode=dict(class_weight=[0.15] + [1.0] * 10),
     ),
 )
 default_hooks = dict(

@@ -57,6 +57,12 @@ def build_model(cfg: Config, device: str | None = None) -> nn.Module:
     return model if device is None else model.to(device)
 
 
+def _has_masks(model: dict) -> bool:
+    return any(
+        'mask_head' in part for part in (model, model.get('roi_head') or {})
+    )
+
+
 def enable_tta(cfg: Config) -> None:
     """Turn a config's test into one with test-time augmentation, in place.
 
@@ -75,6 +81,11 @@ def enable_tta(cfg: Config) -> None:
                 f'{scope!r}: set tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
+    if scope == 'mmdet' and _has_masks(cfg.model):
+        raise ValueError(
+            'test-time augmentation of instance masks is not possible: mmdet '
+            'merges boxes only. Test without --tta'
+        )
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

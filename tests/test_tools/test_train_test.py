@@ -85,8 +85,11 @@ def test_train_then_test(scenes, command, tmp_path, task):
     assert len(results) == SPLITS['val']
     pictures = [cv2.imread(str(p)) for p in tmp_path.glob('pictures/*.png')]
     assert len(pictures) == 2, 'the first and the fourth'
-    width = 384 if task == 'cls' else 2 * 384
-    assert all(p.shape == (384, width, 3) for p in pictures)
+    # Truth and prediction side by side; label maps have the image and a
+    # legend as well.
+    panels, legend = dict(cls=(1, 0), seg=(3, 24)).get(task, (2, 0))
+    size = 384 + legend, panels * 384, 3
+    assert all(p.shape == size for p in pictures)
     assert all(p.std() > 10 for p in pictures), 'not a plain area'
 
 
@@ -109,7 +112,7 @@ def test_tta(untrained, command, tmp_path, task):
 
 def test_tta_of_masks_is_refused(untrained, command):
     cfg, weights = untrained('ins')
-    with pytest.raises((ValueError, SystemExit), match='mask'):
+    with pytest.raises((ValueError, SystemExit), match='instance masks'):
         command('test', cfg, weights, '--tta')
 
 
@@ -275,7 +278,7 @@ def test_equal_seeds_give_equal_runs(scenes, command, tmp_path):
 
 def test_plain_configs_are_guarded_too(scenes, command):
     cfg = tiny_config('cls', scenes)
-    del cfg.runner_type
+    assert cfg.pop('runner_type') == 'mmvit.GuardedRunner'
     with pytest.raises(FileNotFoundError, match='nothing to resume from'):
         command('train', cfg, '--resume')
 

@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -9,6 +8,7 @@ from torch.utils.data import Dataset
 from mmvit.registry import HOOKS
 
 from ..data_checks import check_masks
+from ..unwrapping import unwrap
 
 # Heads whose `num_classes` is not the data set's.
 _OTHER_CLASSES = ('FusedSemanticHead',)
@@ -56,12 +56,9 @@ class CheckClassesHook(Hook):
     def _check(self, runner: Runner, key: str, dataloader: object) -> None:
         dataset: Dataset = dataloader.dataset
         classes = getattr(dataset, 'metainfo', {}).get('classes')
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
         if not classes:
             return
-        for name, head in _heads(model):
+        for name, head in _heads(unwrap(runner.model)):
             if head.num_classes != len(classes):
                 shown = ', '.join(classes[:10])
                 raise ValueError(

@@ -1,9 +1,10 @@
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmvit.checkpoints import check_match
 from mmvit.registry import HOOKS
+
+from ..unwrapping import unwrap
 
 
 @HOOKS.register_module()
@@ -31,9 +32,6 @@ class CheckWeightsHook(Hook):
         Raises:
             ValueError: If too little fits; names what does not.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
         weights = checkpoint.get('state_dict', checkpoint)
         # In a test the training loop is not built.
         fine_tunes = (
@@ -42,7 +40,7 @@ class CheckWeightsHook(Hook):
             and (not isinstance(runner._train_loop, dict))
         )
         check_match(
-            model,
+            unwrap(runner.model),
             {
                 key.removeprefix('module.'): value
                 for key, value in weights.items()

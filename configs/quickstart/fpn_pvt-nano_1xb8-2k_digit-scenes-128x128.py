@@ -1,7 +1,8 @@
-# Semantic FPN on the digit scenes: what the quickstart trains.
+# Semantic FPN on the digit scenes: what the quickstart trains, in some four
+# minutes on two cores. Crops are smaller than the scenes and the background
+# weighs little, since what takes long to learn is which digit it is.
 _base_ = [
-    'mmseg::_base_/models/fpn_r50.py',
-    '../_base_/models/pvt_nano.py',
+    '../_base_/models/fpn_pvt_nano.py',
     '../_base_/datasets/own_seg.py',
     '../_base_/schedules/adamw_small_iters.py',
     '../_base_/runtime/seg.py',
@@ -48,36 +49,10 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 model = dict(
-    data_preprocessor=dict(size_divisor=32),
-    pretrained=None,
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
-        img_size=128,
-        drop_path_rate=0.0,
-    ),
-    neck=dict(
-        in_channels=[32, 64, 128, 256],
-        out_channels=48,
-        norm_cfg=dict(type='BN'),
-        act_cfg=dict(type='ReLU'),
-    ),
     decode_head=dict(
-        in_channels=[48, 48, 48, 48],
-        channels=48,
         num_classes=len(classes),
         loss_decode=dict(class_weight=[0.15] + [1.0] * 10),
-    ),
+    )
 )
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    checkpoint=dict(
-        type='CheckpointHook',
-        by_epoch=False,
-        interval=500,
-        max_keep_ckpts=2,
-        save_best='mIoU',
-    ),
-)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 randomness = dict(seed=0)

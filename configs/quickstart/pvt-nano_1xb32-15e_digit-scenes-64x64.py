@@ -1,6 +1,6 @@
 # A classifier of single digits on photographs.
 _base_ = [
-    '../_base_/models/pvt_nano.py',
+    '../_base_/models/cls_pvt_nano.py',
     '../_base_/datasets/own_cls.py',
     '../_base_/schedules/adamw_small_epochs.py',
     '../_base_/runtime/cls.py',
@@ -8,12 +8,8 @@ _base_ = [
 classes = tuple('0123456789')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(
-        type='RandomResizedCrop', scale=64, crop_ratio_range=(0.7, 1.0)
-    ),
-    dict(
-        type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3
-    ),
+    dict(type='RandomResizedCrop', scale=64, crop_ratio_range=(0.7, 1.0)),
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -28,24 +24,7 @@ train_dataloader = dict(dataset=dict(**own, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(**own, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
-        img_size=64,
-        with_cls_token=True,
-        drop_path_rate=0.05,
-    ),
-    head=dict(
-        type='LinearClsHead',
-        in_channels=256,
-        num_classes=len(classes),
-        loss=dict(type='CrossEntropyLoss'),
-        topk=1,
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
-    ),
-)
+model = dict(head=dict(num_classes=len(classes)))
 train_cfg = dict(max_epochs=15)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),

@@ -1,8 +1,6 @@
-# RetinaNet on the digit scenes, with three levels for digits of 25 to 64
-# pixels and a narrow head.
+# RetinaNet on the digit scenes.
 _base_ = [
-    'mmdet::_base_/models/retinanet_r50_fpn.py',
-    '../_base_/models/pvt_nano.py',
+    '../_base_/models/retinanet_pvt_nano.py',
     '../_base_/datasets/own_det.py',
     '../_base_/schedules/adamw_small_epochs.py',
     '../_base_/runtime/det.py',
@@ -12,14 +10,6 @@ classes = tuple('0123456789')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='RandomResize',
-        scale=(128, 128),
-        ratio_range=(0.8, 1.4),
-        keep_ratio=True,
-    ),
-    dict(type='RandomCrop', crop_size=(128, 128)),
-    dict(type='PhotoMetricDistortion'),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
@@ -41,23 +31,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = val_evaluator
 
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
-        img_size=128,
-        drop_path_rate=0.05,
-    ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, num_outs=3),
-    bbox_head=dict(
-        in_channels=64,
-        feat_channels=64,
-        stacked_convs=2,
-        num_classes=len(classes),
-        anchor_generator=dict(strides=[8, 16, 32]),
-    ),
-)
+model = dict(bbox_head=dict(num_classes=len(classes)))
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(max_keep_ckpts=2, save_best='coco/bbox_mAP'),

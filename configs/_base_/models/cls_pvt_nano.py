@@ -1,0 +1,19 @@
+# A classifier for small images. A config that uses it sets head.num_classes.
+_base_ = './pvt_nano.py'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='mmvit.PVT',
+        arch={{_base_.pvt_nano}},
+        img_size=64,
+        with_cls_token=True,
+    ),
+    head=dict(
+        type='LinearClsHead',
+        in_channels=256,
+        num_classes=2,
+        loss=dict(type='CrossEntropyLoss'),
+        topk=1,
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
+    ),
+)

@@ -1,0 +1,8 @@
+# Table 5(a): interactive window attention in all blocks.
+_base_ = './fpn_scalablevit-s_4xb4-80k_ade20k-512x512.py'
+model = dict(
+    backbone=dict(
+        attentions=('iwsa', 'iwsa'),
+        init_cfg=dict(checkpoint='checkpoints/scalablevit_small-iwsa.pth'),
+    )
+)

@@ -1,0 +1,157 @@
+"""Who may import whom; docs/en/architecture.md draws it."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = sorted((ROOT / 'mmvit').rglob('*.py'))
+TOOLS = sorted((ROOT / 'tools').rglob('*.py'))
+LIBRARIES = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'torch')
+LAYERS = 'mmvit.models.layers'
+BACKBONES = 'mmvit.models.backbones'
+# What the files of a folder (or a file) may import, besides Python's own
+# modules and their own folder. The longest name that fits a file decides.
+RULES = {
+    'mmvit': ('mmvit.registry', 'mmvit.stack', 'mmvit.version'),
+    'mmvit.stack': (),
+    'mmvit.version': (),
+    'mmvit.registry': ('mmengine',),
+    'mmvit.checkpoints': ('mmengine', 'torch'),
+    LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
+    'mmvit.models': (BACKBONES, 'mmvit.models.decode_heads'),
+    f'{BACKBONES}.pyramid': ('mmengine', 'torch', 'mmvit.checkpoints'),
+    BACKBONES: (
+        *('mmcv.cnn', 'mmengine', 'torch'),
+        *(LAYERS, 'mmvit.checkpoints', 'mmvit.registry'),
+        f'{BACKBONES}.pyramid',
+    ),
+    'mmvit.models.decode_heads': (
+        *('mmcv.cnn', 'mmengine', 'mmseg', 'torch'),
+        *(LAYERS, 'mmvit.registry'),
+    ),
+    'mmvit.utils': (
+        *('cv2', 'mmcv', 'mmengine', 'numpy', 'torch'),
+        *('mmvit.registry', 'mmvit.stack', 'mmvit.version'),
+    ),
+    'mmvit.engine': (
+        *('mmcv', 'mmengine', 'numpy', 'torch'),
+        *('mmvit.checkpoints', 'mmvit.registry', 'mmvit.utils'),
+    ),
+}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(part for part in parts if part != '__init__')
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize('path', paths, ids=module_of)
+
+
+def within(module: str, folder: str) -> bool:
+    return f'{module}.'.startswith(f'{folder}.')
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, its own package's included."""
+    package = module_of(path).split('.')
+    if path.name != '__init__.py':
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level]
+            base = '.'.join(
+                (above if node.level else []) + (node.module or '').split('.')
+            ).strip('.')
+            for alias in node.names:
+                # `from . import registry` names a module, most others do not.
+                file = ROOT.joinpath(*base.split('.'), alias.name)
+                is_module = file.is_dir() or file.with_suffix('.py').is_file()
+                yield f'{base}.{alias.name}' if is_module else base
+
+
+def test_imports_are_read():
+    found = set(imports(ROOT / 'mmvit/models/backbones/pvt.py'))
+    assert {
+        *('torch', LAYERS, 'mmvit.registry'),
+        f'{BACKBONES}.pyramid',
+    } <= found
+    assert 'mmvit.checkpoints.pvt' in set(
+        imports(ROOT / 'mmvit/checkpoints/__init__.py')
+    )
+    assert len(PACKAGE) > 25 and len(TOOLS) > 5
+
+
+@each(PACKAGE)
+def test_import_rules(path: Path):
+    module = module_of(path)
+    home = max(
+        (folder for folder in RULES if within(module, folder)), key=len
+    )
+    allowed = RULES[home]
+    if path.name == '__init__.py' or home not in ('mmvit', BACKBONES):
+        allowed = (*allowed, home)
+    for name in imports(path):
+        if name.partition('.')[0] in sys.stdlib_module_names:
+            continue
+        assert any(within(name, folder) for folder in allowed), (
+            f'{module} may not import {name}'
+        )
+
+
+@each(TOOLS)
+def test_tools_know_no_model(path: Path):
+    for name in imports(path):
+        assert not within(name, 'mmvit.models')
+        assert not within(name, 'tests')
+
+
+@each([*PACKAGE, *TOOLS])
+def test_nothing_imports_tools_or_tests(path: Path):
+    tools = {'tools', 'tests'}
+    assert not tools & {name.partition('.')[0] for name in imports(path)}
+
+
+@each([*PACKAGE, *TOOLS])
+def test_no_import_inside_a_function_without_a_reason(path: Path):
+    lines = path.read_text().splitlines()
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                before = lines[node.lineno - 2].strip()
+                here = lines[node.lineno - 1]
+                assert before.startswith('#') or '  # ' in here, (
+                    f'{path}:{node.lineno}'
+                )
+
+
+@each(PACKAGE)
+def test_the_package_logs_and_does_not_print(path: Path):
+    tree = ast.parse(path.read_text())
+    # What runs only as a command may print.
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and '__main__' in ast.dump(node.test))
+    ]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert 'print' not in {
+        node.func.id for node in calls if isinstance(node.func, ast.Name)
+    }
+
+
+@each(PACKAGE)
+def test_only_known_libraries(path: Path):
+    others = {'cv2', 'mmvit', 'numpy'}
+    for name in imports(path):
+        top = name.partition('.')[0]
+        assert top in sys.stdlib_module_names or top in (*LIBRARIES, *others)

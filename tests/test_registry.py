@@ -1,0 +1,161 @@
+"""Names of ours from every library's configs; theirs through ours; no pip."""
+
+import importlib
+import subprocess
+
+import mmengine.hub
+import mmengine.registry
+import mmengine.utils.package_utils
+import pytest
+from mmengine.registry import Registry
+
+import mmvit.registry
+from mmvit.models import PVT
+from mmvit.utils import load_config
+from tests.helpers import ARCH, run_python
+
+OURS = [
+    value
+    for value in vars(mmvit.registry).values()
+    if isinstance(value, Registry) and value.scope == 'mmvit'
+]
+LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
+# A library's own config, read from its file: nothing has imported mmvit.
+STOCK = """
+import sys
+from pathlib import Path
+import mmdet, mmseg, mmpretrain
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+library, file = {library!r}, {file!r}
+folder = Path(sys.modules[library].__file__).parent / '.mim/configs'
+cfg = Config.fromfile(folder / file)
+init_default_scope(library)
+assert 'mmvit' not in sys.modules
+model = dict(cfg.model, {key}=dict(type='mmvit.PVT', arch={arch!r}))
+model.pop('pretrained', None)
+neck = model.get('neck')
+if neck and 'in_channels' in neck:
+    neck['in_channels'] = list({arch!r}['embed_dims'])
+built = MODELS.build(model)
+assert type(built.backbone).__module__ == 'mmvit.models.backbones.pvt'
+print('built', type(built).__name__)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('library', 'file', 'name'),
+    [
+        ('mmdet', 'retinanet/retinanet_r50_fpn_1x_coco.py', 'RetinaNet'),
+        (
+            'mmseg',
+            'sem_fpn/fpn_r50_4xb4-160k_ade20k-512x512.py',
+            'EncoderDecoder',
+        ),
+        (
+            'mmpretrain',
+            'resnet/resnet50_8xb32_in1k.py',
+            'ImageClassifier',
+        ),
+    ],
+)
+def test_stock_configs_find_pvt(library, file, name):
+    code = STOCK.format(
+        library=library, file=file, key='backbone', arch=ARCH
+    )
+    done = run_python('-c', code)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().endswith(f'built {name}')
+
+
+@pytest.fixture
+def no_pip(monkeypatch):
+    """Let every way to an installer fail."""
+
+    def refuse(*args, **_):
+        raise AssertionError(f'a command is called: {args}')
+
+    monkeypatch.setattr(
+        mmengine.utils.package_utils, 'call_command', refuse
+    )
+    for name in ('check_call', 'call', 'check_output', 'Popen', 'run'):
+        monkeypatch.setattr(subprocess, name, refuse)
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'mmseg::_base_/models/fpn_r50.py',
+        'mmdet::_base_/models/retinanet_r50_fpn.py',
+        'mmpretrain::_base_/default_runtime.py',
+        'mmvit::pvt/pvt-s_8xb128-300e_in1k.py',
+        'mmvit::pvt/retinanet_pvt-s_fpn_1x_coco.py',
+        'mmvit::pvt/fpn_pvt-s_4xb4-80k_ade20k-512x512.py',
+    ],
+)
+def test_prefixes_resolve(path, no_pip):
+    cfg = load_config(path)
+    assert 'model' in cfg or 'default_scope' in cfg
+    if path.startswith('mmvit::'):
+        backbone = cfg.model.backbone
+        assert (backbone.type, backbone.arch) == ('mmvit.PVT', 'small')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'path',
+    [
+        'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py',
+        'mmvit::pvt/pvt-t_8xb128-300e_in1k.py',
+    ],
+)
+def test_hub_installs_nothing(path, no_pip):
+    # For `mmseg::` mmengine alone would run `pip install mmsegmentation`.
+    assert mmengine.hub.get_config(path).model
+
+
+def test_names_are_ours_alone():
+    taken = {}
+    for library in LIBRARIES:
+        module = importlib.import_module(f'{library}.registry')
+        for registry in vars(module).values():
+            if isinstance(registry, Registry):
+                registry.import_from_location()
+                taken[library, registry.name] = set(registry.module_dict)
+    for registry in vars(mmengine.registry).values():
+        if isinstance(registry, Registry):
+            taken['mmengine', registry.name] = set(registry.module_dict)
+    assert len(set().union(*taken.values())) > 1000
+    ours = set()
+    for registry in OURS:
+        registry.import_from_location()
+        ours |= set(registry.module_dict)
+    assert {'PVT', 'GuardedRunner', 'SafeCheckpointHook'} <= ours
+    for place, names in taken.items():
+        assert not ours & names, place
+
+
+def test_registries_are_children_of_the_root():
+    assert len(OURS) >= 3
+    for registry in OURS:
+        assert registry.parent.scope == 'mmengine'
+        assert registry.parent.children['mmvit'] is registry
+
+
+@pytest.mark.parametrize('scope', [None, *LIBRARIES])
+def test_a_name_gives_the_same_class_everywhere(scope):
+    if scope:
+        registry = importlib.import_module(f'{scope}.registry').MODELS
+    else:
+        registry = mmengine.registry.MODELS
+    assert registry.get('mmvit.PVT') is PVT
+    assert registry.get('PVT') is None, 'the prefix is needed'
+
+
+def test_modes_return_the_model():
+    model = PVT(arch=ARCH)
+    assert model.eval() is model
+    assert model.train() is model
+    assert model.train(False) is model
+    assert not model.training

@@ -17,7 +17,7 @@ PINNED = dict(
     if line and not line.startswith('#')
 )
 CLASSIC = {
-    'torch': '2.1.0',
+    'torch': '2.6.0',
     'mmengine': '0.10.7',
     'mmcv': '2.1.0',
     'mmdet': '3.3.0',
@@ -66,7 +66,7 @@ def test_tested_and_classic_packages_pass(installed, packages):
 
 
 @pytest.mark.parametrize(
-    'version', ['2.11.0+cu130', '2.11.0a0+git1234', '2.1.2', '2.11.0.post1']
+    'version', ['2.11.0+cu130', '2.11.0a0+git1234', '2.6.1', '2.11.0.post1']
 )
 def test_spellings_of_versions(installed, version):
     installed({**PINNED, 'torch': version})
@@ -76,7 +76,7 @@ def test_spellings_of_versions(installed, version):
 @pytest.mark.parametrize(
     ('package', 'version'),
     [
-        ('torch', '2.0.1'),
+        ('torch', '2.5.1'),
         ('torch', '2.12.0'),
         ('torch', '2.13.0+cpu'),
         ('onedl-mmengine', '0.11.0rc0'),

@@ -55,4 +55,5 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
+auto_scale_lr = dict(base_batch_size=8, enable=False)
 randomness = dict(seed=0)

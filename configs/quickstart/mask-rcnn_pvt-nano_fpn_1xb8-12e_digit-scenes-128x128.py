@@ -10,15 +10,14 @@ classes = tuple('0123456789')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='Resize', scale=(128, 128), keep_ratio=True),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(128, 128), keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'),
-    ),
+    dict(type='PackDetInputs'),
 ]
 own = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(
@@ -41,4 +40,5 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(max_keep_ckpts=2, save_best='coco/segm_mAP'),
 )
+auto_scale_lr = dict(base_batch_size=8, enable=False)
 randomness = dict(seed=0)

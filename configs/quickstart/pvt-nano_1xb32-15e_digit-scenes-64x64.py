@@ -14,6 +14,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64)),
     dict(type='PackInputs'),
 ]
 own = dict(
@@ -39,4 +40,5 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1'),
 )
+auto_scale_lr = dict(base_batch_size=32, enable=False)
 randomness = dict(seed=0)

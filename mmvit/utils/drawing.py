@@ -34,9 +34,9 @@ def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
 def _enlarge(sample: BaseDataElement, factor: int) -> None:
     """Scale boxes and masks of a sample, in place."""
     for name in ('gt_instances', 'pred_instances'):
-        if name not in sample:
+        instances = sample.get(name, {})
+        if 'bboxes' not in instances:
             continue
-        instances = getattr(sample, name)
         boxes = instances.bboxes
         instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
         if 'masks' in instances:

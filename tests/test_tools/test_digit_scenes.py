@@ -19,13 +19,17 @@ TOOL = (
 SETTINGS = dict(seed=3, num_train=10, num_val=10, size=64)
 
 
-@pytest.fixture(scope='module')
-def tool() -> ModuleType:
+def load_tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location('digit_scenes', TOOL)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope='module')
+def tool() -> ModuleType:
+    return load_tool()
 
 
 @pytest.fixture(scope='module')

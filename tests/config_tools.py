@@ -9,7 +9,8 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch import nn
 
 from mmvit.utils import build_model, load_config
@@ -90,3 +91,62 @@ def build_schedulers(cfg: Config, epoch_length: int) -> list:
             )
         )
     return built
+
+
+def lr_curve(
+    cfg: Config, epoch_length: int, stop: int | None = None
+) -> list[float]:
+    """The learning rate of every iteration, or of the first `stop`."""
+    schedulers = build_schedulers(cfg, epoch_length)
+    optimizer = schedulers[0].optimizer
+    group = optimizer.param_groups[0]
+    curve = []
+    for step in range(1, (stop or length_of(cfg, False, epoch_length)) + 1):
+        curve.append(group['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or step % epoch_length == 0:
+                scheduler.step()
+    return curve
+
+
+def assert_detection_schedule(
+    cfg: Config, peak: float, steps: tuple[int, int]
+) -> None:
+    """Warm-up of 500 iterations, then a tenth after each of two epochs."""
+    curve = lr_curve(cfg, 501)
+    assert curve[0] == pytest.approx(peak * 1e-3)
+    assert curve[250] == pytest.approx(peak / 2, rel=0.01)
+    first, second = (step * 501 for step in steps)
+    for part, lr in (
+        (curve[500:first], peak),
+        (curve[first:second], peak / 10),
+        (curve[second:], peak / 100),
+    ):
+        assert min(part) == pytest.approx(lr)
+        assert max(part) == pytest.approx(lr)
+
+
+def assert_deit_schedule(cfg: Config) -> None:
+    """5 epochs from 1e-6 to 1e-3, a cosine of 295 to 1e-5."""
+    curve = lr_curve(cfg, 4)
+    assert len(curve) == 1200
+    assert curve[0] == pytest.approx(1e-6)
+    assert max(curve) == pytest.approx(1e-3, rel=0.01)
+    assert curve.index(max(curve)) in (19, 20)
+    assert curve[4 * 152] == pytest.approx(5e-4, rel=0.03)
+    assert curve[-1] == pytest.approx(1e-5, rel=0.01)
+
+
+def optimizer_groups(path: Path) -> dict[str, dict]:
+    """The group of each parameter, by the parameter's name."""
+    cfg, model = config_of(path), model_of(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert isinstance(wrapper.optimizer, torch.optim.AdamW)
+    group_of = {
+        id(p): group
+        for group in wrapper.optimizer.param_groups
+        for p in group['params']
+    }
+    return {name: group_of[id(p)] for name, p in model.named_parameters()}

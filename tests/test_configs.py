@@ -45,6 +45,7 @@ NAMES = dict(
     mmdet=rf'[a-z-]+_{BACKBONE}(_fpn)?_([a-z0-9]+-)*\d+[xe]_coco',
     mmseg=rf'[a-z-]+_{BACKBONE}_\d+xb\d+-\d+k_[a-z0-9]+-\d+x\d+',
 )
+SIZES = dict(t='tiny', s='small', m='medium', b='base', l='large')
 
 
 def test_every_file_is_seen() -> None:
@@ -124,6 +125,22 @@ def test_pretrained_weights_lie_in_checkpoints(path: Path) -> None:
     if init is not None:
         assert re.fullmatch(r'checkpoints/[a-z0-9_-]+\.pth', init.checkpoint)
         assert init.prefix == 'backbone.'
+
+
+# Not configs of another paper's backbone, for comparison.
+@each([f for f in PAPER_LEAVES if f'{f.parent.name}-' in f.stem])
+def test_size_and_weights_are_those_of_the_name(path: Path) -> None:
+    family = path.parent.name
+    letter, variant = re.search(
+        rf'{family}-([tsmbl])((?:-[a-z0-9]+)*)_', path.stem
+    ).groups()
+    size = SIZES[letter]
+    backbone = config_of(path).model.backbone
+    if isinstance(backbone.arch, str):
+        assert backbone.arch in (size + variant, size)
+    if backbone.get('init_cfg'):
+        weights = f'checkpoints/{family}_{size}{variant}.pth'
+        assert backbone.init_cfg.checkpoint == weights
 
 
 @each(LEAVES)

@@ -1,14 +1,14 @@
 """The configs of the guide to own data, on a tiny set of digit scenes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS, DefaultScope, init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 
 from mmvit.utils import build_model, load_config
 from tests.test_tools.test_digit_scenes import load_tool
@@ -37,13 +37,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=NAMES)
-def cfg(request: pytest.FixtureRequest, folder: Path) -> Iterator[Config]:
-    scopes = dict(DefaultScope._instance_dict)
+def cfg(
+    request: pytest.FixtureRequest,
+    folder: Path,
+    fresh_runs: Callable[[], None],
+) -> Config:
     cfg = load_config(str(folder / f'{request.param}.py'))
     init_default_scope(cfg.default_scope)
-    yield cfg
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(scopes)
+    return cfg
 
 
 def test_the_guide_has_a_config_for_each_task() -> None:

@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yapf.yapflib.yapf_api
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 
-from . import helpers
+from mmvit.utils import build_model
+
+from .helpers import load_tool
+from .scenes import write_scenes
+from .tiny import tiny_config, write_config
 
 
 def _forget_runs() -> None:
@@ -26,13 +31,13 @@ def _forget_runs() -> None:
 @pytest.fixture(scope='session')
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Root of the tiny data sets of all tasks; not to be changed."""
-    return helpers.write_scenes(tmp_path_factory.mktemp('scenes'))
+    return write_scenes(tmp_path_factory.mktemp('scenes'))
 
 
 @pytest.fixture
 def own_scenes(tmp_path: Path) -> Path:
     """Root of tiny data sets that the test may spoil."""
-    return helpers.write_scenes(tmp_path / 'own')
+    return write_scenes(tmp_path / 'own')
 
 
 @pytest.fixture
@@ -68,11 +73,28 @@ def command(
     def run(tool: str, config: Config | str, *args: object) -> Path:
         fresh_runs()
         if isinstance(config, Config):
-            config = helpers.write_config(config, tmp_path / 'config.py')
+            config = write_config(config, tmp_path / 'config.py')
         args = [str(arg) for arg in args]
         if '--work-dir' not in args:
             args += ['--work-dir', str(tmp_path / 'work')]
-        helpers.load_tool(tool).main([config, *args])
+        load_tool(tool).main([config, *args])
         return Path(args[args.index('--work-dir') + 1])
 
     return run
+
+
+@pytest.fixture
+def untrained(
+    scenes: Path, tmp_path: Path, fresh_runs: Callable[[], None]
+) -> Callable[[str], tuple[Config, Path]]:
+    """Make a task's config and a checkpoint of its weights as drawn."""
+
+    def make(task: str) -> tuple[Config, Path]:
+        cfg = tiny_config(task, scenes)
+        model = build_model(cfg)
+        model.init_weights()
+        path = tmp_path / f'{task}.pth'
+        torch.save(dict(state_dict=model.state_dict()), path)
+        return cfg, path
+
+    return make

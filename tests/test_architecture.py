@@ -90,9 +90,7 @@ def test_imports_are_read():
 @each(PACKAGE)
 def test_import_rules(path: Path):
     module = module_of(path)
-    home = max(
-        (folder for folder in RULES if within(module, folder)), key=len
-    )
+    home = max((folder for folder in RULES if within(module, folder)), key=len)
     allowed = RULES[home]
     if path.name == '__init__.py' or home not in ('mmvit', BACKBONES):
         allowed = (*allowed, home)

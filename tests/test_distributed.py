@@ -7,19 +7,26 @@ import time
 import pytest
 import torch
 
-from tests.helpers import (
-    LAST,
-    METRIC,
-    ROOT,
-    clean_environment,
-    losses,
-    read_log,
-    tiny_config,
-    weights_of,
-    write_config,
-)
+from tests.helpers import ROOT, clean_environment, losses, read_log, weights_of
+from tests.tiny import LAST, METRIC, tiny_config, write_config
 
 pytestmark = pytest.mark.slow
+
+
+def run_job(*args):
+    """Run a command that starts processes, and leave none behind."""
+    process = subprocess.Popen(
+        args,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, err = process.communicate(timeout=500)
+    finally:
+        process.terminate()  # on which torchrun ends its processes
+    return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
 @pytest.fixture
@@ -30,16 +37,10 @@ def launch(tmp_path, plain_dumps):
         config = write_config(cfg, tmp_path / 'two.py')
         before = [str(arg) for arg in args[:1]] if tool == 'test' else []
         after = [str(arg) for arg in args[len(before) :]]
-        return subprocess.run(
-            [
-                *('bash', str(ROOT / f'tools/dist_{tool}.sh'), config),
-                *before,
-                *('2', '--work-dir', str(tmp_path / 'two'), *after),
-            ],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=500,
+        return run_job(
+            *('bash', str(ROOT / f'tools/dist_{tool}.sh'), config),
+            *before,
+            *('2', '--work-dir', str(tmp_path / 'two'), *after),
         )
 
     return run

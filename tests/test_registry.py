@@ -12,7 +12,8 @@ from mmengine.registry import Registry
 import mmvit.registry
 from mmvit.models import PVT
 from mmvit.utils import load_config
-from tests.helpers import ARCH, run_python
+from tests.helpers import run_python
+from tests.tiny import ARCH
 
 OURS = [
     value
@@ -61,9 +62,7 @@ print('built', type(built).__name__)
     ],
 )
 def test_stock_configs_find_pvt(library, file, name):
-    code = STOCK.format(
-        library=library, file=file, key='backbone', arch=ARCH
-    )
+    code = STOCK.format(library=library, file=file, key='backbone', arch=ARCH)
     done = run_python('-c', code)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().endswith(f'built {name}')
@@ -76,9 +75,7 @@ def no_pip(monkeypatch):
     def refuse(*args, **_):
         raise AssertionError(f'a command is called: {args}')
 
-    monkeypatch.setattr(
-        mmengine.utils.package_utils, 'call_command', refuse
-    )
+    monkeypatch.setattr(mmengine.utils.package_utils, 'call_command', refuse)
     for name in ('check_call', 'call', 'check_output', 'Popen', 'run'):
         monkeypatch.setattr(subprocess, name, refuse)
 

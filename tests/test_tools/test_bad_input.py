@@ -11,7 +11,7 @@ from PIL import Image
 from mmvit.engine.sampling import SampleError
 from mmvit.models import PVT
 from mmvit.utils import build_model
-from tests.helpers import ARCH, TASKS, tiny_config
+from tests.tiny import ARCH, TASKS, tiny_config
 
 
 def mentions(error, *parts):
@@ -48,9 +48,7 @@ def test_missing_annotation_file(command, scenes):
     cfg.train_dataloader.dataset.ann_file = 'training.json'
     with pytest.raises(FileNotFoundError) as error:
         command('train', cfg)
-    assert mentions(
-        error, f"dataset.ann_file = '{scenes}/training.json'"
-    )
+    assert mentions(error, f"dataset.ann_file = '{scenes}/training.json'")
     assert not mentions(error, 'data_root')
 
 
@@ -172,9 +170,7 @@ def test_pretrained_weights_of_another_size(
     assert mentions(error, str(path), 'PVT', 'instead of', 'downsample')
 
 
-def test_pretrained_weights_of_another_architecture(
-    command, scenes, tmp_path
-):
+def test_pretrained_weights_of_another_architecture(command, scenes, tmp_path):
     path = tmp_path / 'resnet.pth'
     torch.save({'backbone.conv1.weight': torch.rand(4, 3, 7, 7)}, path)
     with pytest.raises(ValueError) as error:

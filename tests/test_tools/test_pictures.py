@@ -9,8 +9,10 @@ import torch
 
 from mmvit.utils import build_model
 from mmvit.utils.drawing import draw_label_maps
-from tests.helpers import CLASSES, SPLITS, TASKS, load_tool, tiny_config
-from tests.helpers import write_config as write
+from tests.helpers import load_tool
+from tests.scenes import CLASSES, SPLITS
+from tests.tiny import TASKS, tiny_config
+from tests.tiny import write_config as write
 
 
 @pytest.fixture

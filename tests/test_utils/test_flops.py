@@ -16,7 +16,7 @@ from mmvit.utils.flops import (
     count_params,
 )
 
-from ..helpers import tiny_config
+from ..tiny import tiny_config
 
 
 def total(run, *args: object) -> int:

@@ -1,20 +1,22 @@
-# Own images in ImageNet's layout, a folder for each class:
-#
-#     <data_root>/train/<class>/*.jpg
-#     <data_root>/val/<class>/*.jpg
-#
-# A config that inherits from this one says where they are and, in
-# alphabetical order, what the folders are called:
-#
-#     classes = ('bird', 'cat', 'dog')
-#     own = dict(data_root='data/pets/', metainfo=dict(classes=classes))
-#     train_dataloader = dict(dataset=own)
-#     val_dataloader = dict(dataset=own)
-#     test_dataloader = dict(dataset=own)
-#     model = dict(head=dict(num_classes=len(classes)))
-#
-# Setting `data_root` alone changes nothing: what this file computed from it
-# is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+"""Own images in ImageNet's layout, a folder for each class:
+
+    <data_root>/train/<class>/*.jpg
+    <data_root>/val/<class>/*.jpg
+
+A config that inherits from this one says where they are and, in
+alphabetical order, what the folders are called:
+
+    classes = ('bird', 'cat', 'dog')
+    own = dict(data_root='data/pets/', metainfo=dict(classes=classes))
+    train_dataloader = dict(dataset=own)
+    val_dataloader = dict(dataset=own)
+    test_dataloader = dict(dataset=own)
+    model = dict(head=dict(num_classes=len(classes)))
+
+Setting `data_root` alone changes nothing: what this file computed from it
+is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+"""
+
 data_root = 'data/own/'
 classes = None  # the names of the folders
 

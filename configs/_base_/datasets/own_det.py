@@ -1,24 +1,26 @@
-# Own images with boxes in COCO's format:
-#
-#     <data_root>/images/                             any folders inside
-#     <data_root>/annotations/instances_{train,val}.json
-#
-# A config that inherits from this one says where they are and names the
-# classes as the JSON files' `categories` do, in their order:
-#
-#     classes = ('cat', 'dog')
-#     data_root = 'data/pets/'
-#     own = dict(data_root=data_root, metainfo=dict(classes=classes))
-#     train_dataloader = dict(dataset=own)
-#     val_dataloader = dict(dataset=own)
-#     test_dataloader = dict(dataset=own)
-#     val_evaluator = dict(
-#         ann_file=data_root + 'annotations/instances_val.json')
-#     test_evaluator = val_evaluator
-#     model = dict(bbox_head=dict(num_classes=len(classes)))
-#
-# Setting `data_root` alone changes nothing: what this file computed from it
-# is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+"""Own images with boxes in COCO's format:
+
+    <data_root>/images/                             any folders inside
+    <data_root>/annotations/instances_{train,val}.json
+
+A config that inherits from this one says where they are and names the
+classes as the JSON files' `categories` do, in their order:
+
+    classes = ('cat', 'dog')
+    data_root = 'data/pets/'
+    own = dict(data_root=data_root, metainfo=dict(classes=classes))
+    train_dataloader = dict(dataset=own)
+    val_dataloader = dict(dataset=own)
+    test_dataloader = dict(dataset=own)
+    val_evaluator = dict(
+        ann_file=data_root + 'annotations/instances_val.json')
+    test_evaluator = val_evaluator
+    model = dict(bbox_head=dict(num_classes=len(classes)))
+
+Setting `data_root` alone changes nothing: what this file computed from it
+is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+"""
+
 data_root = 'data/own/'
 classes = ('object',)
 

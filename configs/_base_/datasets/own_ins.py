@@ -1,11 +1,13 @@
-# Own images with boxes and masks: as own_det.py, and each annotation of the
-# JSON files has a `segmentation`, polygons or RLE. For Mask R-CNN the classes
-# are counted twice:
-#
-#     model = dict(
-#         roi_head=dict(
-#             bbox_head=dict(num_classes=len(classes)),
-#             mask_head=dict(num_classes=len(classes))))
+"""Own images with boxes and masks: as own_det.py, and each annotation of the
+JSON files has a `segmentation`, polygons or RLE. For Mask R-CNN the classes
+are counted twice:
+
+    model = dict(
+        roi_head=dict(
+            bbox_head=dict(num_classes=len(classes)),
+            mask_head=dict(num_classes=len(classes))))
+"""
+
 _base_ = './own_det.py'
 train_pipeline = [
     dict(type='LoadImageFromFile'),

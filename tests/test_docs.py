@@ -1,0 +1,135 @@
+"""The documentation's links, paths and example; needs no Sphinx."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmvit.models import PyramidBackbone
+from mmvit.registry import MODELS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / 'docs' / 'en'
+PAGES = sorted(DOCS.glob('*.md'))
+FILES = [
+    ROOT / 'README.md',
+    ROOT / 'CONTRIBUTING.md',
+    ROOT / 'CHANGELOG.md',
+    *PAGES,
+    *sorted((ROOT / 'configs').rglob('README.md')),
+]
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+# A path under a folder of ours.
+PATH = re.compile(
+    r'(?<![\w/.:-])((?:tools|configs|tests|mmvit|docs)/[\w./{},*<>-]*\w)'
+)
+# What the pages tell the reader to create.
+HYPOTHETICAL = (
+    'configs/own',
+    'configs/depthwise_net',
+    'mmvit/models/backbones/depthwise_net.py',
+    'docs/en/_build',
+)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+each_file = pytest.mark.parametrize('path', FILES, ids=name_of)
+
+
+def anchors(path: Path) -> set[str]:
+    """Headings as MyST and GitHub make anchors of them, and own targets."""
+    text = path.read_text(encoding='utf-8')
+    without_code = re.sub(r'```.*?```', '', text, flags=re.S)
+    headings = re.findall(r'^#+ (.*)$', without_code, re.M)
+    slugs = {
+        re.sub(r'[^\w\- ]', '', heading.lower()).strip().replace(' ', '-')
+        for heading in headings
+    }
+    return slugs | set(re.findall(r'^\(([\w-]+)\)=$', text, re.M))
+
+
+def alternatives(name: str) -> list[str]:
+    """'a/{b,c}.py' -> ['a/b.py', 'a/c.py']."""
+    match = re.fullmatch(r'(.*?){(.*?)}(.*)', name)
+    if not match:
+        return [name]
+    before, middle, after = match.groups()
+    return [
+        one
+        for part in middle.split(',')
+        for one in alternatives(before + part + after)
+    ]
+
+
+def test_files_are_found():
+    assert len(PAGES) > 10
+    assert all(path.is_file() for path in FILES)
+
+
+@each_file
+def test_relative_links(path):
+    links = [
+        link
+        for link in LINK.findall(path.read_text(encoding='utf-8'))
+        if '://' not in link
+    ]
+    for link in links:
+        target, _, anchor = link.partition('#')
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), link
+        if anchor:
+            assert anchor in anchors(file), link
+
+
+@each_file
+def test_named_paths(path):
+    text = path.read_text(encoding='utf-8')
+    # Addresses have paths too, and a link is tested above.
+    text = re.sub(r'https?://\S+', '', LINK.sub('', text))
+    for name in set(PATH.findall(text)):
+        if not name.startswith(HYPOTHETICAL):
+            for one in alternatives(name):
+                # A placeholder in <> stands for any name.
+                pattern = re.sub('<.*?>', '*', one)
+                assert list(ROOT.glob(pattern)), one
+
+
+def test_every_page_is_in_the_toctree():
+    index = (DOCS / 'index.md').read_text(encoding='utf-8')
+    trees = re.findall(r'```{toctree}\n(.*?)```', index, re.S)
+    listed = {
+        line.strip()
+        for tree in trees
+        for line in tree.splitlines()
+        if line.strip() and not line.startswith(':')
+    }
+    assert listed == {page.stem for page in PAGES} - {'index'}
+
+
+def test_the_new_backbone_of_the_guide_works():
+    text = (DOCS / 'add_a_backbone.md').read_text(encoding='utf-8')
+    source = re.search(r'```python\n(.*?)```', text, re.S).group(1)
+    before = set(MODELS.module_dict)
+    scope = dict(
+        __name__='mmvit.models.backbones.example',
+        __package__='mmvit.models.backbones',
+    )
+    try:
+        exec(compile(source, 'add_a_backbone.md', 'exec'), scope)
+        (name,) = set(MODELS.module_dict) - before
+        model = MODELS.build(dict(type=f'mmvit.{name}'))
+    finally:
+        for added in set(MODELS.module_dict) - before:
+            del MODELS.module_dict[added]
+    assert isinstance(model, PyramidBackbone)
+    outs = model.eval()(torch.rand(1, 3, 65, 97))
+    assert [out.shape[2:] for out in outs] == [
+        (17, 25),
+        (9, 13),
+        (5, 7),
+        (3, 4),
+    ]

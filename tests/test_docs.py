@@ -22,7 +22,7 @@ FILES = [
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 # A path under a folder of ours.
 PATH = re.compile(
-    r'(?<![\w/.:-])((?:tools|configs|tests|mmvit|docs)/[\w./{},*<>-]*\w)'
+    r'(?<![\w/.:-])((?:tools|configs|tests|mmvit|docs)/[\w./{},*<>-]*[\w>}])'
 )
 # What the pages tell the reader to create.
 HYPOTHETICAL = (

@@ -3,8 +3,8 @@
 # DeiT for the rest. Strengths, warm-up, drop path and the batch (128 a GPU)
 # are those of the authors' release, which runs DeiT's recipe.
 _base_ = [
-    'mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py',
-    'mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py',
+    '../_base_/datasets/imagenet_deit.py',
+    '../_base_/schedules/imagenet_adamw_300e_warmup-5e.py',
     '../_base_/runtime/cls.py',
 ]
 model = dict(
@@ -28,17 +28,7 @@ model = dict(
         ]
     ),
 )
-train_dataloader = dict(
-    batch_size=128, sampler=dict(_delete_=True, type='RepeatAugSampler')
-)
 # The release decays the position tables, but neither norms, biases nor token.
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'.cls_token': dict(decay_mult=0.0)})
 )
-param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=1e-3, end=5, convert_to_iter_based=True
-    ),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=5),
-]
-auto_scale_lr = dict(base_batch_size=1024, enable=False)

@@ -25,7 +25,7 @@ def load_tool(name: str) -> ModuleType:
 
 
 def run_python(
-    *args: str, timeout: float = 120, **environment: str
+    *args: str, timeout: float = 400, **environment: str
 ) -> subprocess.CompletedProcess:
     """Run Python in a process of its own, with mmvit and tests in reach."""
     return subprocess.run(

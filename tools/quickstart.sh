@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-segmentation} in
-segmentation) config=fpn_pvt-nano_1xb8-1k_digit-scenes-128x128 ;;
+segmentation) config=fpn_pvt-nano_1xb8_digit-scenes-128x128 ;;
 detection) config=retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128 ;;
 instances) config=mask-rcnn_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128 ;;
 classification) config=pvt-nano_1xb32-15e_digit-scenes-64x64 ;;

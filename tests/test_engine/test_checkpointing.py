@@ -219,7 +219,7 @@ def forks():
 def test_kill_leaves_a_checkpoint(tmp_path, fresh_runs, forks, moment, left):
     process = forks.Process(target=train_until_killed, args=(tmp_path, moment))
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode == -signal.SIGKILL
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / left)
     runner = toy_runner(tmp_path, resume=True)

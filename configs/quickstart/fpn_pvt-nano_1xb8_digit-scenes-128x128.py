@@ -1,4 +1,4 @@
-# Semantic FPN on the digit scenes: what the quickstart trains, in some three
+# Semantic FPN on the digit scenes: what the quickstart trains, in some four
 # minutes on two cores. Crops are smaller than the scenes and the background
 # weighs little, since what takes long to learn is which digit it is.
 _base_ = [
@@ -55,10 +55,10 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
-train_cfg = dict(max_iters=1000, val_interval=500)
+train_cfg = dict(max_iters=1500, val_interval=500)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(type='PolyLR', power=0.9, begin=100, end=1000, by_epoch=False),
+    dict(type='PolyLR', power=0.9, begin=100, end=1500, by_epoch=False),
 ]
 auto_scale_lr = dict(base_batch_size=8, enable=False)
 randomness = dict(seed=0)

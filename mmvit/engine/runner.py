@@ -190,12 +190,14 @@ class GuardedRunner(Runner):
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks with the guards among them."""
-        hooks = {**_GUARDS, **(hooks or {})}
-        hooks = {
-            name: hook
-            for name, hook in hooks.items()
-            if hook is not None or name not in _GUARDS
-        }
+        hooks = dict(hooks or {})
+        for name, guard in _GUARDS.items():
+            hook = hooks.pop(name, {})
+            if hook is not None:
+                # Settings alone keep the guard's type.
+                hooks[name] = (
+                    {**guard, **hook} if isinstance(hook, dict) else hook
+                )
         checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
         if isinstance(checkpoint, dict) and checkpoint['type'] in (
             'CheckpointHook',

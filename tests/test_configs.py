@@ -107,7 +107,7 @@ def test_types_of_ours_carry_the_prefix(path: Path) -> None:
 def test_lr_is_for_a_stated_batch(path: Path) -> None:
     cfg = config_of(path)
     gpus, per_gpu = re.search(
-        r'_(\d+)xb(\d+)-', path.stem + DEFAULT_BATCH
+        r'_(\d+)xb(\d+)[-_]', path.stem + DEFAULT_BATCH
     ).groups()
     assert cfg.train_dataloader.batch_size == int(per_gpu)
     batch = int(gpus) * int(per_gpu)

@@ -102,7 +102,15 @@ def test_newest_passes_over_what_was_cut_off(tmp_path, cut):
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
 
 
-@pytest.mark.parametrize('text', ['', 'gone.pth', '/elsewhere/epoch_7.pth'])
+def test_newest_by_a_name_from_before_a_move(tmp_path):
+    for step in (6, 7):
+        save(tmp_path / f'epoch_{step}.pth')
+    # As mmengine's own hook writes it
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_6.pth')
+    assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_6.pth')
+
+
+@pytest.mark.parametrize('text', ['', 'gone.pth', '/elsewhere/epoch_8.pth'])
 def test_newest_with_a_wrong_last_checkpoint(tmp_path, text):
     save(tmp_path / 'epoch_7.pth')
     (tmp_path / 'last_checkpoint').write_text(text)

@@ -18,6 +18,7 @@ from math import prod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement, InstanceData
@@ -56,6 +57,9 @@ class Complexity:
         shape: (H, W) of the input.
         params: Parameters of the whole model, a shared one counted once.
         flops: Multiply-adds of the whole model.
+        attention_flops: Those of them that are the products q k^T and a v of
+            attention, which some papers leave out; seen where a network
+            calls torch's fused attention, as ours do.
         parts: The same for each direct child; 'other' holds what runs in
             none of them.
         proposals: Boxes that the box head was given, for two-stage detectors.
@@ -66,6 +70,7 @@ class Complexity:
     shape: tuple[int, int]
     params: int
     flops: int
+    attention_flops: int
     parts: dict[str, Part]
     proposals: int | None
     masks: int | None
@@ -192,12 +197,24 @@ class MultiplyAddCounter:
     def __init__(self) -> None:
         self._flops = FlopCounterMode(display=False, custom_mapping=_packets())
         self._watch = _Watch(set(self._flops.flop_registry))
+        self._fused_attention = F.scaled_dot_product_attention
+        #: Multiply-adds of the products q k^T and a v of fused attention.
+        self.attention = 0
+
+    def _noted_attention(
+        self, query: Tensor, key: Tensor, value: Tensor, *args, **kwargs
+    ) -> Tensor:
+        shapes = query.shape, key.shape, value.shape
+        self.attention += _attention_flops(*shapes) // 2
+        return self._fused_attention(query, key, value, *args, **kwargs)
 
     def __enter__(self) -> 'MultiplyAddCounter':
         # In evaluation a whole attention layer may become one operator that
         # cannot be looked into.
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
+        # Operators do not tell: a bias may make torch take plain products.
+        F.scaled_dot_product_attention = self._noted_attention
         # The one entered last is asked first and breaks composite operators
         # up, so that the other sees what really runs.
         self._watch.__enter__()
@@ -207,6 +224,7 @@ class MultiplyAddCounter:
     def __exit__(self, *error: Any) -> None:
         self._flops.__exit__(*error)
         self._watch.__exit__(*error)
+        F.scaled_dot_product_attention = self._fused_attention
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
         if error[0] is None and self._watch.uncounted:
             raise UncountedOperatorError(
@@ -338,6 +356,7 @@ def _count(
         shape=tuple(shape),
         params=count_params(model),
         flops=counter.total,
+        attention_flops=counter.attention,
         parts=_parts(model, counter),
         proposals=proposals,
         masks=masks,

@@ -185,6 +185,25 @@ def test_paper_table_fails_beyond_the_tolerance(family, capsys) -> None:
     assert 'the paper left the head out' in capsys.readouterr().out
 
 
+def test_paper_table_leaves_out_what_the_paper_does(family, capsys) -> None:
+    cfg = load_config(str(family() / 'configs/toy/a.py'))
+    exact = count_complexity(build_model(cfg), (64, 64))
+    left = exact.flops - exact.attention_flops
+    assert 0 < left < exact.flops
+    strict = ['--tolerance', '1e-6', '--root']
+    changes = {'Paper FLOPs (G)': left / 1e9}
+    assert paper_table.main([*strict, str(family(**changes))]) == 1
+    capsys.readouterr()
+    rule = {'Paper FLOPs Rule': 'without attention products'}
+    root = str(family(**changes, **rule))
+    assert paper_table.main([*strict, root]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert '+0.00 %  ok (without attention products;' in line
+    root = str(family(**changes, **{'Paper FLOPs Rule': 'backbone only'}))
+    assert paper_table.main(['--root', root]) == 2
+    assert "a has Paper FLOPs Rule: 'backbone only'" in capsys.readouterr().err
+
+
 def test_paper_table_counts_flops_where_printed(family, capsys) -> None:
     root = str(family(**{'Paper FLOPs (G)': None}))
     assert paper_table.main(['--root', root, '--json']) == 0

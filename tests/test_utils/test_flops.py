@@ -58,6 +58,16 @@ def test_fused_attention_counts_as_written_out(device: str) -> None:
         assert total(Attention(fused).to(device), image) == expected
 
 
+@pytest.mark.parametrize('device', ['cpu', 'meta'])
+def test_products_of_attention(device: str) -> None:
+    function = F.scaled_dot_product_attention
+    image = torch.zeros(2, 12, 5, 7, device=device)
+    with MultiplyAddCounter() as counter, torch.no_grad():
+        Attention(fused=True).to(device)(image)
+    assert counter.attention == 2 * 2 * 2 * 35 * 35 * 6
+    assert F.scaled_dot_product_attention is function
+
+
 @pytest.mark.parametrize('grad', [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize('masked', [False, True])
 @pytest.mark.parametrize('width', [16, 8])

@@ -3,7 +3,9 @@
 The paper's figures stand in configs/*/metafile.yml. Exits with 1 if a count
 is further off than the tolerance without a reason (metafile key
 `Paper Deviation`) or if the metafile's own counts are out of date, and with 2
-if a metafile cannot be read.
+if a metafile cannot be read. Where a paper leaves the products q k^T and a v
+of attention out of its FLOPs (metafile key `Paper FLOPs Rule: without
+attention products`), ours are compared without them too.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import count_complexity, count_params
+from mmvit.utils.flops import Complexity, count_complexity, count_params
 
 EXAMPLES = """examples:
   python tools/analysis_tools/paper_table.py
@@ -28,6 +30,7 @@ EXAMPLES = """examples:
   python tools/analysis_tools/paper_table.py pvt --all --write
 """
 ROOT = Path(__file__).resolve().parents[2]
+_WITHOUT_ATTENTION = 'without attention products'
 # What a config says of a model that changes neither of the counts.
 _NO_EFFECT = ('init_cfg', 'train_cfg', 'data_preprocessor', 'pretrained')
 
@@ -46,19 +49,28 @@ class Figure:
         listed: What the metafile gives as our count; None if nothing.
         unit: 1e6 or 1e9.
         ours: Counted; None if it was not.
+        left_out: What of ours the paper does not count.
     """
 
     paper: float | None
     listed: float | None
     unit: float
     ours: int | None = None
+    left_out: int = 0
+
+    @property
+    def compared(self) -> float | None:
+        """Ours as the paper counts, in its unit."""
+        if self.ours is None:
+            return None
+        return (self.ours - self.left_out) / self.unit
 
     @property
     def difference(self) -> float | None:
         """By how many per cent ours is above the paper's."""
-        if self.paper is None or self.ours is None:
+        if self.paper is None or self.compared is None:
             return None
-        return 100 * (self.ours / self.unit - self.paper) / self.paper
+        return 100 * (self.compared - self.paper) / self.paper
 
     @property
     def is_stale(self) -> bool:
@@ -78,6 +90,7 @@ class Row:
     table: str
     shape: tuple[int, int] | None
     reason: str | None
+    rule: str | None
     params: Figure
     flops: Figure
     problems: list[str] = field(default_factory=list)
@@ -209,6 +222,12 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
         raise MetafileError(
             f'{metafile}: {name} has Paper FLOPs but no Input Size to count at'
         )
+    rule = facts.get('Paper FLOPs Rule')
+    if rule not in (None, _WITHOUT_ATTENTION):
+        raise MetafileError(
+            f'{metafile}: {name} has Paper FLOPs Rule: {rule!r}; known is '
+            f'{_WITHOUT_ATTENTION!r}'
+        )
     return Row(
         family=metafile.parent.name,
         name=name,
@@ -216,6 +235,7 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
         table=facts.get('Paper Table', '-'),
         shape=tuple(shape) if shape else None,
         reason=facts.get('Paper Deviation'),
+        rule=rule,
         params=Figure(
             _number(facts, 'Paper Parameters (M)', metafile, name),
             _number(facts, 'Parameters', metafile, name),
@@ -241,7 +261,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._params: dict[str, int] = {}
-        self._flops: dict[tuple[str, tuple[int, int]], int] = {}
+        self._flops: dict[tuple[str, tuple[int, int]], Complexity] = {}
 
     def fill(self, row: Row, with_flops: bool) -> None:
         """Count what a row asks for.
@@ -259,10 +279,13 @@ class Counts:
             if needs_flops:
                 self._flops[key, row.shape] = count_complexity(
                     model, row.shape
-                ).flops
+                )
         row.params.ours = self._params[key]
         if with_flops:
-            row.flops.ours = self._flops[key, row.shape]
+            counted = self._flops[key, row.shape]
+            row.flops.ours = counted.flops
+            if row.rule:
+                row.flops.left_out = counted.attention_flops
 
 
 def _identity(cfg: Config) -> str:
@@ -342,6 +365,9 @@ _HEADER = (
 
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = '; '.join(row.problems) or 'ok'
+    if row.flops.left_out:
+        full = _rounded(row.flops.ours / row.flops.unit)
+        verdict += f' ({row.rule}; {full} with them)'
     if row.reason:
         verdict += f' (documented: {row.reason})'
     return (
@@ -357,7 +383,7 @@ def _figure_cells(figure: Figure) -> tuple[str, str, str]:
     off = figure.difference
     return (
         '-' if figure.paper is None else f'{figure.paper:g}',
-        '-' if figure.ours is None else _rounded(figure.ours / figure.unit),
+        '-' if figure.compared is None else _rounded(figure.compared),
         '-' if off is None else f'{off:+.2f} %',
     )
 
@@ -388,9 +414,10 @@ def as_markdown(rows: list[Row]) -> str:
     notes = []
     for row in rows:
         name, *cells, _ = _cells(row)
-        if row.reason:
+        note = '; '.join(filter(None, (row.rule, row.reason)))
+        if note:
             name += f' [{len(notes) + 1}]'
-            notes.append(f'[{len(notes) + 1}] {row.name}: {row.reason}')
+            notes.append(f'[{len(notes) + 1}] {row.name}: {note}')
         cells.insert(0, f'[{name}]({row.config.name})')
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines + ([''] + notes if notes else []))
@@ -403,6 +430,7 @@ def as_dict(rows: list[Row], tolerance: float) -> dict:
         return dict(
             paper=item.paper,
             ours=item.ours,
+            left_out=item.left_out,
             difference_percent=item.difference,
         )
 
@@ -416,6 +444,7 @@ def as_dict(rows: list[Row], tolerance: float) -> dict:
                 input_size=list(row.shape) if row.shape else None,
                 params=figure(row.params),
                 multiply_adds=figure(row.flops),
+                rule=row.rule,
                 deviation=row.reason,
                 problems=row.problems,
             )

@@ -17,9 +17,12 @@ ARCH = dict(
 )
 
 
+CLOSE = dict(rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize('interaction', ['lim', 'lem', None])
 @pytest.mark.parametrize('shift', [0, 1])
-@pytest.mark.parametrize('size', [(6, 6), (5, 7)])
+@pytest.mark.parametrize('size', [(6, 6), (5, 7), (56, 56)])
 def test_window_attention_against_a_loop(size, shift, interaction):
     torch.manual_seed(0)
     attn = WindowAttention(4, 2, 3, interaction, shift)
@@ -43,7 +46,40 @@ def test_window_attention_against_a_loop(size, shift, interaction):
             out[:, rows, columns] = mixed
     if interaction == 'lim':
         out = out + attn.mixing(v)
-    torch.testing.assert_close(attn(x), attn.proj(out))
+    torch.testing.assert_close(attn(x), attn.proj(out), **CLOSE)
+
+
+# 56 and R = 8 are stage 1 of an image of 224 x 224.
+@pytest.mark.parametrize(
+    ('size', 'ratio'), [((56, 56), 8), ((6, 4), 2), ((5, 7), 2), ((4, 3), 1)]
+)
+def test_scalable_attention_against_a_loop(size, ratio):
+    torch.manual_seed(0)
+    attn = ScalableAttention(4, 2, ratio, channel_ratio=1.5)
+    x = torch.rand(2, *size, 4)
+    keys = []
+    for top in range(0, size[0], ratio):
+        for left in range(0, size[1], ratio):
+            # What lies outside of the map counts as zero.
+            cell = x[:, top : top + ratio, left : left + ratio]
+            if ratio == 1:
+                keys.append(cell[:, 0, 0])
+                continue
+            conv, point, norm, act = attn.reduction
+            weight = conv.weight[:, 0].permute(1, 2, 0)
+            part = weight[: cell.shape[1], : cell.shape[2]]
+            keys.append(
+                act(norm(point((cell * part).sum((1, 2)) + conv.bias)))
+            )
+    source = torch.stack(keys, 1)
+    q, k, v = attn.q(x.flatten(1, 2)), attn.k(source), attn.v(source)
+    out = []
+    for head in range(2):
+        hq, hk, hv = (part.chunk(2, -1)[head] for part in (q, k, v))
+        logits = hq @ hk.transpose(1, 2) * hq.shape[-1] ** -0.5
+        out.append(logits.softmax(-1) @ hv)
+    expected = attn.proj(torch.cat(out, -1)).view(2, *size, 4)
+    torch.testing.assert_close(attn(x), expected, **CLOSE)
 
 
 def test_scalable_attention_reads_every_token():

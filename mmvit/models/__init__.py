@@ -1,3 +1,3 @@
-from .backbones import PVT, PyramidBackbone, ScalableViT
+from .backbones import PVT, PaleTransformer, PyramidBackbone, ScalableViT
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = ['PVT', 'PaleTransformer', 'PyramidBackbone', 'ScalableViT']

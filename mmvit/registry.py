@@ -43,14 +43,8 @@ TRANSFORMS = Registry(
     scope='mmvit',
     locations=['mmvit.datasets'],
 )
-# mmpretrain's registry of this name has no parent, and importing it would
-# take mmpretrain, which detection does not need.
-BATCH_AUGMENTS = Registry(
-    'batch augment', scope='mmvit', locations=['mmvit.models']
-)
 
 __all__ = [
-    'BATCH_AUGMENTS',
     'DATA_SAMPLERS',
     'HOOKS',
     'MODELS',

@@ -1,10 +1,10 @@
 import numpy as np
 from torch import Tensor
 
-from mmvit.registry import BATCH_AUGMENTS
+from mmvit.registry import MODELS
 
 
-@BATCH_AUGMENTS.register_module()
+@MODELS.register_module()
 class MixToken:
     """Put a region of another image, and of its labels, into each image.
 

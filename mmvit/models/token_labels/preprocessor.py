@@ -7,7 +7,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from mmvit.registry import BATCH_AUGMENTS, MODELS
+from mmvit.registry import MODELS
 
 
 def to_scores(
@@ -104,8 +104,7 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self.label_smooth_val = label_smooth_val
         given = batch_augments or {}
         self.augments = [
-            BATCH_AUGMENTS.build(dict(cfg, _scope_='mmvit'))
-            for cfg in given.get('augments', ())
+            MODELS.build(cfg) for cfg in given.get('augments', ())
         ]
         number = len(self.augments)
         probs = given.get('probs') or [1 / max(number, 1)] * number

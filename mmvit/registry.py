@@ -10,6 +10,7 @@ from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 # mmengine resolves `mmseg::some/config.py` through a distribution's name, and
@@ -36,5 +37,17 @@ RUNNERS = Registry(
     scope='mmvit',
     locations=['mmvit.engine'],
 )
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope='mmvit',
+    locations=['mmvit.datasets'],
+)
 
-__all__ = ['DATA_SAMPLERS', 'HOOKS', 'MODELS', 'RUNNERS']
+__all__ = [
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'MODELS',
+    'RUNNERS',
+    'TRANSFORMS',
+]

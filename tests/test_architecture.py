@@ -21,7 +21,10 @@ RULES = {
     'mmvit.registry': ('mmengine',),
     'mmvit.checkpoints': ('mmengine', 'numpy', 'torch'),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
-    'mmvit.models': (BACKBONES, 'mmvit.models.decode_heads'),
+    'mmvit.models': (
+        *(BACKBONES, 'mmvit.models.decode_heads'),
+        'mmvit.models.token_labels',
+    ),
     f'{BACKBONES}.pyramid': ('mmengine', 'torch', 'mmvit.checkpoints'),
     BACKBONES: (
         *('mmcv.cnn', 'mmengine', 'torch'),
@@ -32,6 +35,11 @@ RULES = {
         *('mmcv.cnn', 'mmengine', 'mmseg', 'torch'),
         *(LAYERS, 'mmvit.registry'),
     ),
+    'mmvit.models.token_labels': (
+        *('mmengine', 'numpy', 'torch', 'torchvision'),
+        'mmvit.registry',
+    ),
+    'mmvit.datasets': ('mmcv', 'mmengine', 'torch', 'mmvit.registry'),
     'mmvit.utils': (
         *('cv2', 'mmcv', 'mmengine', 'numpy', 'torch', 'torchvision'),
         *('mmvit.checkpoints', 'mmvit.registry'),

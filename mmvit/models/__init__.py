@@ -1,3 +1,18 @@
-from .backbones import PVT, PyramidBackbone, ScalableViT
+from .backbones import PVT, PaleTransformer, PyramidBackbone, ScalableViT
+from .token_labels import (
+    MixToken,
+    TokenLabelHead,
+    TokenLabelLoss,
+    TokenLabelPreprocessor,
+)
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = [
+    'PVT',
+    'MixToken',
+    'PaleTransformer',
+    'PyramidBackbone',
+    'ScalableViT',
+    'TokenLabelHead',
+    'TokenLabelLoss',
+    'TokenLabelPreprocessor',
+]

@@ -1,5 +1,6 @@
+from .pale import PaleTransformer
 from .pvt import PVT
 from .pyramid import PyramidBackbone
 from .scalablevit import ScalableViT
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = ['PVT', 'PaleTransformer', 'PyramidBackbone', 'ScalableViT']

@@ -12,6 +12,7 @@ shapes are the same in all files:
 
 from .attention import attention, merge_heads, split_heads
 from .conv import DepthwiseConv, MapConv
+from .lines import attend_in_pales, attend_in_rows
 from .mlp import Mlp
 from .patch_embed import PatchEmbed
 from .position import PositionTable
@@ -23,6 +24,8 @@ __all__ = [
     'Mlp',
     'PatchEmbed',
     'PositionTable',
+    'attend_in_pales',
+    'attend_in_rows',
     'attention',
     'from_windows',
     'merge_heads',

@@ -15,6 +15,7 @@ class MapConv(nn.Conv2d):
         stride: Factor by which the map shrinks.
         padding: Zeros on each side.
         groups: See torch.
+        bias: Whether a bias is added.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), out_channels).
@@ -28,6 +29,7 @@ class MapConv(nn.Conv2d):
         stride: int = 1,
         padding: int = 0,
         groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__(
             in_channels,
@@ -36,6 +38,7 @@ class MapConv(nn.Conv2d):
             stride,
             padding,
             groups=groups,
+            bias=bias,
         )
 
     def _missing(self, length: int) -> int:

@@ -18,6 +18,7 @@ class PatchEmbed(BaseModule):
             patches without overlap.
         padding: Zeros on each side.
         norm_eps: Epsilon of the LayerNorm.
+        bias: Whether the convolution has a bias.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C).
@@ -31,10 +32,16 @@ class PatchEmbed(BaseModule):
         kernel_size: int | None = None,
         padding: int = 0,
         norm_eps: float = 1e-5,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.projection = MapConv(
-            in_channels, embed_dims, kernel_size or stride, stride, padding
+            in_channels,
+            embed_dims,
+            kernel_size or stride,
+            stride,
+            padding,
+            bias=bias,
         )
         self.norm = nn.LayerNorm(embed_dims, eps=norm_eps)
 

@@ -30,6 +30,12 @@ TINY = {
         mlp_ratios=(2, 2, 2, 2),
         sr_ratios=(8, 4, 2, 1),
     ),
+    'PaleTransformer': dict(
+        embed_dims=(8, 16, 24, 32),
+        depths=(1, 2, 1, 2),
+        num_heads=(1, 2, 3, 4),
+        mlp_ratios=(2, 2, 2, 2),
+    ),
     'ScalableViT': dict(
         embed_dims=(8, 16, 24, 32),
         depths=(2, 2, 1, 2),
@@ -50,10 +56,12 @@ CLASSIFIERS = {
         'large': 61.37,
         'small-wide': 46.82,
     },
+    'PaleTransformer': {'tiny': 21.76, 'small': 48.33, 'base': 85.35},
     'ScalableViT': {'small': 32.00, 'base': 81.88, 'large': 109.29},
 }
 CLASSIFIER_ARGS = {
     'PVT': dict(with_cls_token=True),
+    'PaleTransformer': {},
     'ScalableViT': dict(final_norm=True),
 }
 
@@ -66,7 +74,11 @@ def two_layer_head(width: int) -> int:
     return (width + 1) * 4096 + 2 * 4096 + 4097 * 1000
 
 
-HEADS = {'PVT': linear_head, 'ScalableViT': two_layer_head}
+HEADS = {
+    'PVT': linear_head,
+    'PaleTransformer': linear_head,
+    'ScalableViT': two_layer_head,
+}
 
 
 def build(name: str, **kwargs) -> PyramidBackbone:

@@ -1,0 +1,8 @@
+# A Pale Transformer of 2.5 M parameters, as large as pvt_nano.py. It is no
+# size of the paper: the quickstart uses it, and own data can.
+pale_nano = dict(
+    embed_dims=(32, 64, 128, 256),
+    depths=(2, 2, 2, 2),
+    num_heads=(1, 2, 4, 8),
+    mlp_ratios=(4, 4, 4, 4),
+)

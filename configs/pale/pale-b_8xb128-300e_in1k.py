@@ -1,0 +1,5 @@
+_base_ = './pale-t_8xb128-300e_in1k.py'
+model = dict(
+    backbone=dict(arch='base', drop_path_rate=0.5),
+    head=dict(in_channels=1024),
+)

@@ -1,0 +1,3 @@
+from .token_labels import CropWithTokenLabels, LoadTokenLabels
+
+__all__ = ['CropWithTokenLabels', 'LoadTokenLabels']

@@ -1,0 +1,114 @@
+"""Label maps of images, read from files and followed through a crop."""
+
+import copy
+from pathlib import Path
+
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.registry import TRANSFORMS as ALL_TRANSFORMS
+
+from mmvit.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadTokenLabels(BaseTransform):
+    """Read an image's label map, before anything crops the image.
+
+    The format is that of the published maps: a tensor (2, k, h, w) in a
+    `.pt` file, whose first channel has a cell's k highest scores, before any
+    softmax, and whose second has their classes. The map covers the whole
+    image. It lies in `root` under the last parts of the image's path:
+    `root/n01440764/n01440764_18.pt`.
+
+    Args:
+        root: Folder of the maps.
+        depth: Parts of the image's path that are the map's, file name
+            included.
+
+    Required keys: img_path. Added keys: token_labels (2, k, h, w) and
+    token_label_box, the part of the image that is left: (left, top, right,
+    bottom) as shares of its width and height.
+
+    Raises:
+        FileNotFoundError: If an image has no map.
+        ValueError: If a file is no label map.
+    """
+
+    def __init__(self, root: str, depth: int = 2) -> None:
+        if depth < 1:
+            raise ValueError(f'depth {depth!r}: 1 is the file name alone')
+        self.root = Path(root)
+        self.depth = depth
+
+    def transform(self, results: dict) -> dict:
+        parts = Path(results['img_path']).with_suffix('.pt').parts
+        path = self.root.joinpath(*parts[-self.depth :])
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{results["img_path"]} has no label map {path}: set root '
+                'and depth of LoadTokenLabels, or make the maps with '
+                'tools/dataset_converters/label_maps.py'
+            )
+        labels = torch.load(path, map_location='cpu', weights_only=True)
+        if labels.ndim != 4 or len(labels) != 2:
+            raise ValueError(
+                f'{path} holds a tensor {tuple(labels.shape)}: a label map '
+                'is (2, k, h, w), scores and classes'
+            )
+        results['token_labels'] = labels
+        results['token_label_box'] = torch.tensor([0.0, 0.0, 1.0, 1.0])
+        return results
+
+    def __repr__(self) -> str:
+        return f'LoadTokenLabels(root={str(self.root)!r}, depth={self.depth})'
+
+
+@TRANSFORMS.register_module()
+class CropWithTokenLabels(BaseTransform):
+    """Crop an image and keep the box that its label map has to be read from.
+
+    A flip that comes after it is read from the keys that mmcv's RandomFlip
+    writes, `flip` and `flip_direction`.
+
+    Args:
+        crop: A crop of mmpretrain, such as RandomResizedCrop: a transform
+            whose `rand_crop_params(img)` draws (top, left, height, width).
+
+    Required keys: img, token_label_box. Changed keys: token_label_box, and
+    what the crop changes.
+
+    Raises:
+        ValueError: If the image was flipped before.
+    """
+
+    def __init__(self, crop: dict) -> None:
+        self.crop = ALL_TRANSFORMS.build(crop)
+
+    def transform(self, results: dict) -> dict:
+        if results.get('flip'):
+            raise ValueError(
+                'the image is flipped already: put RandomFlip after '
+                'CropWithTokenLabels'
+            )
+        height, width = results['img'].shape[:2]
+        drawn = self.crop.rand_crop_params(results['img'])
+        top, left, crop_height, crop_width = drawn
+        # A copy that draws what was drawn
+        crop = copy.copy(self.crop)
+        crop.rand_crop_params = lambda _: drawn
+        results = crop(results)
+        inner = torch.tensor(
+            [
+                left / width,
+                top / height,
+                (left + crop_width) / width,
+                (top + crop_height) / height,
+            ]
+        )
+        corner = results['token_label_box'][:2].repeat(2)
+        size = results['token_label_box'][2:].repeat(2) - corner
+        results['token_label_box'] = corner + inner * size
+        return results
+
+    def __repr__(self) -> str:
+        return f'CropWithTokenLabels(crop={self.crop!r})'

@@ -1,0 +1,18 @@
+"""Token labeling: a class for each token, besides that of the image.
+
+`All Tokens Matter: Token Labeling for Training Better Vision Transformers
+<https://arxiv.org/abs/2104.10858>`_. For classifiers of mmpretrain with any
+backbone that returns maps; mmvit.datasets has the transforms.
+"""
+
+from .head import TokenLabelHead
+from .loss import TokenLabelLoss
+from .mixing import MixToken
+from .preprocessor import TokenLabelPreprocessor
+
+__all__ = [
+    'MixToken',
+    'TokenLabelHead',
+    'TokenLabelLoss',
+    'TokenLabelPreprocessor',
+]

@@ -1,0 +1,106 @@
+import torch
+from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from mmvit.registry import MODELS
+
+
+@MODELS.register_module()
+class TokenLabelHead(BaseModule):
+    """Classifiers of the image and of each token of the last map.
+
+    Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_,
+    for networks without a class token: the image's classifier gets the mean
+    of the tokens, so there is no neck. As in the release, what is predicted
+    is the image's logit plus a share of the highest among the tokens.
+
+    Args:
+        num_classes: Classes K.
+        in_channels: Channels C of the map.
+        loss: Config of the loss, which gets both logits and both targets.
+        token_share: Share of the tokens' highest logits in a prediction.
+        init_cfg: See mmengine.
+
+    Shape: maps, the last one (B, C, H, W) -> logits (B, K).
+
+    Raises:
+        ValueError: If the backbone returns no map, or samples have no scores
+            of tokens.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        loss: dict | None = None,
+        token_share: float = 0.5,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg or dict(type='TruncNormal', layer='Linear', std=0.02)
+        )
+        self.num_classes = num_classes
+        self.token_share = token_share
+        self.fc = nn.Linear(in_channels, num_classes)
+        self.token_fc = nn.Linear(in_channels, num_classes)
+        self.loss_module = MODELS.build(
+            loss or dict(type='mmvit.TokenLabelLoss')
+        )
+        # It has no weights; it writes predictions into samples.
+        self.predictor = MODELS.build(dict(type='mmpretrain.ClsHead'))
+
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Shape: maps, the last one (B, C, H, W) -> tokens (B, N, C)."""
+        if not isinstance(feats[-1], Tensor) or feats[-1].ndim != 4:
+            raise ValueError(
+                'TokenLabelHead takes a map (B, C, H, W) from the backbone: '
+                'leave the neck out, and a class token'
+            )
+        # (B, C, H, W) -> (B, H * W, C)
+        return feats[-1].flatten(2).transpose(1, 2)
+
+    def token_logits(self, tokens: Tensor) -> Tensor:
+        """Classify tokens.
+
+        Shape: (..., C) -> (..., K).
+        """
+        return self.token_fc(tokens)
+
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+        tokens = self.pre_logits(feats)
+        logits = self.fc(tokens.mean(1))
+        if not self.token_share:
+            return logits
+        return logits + self.token_share * self.token_logits(tokens).amax(1)
+
+    def loss(
+        self, feats: tuple[Tensor, ...], data_samples: list[BaseDataElement]
+    ) -> dict[str, Tensor]:
+        """Compute the losses.
+
+        Args:
+            feats: Maps of the backbone.
+            data_samples: With gt_score (K,) and gt_token_score (N, K), which
+                TokenLabelPreprocessor writes.
+        """
+        if 'gt_token_score' not in data_samples[0]:
+            raise ValueError(
+                'samples have no gt_token_score: the pipeline needs '
+                'LoadTokenLabels, and the model TokenLabelPreprocessor'
+            )
+        tokens = self.pre_logits(feats)
+        return self.loss_module(
+            self.fc(tokens.mean(1)),
+            self.token_logits(tokens),
+            torch.stack([sample.gt_score for sample in data_samples]),
+            torch.stack([sample.gt_token_score for sample in data_samples]),
+        )
+
+    def predict(
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: list[BaseDataElement] | None = None,
+    ) -> list[BaseDataElement]:
+        """Write pred_score and pred_label into samples; see mmpretrain."""
+        return self.predictor.predict((self(feats),), data_samples)

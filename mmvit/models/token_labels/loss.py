@@ -1,0 +1,50 @@
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmvit.registry import MODELS
+
+
+def soft_cross_entropy(logits: Tensor, scores: Tensor) -> Tensor:
+    """Cross entropy with scores of all classes, the mean over the rest.
+
+    Shape: logits and scores (..., K) -> ().
+    """
+    return -(scores * logits.log_softmax(-1)).sum(-1).mean()
+
+
+@MODELS.register_module()
+class TokenLabelLoss(BaseModule):
+    """Cross entropy of the image and of its tokens.
+
+    Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_.
+
+    Args:
+        image_weight: Weight of the image's loss.
+        token_weight: Weight of the tokens' mean loss; the paper's beta.
+    """
+
+    def __init__(
+        self, image_weight: float = 1.0, token_weight: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.image_weight = image_weight
+        self.token_weight = token_weight
+
+    def forward(
+        self,
+        logits: Tensor,
+        token_logits: Tensor,
+        scores: Tensor,
+        token_scores: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute both losses.
+
+        Shape: logits and scores (B, K), token_logits and token_scores
+            (B, N, K).
+        """
+        image = soft_cross_entropy(logits, scores)
+        tokens = soft_cross_entropy(token_logits, token_scores)
+        return dict(
+            loss_image=self.image_weight * image,
+            loss_tokens=self.token_weight * tokens,
+        )

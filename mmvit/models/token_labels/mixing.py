@@ -1,0 +1,73 @@
+import numpy as np
+from torch import Tensor
+
+from mmvit.registry import MODELS
+
+
+@MODELS.register_module()
+class MixToken:
+    """Put a region of another image, and of its labels, into each image.
+
+    Section 3.2 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_:
+    the region consists of whole tokens, so that each token shows one image,
+    and the labels of its tokens move with it. Differs from the release: it
+    is the image that is mixed, in whole patches of `stride` pixels, and not
+    the embedded patches. Both are the same where patches do not overlap; the
+    7 x 7 kernels of an overlapping embedding look 3 pixels across the seam.
+
+    Images are mixed with the batch in reverse order, all with one region.
+
+    Args:
+        alpha: The region's share of the image is 1 - Beta(alpha, alpha).
+        stride: Pixels of the image for one token.
+
+    Shape: images (B, 3, H, W) and scores (B, K), or (B, 1 + N, K) with the
+        image's scores first and those of its N tokens after them -> the same.
+
+    Raises:
+        ValueError: If the scores have another number of tokens.
+    """
+
+    def __init__(self, alpha: float = 1.0, stride: int = 32) -> None:
+        if alpha <= 0:
+            raise ValueError(f'alpha {alpha!r} must be above 0')
+        self.alpha = alpha
+        self.stride = stride
+
+    def draw_region(self, rows: int, columns: int) -> tuple[int, ...]:
+        """Draw a region of a grid of tokens: top, bottom, left, right."""
+        side = np.sqrt(1 - np.random.beta(self.alpha, self.alpha))
+        region = []
+        for length in (rows, columns):
+            size = int(length * side)
+            start = np.random.randint(length) - size // 2
+            region += [max(start, 0), min(start + size, length)]
+        return tuple(region)
+
+    def __call__(self, images: Tensor, scores: Tensor) -> tuple:
+        rows, columns = (-(-side // self.stride) for side in images.shape[2:])
+        if scores.ndim == 3 and scores.shape[1] != 1 + rows * columns:
+            raise ValueError(
+                f'{scores.shape[1] - 1} tokens have scores, an image of '
+                f'{images.shape[2]}x{images.shape[3]} pixels has {rows} x '
+                f'{columns} of {self.stride} pixels'
+            )
+        top, bottom, left, right = self.draw_region(rows, columns)
+        share = (bottom - top) * (right - left) / (rows * columns)
+        other = scores.flip(0)
+        mixed = (1 - share) * scores + share * other
+        if scores.ndim == 3:
+            # (B, N, K) -> (B, rows, columns, K)
+            tokens = scores[:, 1:].unflatten(1, (rows, columns)).clone()
+            there = other[:, 1:].unflatten(1, (rows, columns))
+            region = (slice(None), slice(top, bottom), slice(left, right))
+            tokens[region] = there[region]
+            mixed[:, 1:] = tokens.flatten(1, 2)
+        pixels = (
+            ...,
+            slice(top * self.stride, bottom * self.stride),
+            slice(left * self.stride, right * self.stride),
+        )
+        images, there = images.clone(), images.flip(0)
+        images[pixels] = there[pixels]
+        return images, mixed

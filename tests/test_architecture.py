@@ -86,7 +86,7 @@ def test_imports_are_read():
     assert {
         'torch',
         'mmvit.registry.MODELS',
-        f'{LAYERS}.Mlp',
+        f'{LAYERS}.TransformerBlock',
         f'{BACKBONES}.pyramid.PyramidBackbone',
     } <= found
     assert 'mmvit.checkpoints.pvt' in set(

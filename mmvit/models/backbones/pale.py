@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -26,8 +25,8 @@ from mmvit.registry import MODELS
 
 from ..layers import (
     DepthwiseConv,
-    Mlp,
     PatchEmbed,
+    TransformerBlock,
     attend_in_pales,
     attend_in_rows,
 )
@@ -148,39 +147,18 @@ class PaleAttention(BaseModule):
         return self.proj_drop(self.proj(out))
 
 
-class PaleBlock(BaseModule):
+class PaleBlock(TransformerBlock):
     """Position encoding, attention and an MLP, Eq. 6 to 8.
 
-    Args:
-        embed_dims: Channels C of input and output.
-        attn: The attention.
-        mlp_ratio: Hidden channels of the MLP as a multiple of C.
-        drop_rate: Dropout of the MLP.
-        drop_path_rate: Probability that a branch is left out for an image.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
+    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
     """
 
-    def __init__(
-        self,
-        embed_dims: int,
-        attn: nn.Module,
-        mlp_ratio: float,
-        drop_rate: float,
-        drop_path_rate: float,
-    ) -> None:
-        super().__init__()
+    def __init__(self, embed_dims: int, *args, **kwargs) -> None:
+        super().__init__(embed_dims, *args, **kwargs)
         self.cpe = DepthwiseConv(embed_dims)
-        self.norm1 = nn.LayerNorm(embed_dims)
-        self.attn = attn
-        self.norm2 = nn.LayerNorm(embed_dims)
-        self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
-        self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.cpe(x)
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        return super().forward(x + self.cpe(x))
 
 
 @MODELS.register_module()

@@ -14,16 +14,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
 from ..layers import (
-    Mlp,
     PatchEmbed,
     PositionTable,
+    TransformerBlock,
     attention,
     merge_heads,
     split_heads,
@@ -81,41 +80,6 @@ class SpatialReductionAttention(BaseModule):
         )
         out = merge_heads(out, x.shape[1:3])
         return self.proj_drop(self.proj(out))
-
-
-class PVTBlock(BaseModule):
-    """Spatial-reduction attention and an MLP, each normalised first.
-
-    Args:
-        embed_dims: Channels C of input and output.
-        mlp_ratio: Hidden channels of the MLP as a multiple of C.
-        drop_rate: Dropout of the MLP.
-        drop_path_rate: Probability that a branch is left out for an image.
-        **attn_cfg: Arguments of `SpatialReductionAttention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
-    """
-
-    def __init__(
-        self,
-        embed_dims: int,
-        mlp_ratio: float,
-        drop_rate: float,
-        drop_path_rate: float,
-        **attn_cfg,
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn = SpatialReductionAttention(
-            embed_dims, drop_rate=drop_rate, **attn_cfg
-        )
-        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
-        self.drop_path = DropPath(drop_path_rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 class PositionedPatchEmbed(BaseModule):
@@ -268,16 +232,22 @@ class PVT(PyramidBackbone):
         stage: int,
         index: int,  # noqa: ARG002
         drop_path_rate: float,
-    ) -> PVTBlock:
-        return PVTBlock(
+    ) -> TransformerBlock:
+        attn = SpatialReductionAttention(
             self.embed_dims[stage],
+            self.arch['num_heads'][stage],
+            self.arch['sr_ratios'][stage],
+            qkv_bias=self.qkv_bias,
+            attn_drop_rate=self.attn_drop_rate,
+            drop_rate=self.drop_rate,
+        )
+        return TransformerBlock(
+            self.embed_dims[stage],
+            attn,
             self.arch['mlp_ratios'][stage],
             self.drop_rate,
             drop_path_rate,
-            num_heads=self.arch['num_heads'][stage],
-            sr_ratio=self.arch['sr_ratios'][stage],
-            qkv_bias=self.qkv_bias,
-            attn_drop_rate=self.attn_drop_rate,
+            norm_eps=1e-6,
         )
 
     def build_norm(self, stage: int) -> nn.Module:

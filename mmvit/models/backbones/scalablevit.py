@@ -15,7 +15,6 @@ Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -23,8 +22,8 @@ from mmvit.registry import MODELS
 
 from ..layers import (
     DepthwiseConv,
-    Mlp,
     PatchEmbed,
+    TransformerBlock,
     attention,
     from_windows,
     merge_heads,
@@ -164,42 +163,19 @@ class ScalableAttention(BaseModule):
         return self.proj_drop(self.proj(merge_heads(out, x.shape[1:3])))
 
 
-class ScalableViTBlock(BaseModule):
-    """An attention and an MLP, each normalised first.
+class ScalableViTBlock(TransformerBlock):
+    """A block that adds positions at its end, by a convolution (PEG).
 
-    Args:
-        embed_dims: Channels C of input and output.
-        attn: The attention.
-        mlp_ratio: Hidden channels of the MLP as a multiple of C.
-        drop_rate: Dropout of the MLP.
-        drop_path_rate: Probability that a branch is left out for an image.
-        with_peg: Whether positions are added at the end, by a convolution of
-            the map (PEG).
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
+    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
     """
 
-    def __init__(
-        self,
-        embed_dims: int,
-        attn: nn.Module,
-        mlp_ratio: float,
-        drop_rate: float,
-        drop_path_rate: float,
-        with_peg: bool,
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn = attn
-        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
-        self.drop_path = DropPath(drop_path_rate)
-        self.peg = DepthwiseConv(embed_dims) if with_peg else None
+    def __init__(self, embed_dims: int, *args, **kwargs) -> None:
+        super().__init__(embed_dims, *args, **kwargs)
+        self.peg = DepthwiseConv(embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        x = x + self.drop_path(self.mlp(self.norm2(x)))
-        return x if self.peg is None else x + self.peg(x)
+        x = super().forward(x)
+        return x + self.peg(x)
 
 
 @MODELS.register_module()
@@ -335,14 +311,16 @@ class ScalableViT(PyramidBackbone):
 
     def build_block(
         self, stage: int, index: int, drop_path_rate: float
-    ) -> ScalableViTBlock:
-        return ScalableViTBlock(
+    ) -> TransformerBlock:
+        with_peg = self.with_peg and index == 0
+        block = ScalableViTBlock if with_peg else TransformerBlock
+        return block(
             self.embed_dims[stage],
             self.build_attention(stage, index),
             self.arch['mlp_ratios'][stage],
             self.drop_rate,
             drop_path_rate,
-            with_peg=self.with_peg and index == 0,
+            norm_eps=1e-6,
         )
 
     def build_norm(self, stage: int) -> nn.Module:

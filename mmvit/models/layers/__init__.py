@@ -11,6 +11,7 @@ shapes are the same in all files:
 """
 
 from .attention import attention, merge_heads, split_heads
+from .block import TransformerBlock
 from .conv import DepthwiseConv, MapConv
 from .lines import attend_in_pales, attend_in_rows
 from .mlp import Mlp
@@ -24,6 +25,7 @@ __all__ = [
     'Mlp',
     'PatchEmbed',
     'PositionTable',
+    'TransformerBlock',
     'attend_in_pales',
     'attend_in_rows',
     'attention',

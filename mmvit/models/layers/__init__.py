@@ -11,18 +11,25 @@ shapes are the same in all files:
 """
 
 from .attention import attention, merge_heads, split_heads
-from .conv import DepthwiseConv, MapConv
+from .conv import ConvNorm, DepthwiseConv, MapConv
+from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
 from .mlp import Mlp
 from .patch_embed import PatchEmbed
-from .position import PositionTable
-from .windows import from_windows, padding_bias, to_windows
+from .position import DynamicPositionBias, PositionTable
+from .windows import WindowGrid, from_windows, padding_bias, to_windows
 
 __all__ = [
+    'ConvNorm',
     'DepthwiseConv',
+    'DynamicPositionBias',
+    'FullAttention',
+    'LocalGlobalAttention',
+    'LocalGlobalLayer',
     'MapConv',
     'Mlp',
     'PatchEmbed',
     'PositionTable',
+    'WindowGrid',
     'attention',
     'from_windows',
     'merge_heads',

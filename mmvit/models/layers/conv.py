@@ -15,6 +15,7 @@ class MapConv(nn.Conv2d):
         stride: Factor by which the map shrinks.
         padding: Zeros on each side.
         groups: See torch.
+        bias: Whether there is a bias.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), out_channels).
@@ -28,6 +29,7 @@ class MapConv(nn.Conv2d):
         stride: int = 1,
         padding: int = 0,
         groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__(
             in_channels,
@@ -36,6 +38,7 @@ class MapConv(nn.Conv2d):
             stride,
             padding,
             groups=groups,
+            bias=bias,
         )
 
     def _missing(self, length: int) -> int:
@@ -44,11 +47,24 @@ class MapConv(nn.Conv2d):
         return max(0, reach - length - 2 * self.padding[0])
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.with_weights(x, self.weight, self.bias)
+
+    def with_weights(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Convolve with weights that are not the layer's own.
+
+        Args:
+            x: The map.
+            weight: Of the shape of the layer's.
+            bias: Of the shape of the layer's, or None.
+        """
         bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # A permuted map is a channels-last tensor: no copy is made.
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        x = self._conv_forward(x.permute(0, 3, 1, 2), weight, bias)
+        return x.permute(0, 2, 3, 1)
 
 
 class DepthwiseConv(MapConv):
@@ -70,3 +86,67 @@ class DepthwiseConv(MapConv):
         super().__init__(
             channels, channels, kernel_size, stride, padding, groups=channels
         )
+
+
+class ConvNorm(nn.Module):
+    """Convolution of a map, batch normalisation and an activation.
+
+    In evaluation the normalisation, then a fixed scale and shift of each
+    channel, goes into the convolution's weights instead of over the map.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the kernel; half of it, rounded down, is added in
+            zeros on each side.
+        stride: Factor by which the map shrinks.
+        groups: See torch.
+        bias: Whether the convolution has a bias.
+        act: The activation; None is none.
+
+    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
+        ceil(W / stride), out_channels).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        act: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = MapConv(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            kernel_size // 2,
+            groups,
+            bias,
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.act = act or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.norm.training:
+            x = self.conv(x)
+            # A permuted map is a channels-last tensor: no copy is made.
+            x = self.norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        else:
+            x = self.conv.with_weights(x, *self._folded())
+        return self.act(x)
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
+        conv, norm = self.conv, self.norm
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        shift = (
+            norm.running_mean
+            if conv.bias is None
+            else (norm.running_mean - conv.bias)
+        )
+        weight = conv.weight * scale[:, None, None, None]
+        return weight, norm.bias - shift * scale

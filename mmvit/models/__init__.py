@@ -1,3 +1,10 @@
 from .backbones import PVT, HLGTransformer, PyramidBackbone, ScalableViT
+from .decode_heads import HLGHead
 
-__all__ = ['HLGTransformer', 'PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = [
+    'HLGHead',
+    'HLGTransformer',
+    'PVT',
+    'PyramidBackbone',
+    'ScalableViT',
+]

@@ -11,7 +11,10 @@ run; where the paper contradicts itself, its own counts of parameters decided
   centre. The published code takes the first columns of a table of all tokens
   against all tokens;
 - stage 3 of 'medium' and 'large' has 18 layers, not 14;
-- the stem has a 1x1 convolution, as Table 1 says, where there is a 3x3 one;
+- the stem has a 1x1 convolution, as Table 1 says, where there is a 3x3 one
+  (`stem_kernel_size`);
+- convolutions before a batch normalisation have no bias, which would have no
+  effect;
 - the ablations of Tables 12 to 14 are arguments.
 """
 
@@ -48,6 +51,8 @@ class HLGTransformer(PyramidBackbone):
         window_embedding: What makes a window one token: 'avg', 'max' or
             'dwconv' (Table 12).
         window_size: Side of a window, in tokens.
+        stem_kernel_size: Kernel of the stem's second convolution: 1 as in
+            Table 1, or 3 as in the published code.
         final_norm: Whether the last stage's map is normalised, as
             classification needs it.
         qkv_bias: Whether the projections to q, k and v have a bias.
@@ -109,6 +114,7 @@ class HLGTransformer(PyramidBackbone):
         dilation: int | None = None,
         window_embedding: str = 'avg',
         window_size: int = 7,
+        stem_kernel_size: int = 1,
         final_norm: bool = False,
         qkv_bias: bool = True,
         drop_rate: float = 0.0,
@@ -135,6 +141,7 @@ class HLGTransformer(PyramidBackbone):
         self.window_cfg = dict(
             window_size=window_size, window_embedding=window_embedding
         )
+        self.stem_kernel_size = stem_kernel_size
         self.final_norm = final_norm
         self.drop_rate = drop_rate
         self.attn_cfg = dict(
@@ -149,8 +156,8 @@ class HLGTransformer(PyramidBackbone):
             return nn.Identity()
         dims = self.embed_dims[0]
         return nn.Sequential(
-            ConvNorm(self.in_channels, dims, 3, 2, bias=False, act=nn.GELU()),
-            ConvNorm(dims, dims, bias=False, act=nn.GELU()),
+            ConvNorm(self.in_channels, dims, 3, 2, act=nn.GELU()),
+            ConvNorm(dims, dims, self.stem_kernel_size, act=nn.GELU()),
         )
 
     def build_attention(

@@ -59,6 +59,9 @@ class MapConv(nn.Conv2d):
             weight: Of the shape of the layer's.
             bias: Of the shape of the layer's, or None.
         """
+        if self.kernel_size == self.stride == (1, 1) and self.groups == 1:
+            # On one thread PyTorch takes a slow way for such a convolution.
+            return F.linear(x, weight.flatten(1), bias)
         bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
@@ -91,8 +94,9 @@ class DepthwiseConv(MapConv):
 class ConvNorm(nn.Module):
     """Convolution of a map, batch normalisation and an activation.
 
-    In evaluation the normalisation, then a fixed scale and shift of each
-    channel, goes into the convolution's weights instead of over the map.
+    The convolution has no bias, since the normalisation would take it away
+    again. In evaluation the normalisation, then a fixed scale and shift of
+    each channel, goes into the convolution's weights and not over the map.
 
     Args:
         in_channels: Channels of the input.
@@ -101,7 +105,6 @@ class ConvNorm(nn.Module):
             zeros on each side.
         stride: Factor by which the map shrinks.
         groups: See torch.
-        bias: Whether the convolution has a bias.
         act: The activation; None is none.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
@@ -115,7 +118,6 @@ class ConvNorm(nn.Module):
         kernel_size: int = 1,
         stride: int = 1,
         groups: int = 1,
-        bias: bool = True,
         act: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -126,27 +128,23 @@ class ConvNorm(nn.Module):
             stride,
             kernel_size // 2,
             groups,
-            bias,
+            bias=False,
         )
         self.norm = nn.BatchNorm2d(out_channels)
         self.act = act or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        # Of an image the channels still come first; else no copy is made.
+        x = x.contiguous()
         if self.norm.training:
             x = self.conv(x)
-            # A permuted map is a channels-last tensor: no copy is made.
             x = self.norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         else:
-            x = self.conv.with_weights(x, *self._folded())
+            norm = self.norm
+            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            x = self.conv.with_weights(
+                x,
+                self.conv.weight * scale[:, None, None, None],
+                norm.bias - norm.running_mean * scale,
+            )
         return self.act(x)
-
-    def _folded(self) -> tuple[Tensor, Tensor]:
-        conv, norm = self.conv, self.norm
-        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-        shift = (
-            norm.running_mean
-            if conv.bias is None
-            else (norm.running_mean - conv.bias)
-        )
-        weight = conv.weight * scale[:, None, None, None]
-        return weight, norm.bias - shift * scale

@@ -38,6 +38,12 @@ TINY = {
         sr_ratios=(8, 4, 2, 1),
         channel_ratios=(1.25, 2.0, 0.5, 1.0),
     ),
+    'HLGTransformer': dict(
+        embed_dims=(32, 32, 48, 64),
+        depths=(2, 2, 1, 2),
+        num_heads=(1, 2, 3, 4),
+        mlp_ratios=(2, 2, 2, 2),
+    ),
 }
 
 # Parameters of the whole ImageNet classifier, in millions, that the papers
@@ -51,10 +57,18 @@ CLASSIFIERS = {
         'small-wide': 46.82,
     },
     'ScalableViT': {'small': 32.00, 'base': 81.88, 'large': 109.29},
+    'HLGTransformer': {
+        'mobile': 4.32,
+        'tiny': 10.98,
+        'small': 24.16,
+        'medium': 47.68,
+        'large': 84.12,
+    },
 }
 CLASSIFIER_ARGS = {
     'PVT': dict(with_cls_token=True),
     'ScalableViT': dict(final_norm=True),
+    'HLGTransformer': dict(final_norm=True),
 }
 
 
@@ -66,7 +80,11 @@ def two_layer_head(width: int) -> int:
     return (width + 1) * 4096 + 2 * 4096 + 4097 * 1000
 
 
-HEADS = {'PVT': linear_head, 'ScalableViT': two_layer_head}
+HEADS = {
+    'PVT': linear_head,
+    'ScalableViT': two_layer_head,
+    'HLGTransformer': linear_head,
+}
 
 
 def build(name: str, **kwargs) -> PyramidBackbone:

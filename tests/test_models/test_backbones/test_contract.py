@@ -39,9 +39,9 @@ TINY = {
         channel_ratios=(1.25, 2.0, 0.5, 1.0),
     ),
     'HLGTransformer': dict(
-        embed_dims=(32, 32, 48, 64),
+        embed_dims=(96, 96, 128, 128),
         depths=(2, 2, 1, 2),
-        num_heads=(1, 2, 3, 4),
+        num_heads=(1, 2, 4, 4),
         mlp_ratios=(2, 2, 2, 2),
     ),
 }

@@ -5,6 +5,7 @@ The backbone is made of it, and so is HLG's segmentation head.
 
 import math
 
+import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from .position import DynamicPositionBias, token_offsets
 from .windows import WindowGrid
 
 WINDOWS = ('plain', 'dilated')
+# The global attention's bias is made and used for so many pairs at a time: at
+# 800x1333 the whole of it would be larger than everything else.
+BIAS_ENTRIES = 2**24
 EMBEDDINGS = ('avg', 'max', 'dwconv')
 
 
@@ -217,11 +221,19 @@ class LocalGlobalAttention(BaseModule):
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        bias = self.global_bias(*grid.centre_offsets)[None]
+        rows, columns = grid.centre_offsets
+        k, v = self.k(tokens), self.v(tokens)
         outside = grid.window_bias(q)
-        if outside is not None:
-            bias = bias + outside
-        out = self._attend(q, self.k(tokens), self.v(tokens), bias)
+        row_entries = columns.index.numel() * rows.index.shape[1]
+        step = max(BIAS_ENTRIES // (self.num_heads * row_entries), 1)
+        strips = []
+        for start in range(0, grid.size[0], step):
+            part = rows.part(start, start + step)
+            bias = self.global_bias(part, columns)[None]
+            if outside is not None:
+                bias = bias + outside
+            strips.append(self._attend(q[:, start : start + step], k, v, bias))
+        out = strips[0] if len(strips) == 1 else torch.cat(strips, 2)
         return self.proj_drop(self.proj(merge_heads(out, grid.size)))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,3 +1,4 @@
+import copy
 import functools
 
 import torch
@@ -66,6 +67,12 @@ class Offsets:
         pairs = queries[:, None].float() - keys.float()
         self.values, self.index = pairs.unique(return_inverse=True)
 
+    def part(self, start: int, stop: int) -> 'Offsets':
+        """The offsets of some of the queries."""
+        part = copy.copy(self)
+        part.index = self.index[start:stop]
+        return part
+
 
 @functools.lru_cache(maxsize=256)
 def token_offsets(length: int) -> Offsets:
@@ -127,10 +134,16 @@ class DynamicPositionBias(BaseModule):
         if self.training or torch.is_grad_enabled():
             table = self._table(rows, columns)
         else:
-            wanted = (rows, columns, self._state())
-            if self._kept is None or self._kept[0] != wanted:
-                self._kept = (wanted, self._table(rows, columns))
-            table = self._kept[1]
+            state, kept = self._state(), self._kept
+            if (
+                kept is None
+                or kept[0] is not rows.values
+                or kept[1] is not columns.values
+                or kept[2] != state
+            ):
+                table = self._table(rows, columns)
+                self._kept = kept = (rows.values, columns.values, state, table)
+            table = kept[3]
         # (h, Y, X) -> (h, Hq * Hk, Wq * Wk)
         bias = table.index_select(1, rows.index.flatten().to(table.device))
         bias = bias.index_select(2, columns.index.flatten().to(table.device))

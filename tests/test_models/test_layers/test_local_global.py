@@ -13,6 +13,7 @@ from mmvit.models.layers import (
     LocalGlobalAttention,
     LocalGlobalLayer,
     WindowGrid,
+    local_global,
 )
 from mmvit.models.layers.local_global import WindowEmbedding
 from mmvit.models.layers.position import Offsets, token_offsets
@@ -222,6 +223,16 @@ def test_attention_against_a_loop(size, windows, dilation, kind):
         torch.testing.assert_close(
             attn(x), torch.stack(expected), rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize('entries', [1, 100])
+def test_large_maps_are_attended_to_in_strips(monkeypatch, entries):
+    attn = randomize(LocalGlobalAttention(32, 2, 3, 'dilated', 2))
+    x = torch.randn(2, 8, 7, 32)
+    with torch.no_grad():
+        whole = attn(x)
+        monkeypatch.setattr(local_global, 'BIAS_ENTRIES', entries)
+        torch.testing.assert_close(attn(x), whole)
 
 
 def test_without_local_attention():

@@ -32,7 +32,8 @@ RULES = {
         f'{BACKBONES}.pyramid',
     ),
     'mmvit.models.decode_heads': (
-        *('mmcv.cnn', 'mmengine', 'mmseg', 'torch'),
+        *('mmcv.cnn', 'mmengine', 'torch'),
+        *('mmdet', 'mmpretrain', 'mmseg'),
         *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.models.token_labels': (

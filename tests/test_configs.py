@@ -39,13 +39,14 @@ from .config_tools import (
 # {method}_{backbone}_{neck}_{settings}_{dataset}: detection leaves out its
 # default of 8xb2, segmentation and classification always say it.
 DEFAULT_BATCH = '_8xb2-'
-BACKBONE = r'[a-z0-9]+-[tsmlb](-[a-z0-9]+)*'
+BACKBONE = r'[a-z0-9]+-(mobile|[tsmlb])(-[a-z0-9]+)*'
 NAMES = dict(
-    mmpretrain=rf'{BACKBONE}_\d+xb\d+-\d+e_in1k',
+    mmpretrain=rf'{BACKBONE}_\d+xb\d+-\d+e_in1k(-v2)?',
     mmdet=rf'[a-z-]+_{BACKBONE}(_fpn)?_([a-z0-9]+-)*\d+[xe]_coco',
-    mmseg=rf'[a-z-]+_{BACKBONE}_\d+xb\d+-\d+k_[a-z0-9]+-\d+x\d+',
+    mmseg=rf'[a-z-]+_{BACKBONE}_\d+xb\d+-([a-z0-9]+-)*\d+k_[a-z0-9]+-\d+x\d+',
 )
 SIZES = dict(t='tiny', s='small', m='medium', b='base', l='large')
+SIZES['mobile'] = 'mobile'
 
 
 def test_every_file_is_seen() -> None:
@@ -132,7 +133,7 @@ def test_pretrained_weights_lie_in_checkpoints(path: Path) -> None:
 def test_size_and_weights_are_those_of_the_name(path: Path) -> None:
     family = path.parent.name
     letter, variant = re.search(
-        rf'{family}-([tsmbl])((?:-[a-z0-9]+)*)_', path.stem
+        rf'{family}-(mobile|[tsmbl])((?:-[a-z0-9]+)*)_', path.stem
     ).groups()
     size = SIZES[letter]
     backbone = config_of(path).model.backbone

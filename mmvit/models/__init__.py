@@ -1,4 +1,11 @@
-from .backbones import PVT, PaleTransformer, PyramidBackbone, ScalableViT
+from .backbones import (
+    PVT,
+    HLGTransformer,
+    PaleTransformer,
+    PyramidBackbone,
+    ScalableViT,
+)
+from .decode_heads import HLGHead
 from .token_labels import (
     MixToken,
     TokenLabelHead,
@@ -7,8 +14,10 @@ from .token_labels import (
 )
 
 __all__ = [
-    'PVT',
+    'HLGHead',
+    'HLGTransformer',
     'MixToken',
+    'PVT',
     'PaleTransformer',
     'PyramidBackbone',
     'ScalableViT',

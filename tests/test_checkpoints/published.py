@@ -118,6 +118,81 @@ def scalablevit_shapes(arch: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+HLG = {
+    'mobile': dict(dims=(48, 96, 192, 384), depths=(2, 2, 2, 2)),
+    'tiny': dict(dims=(64, 128, 256, 512), depths=(2, 2, 6, 2)),
+    'small': dict(dims=(96, 192, 384, 768), depths=(2, 2, 6, 2)),
+    'medium': dict(dims=(96, 192, 384, 768), depths=(2, 2, 18, 2)),
+    'large': dict(dims=(128, 256, 512, 1024), depths=(2, 2, 18, 2)),
+}
+HLG_HEADS = {
+    'mobile': (2, 4, 8, 16),
+    'tiny': (2, 4, 8, 16),
+    'small': (3, 6, 12, 24),
+    'medium': (3, 6, 12, 24),
+    'large': (4, 8, 16, 32),
+}
+
+
+def hlg_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that HLG's published modules have."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def layer(name: str, *shape: int, bias: bool = True) -> None:
+        shapes[f'{name}.weight'] = shape
+        if bias:
+            shapes[f'{name}.bias'] = shape[:1]
+
+    def batch_norm(name: str, dims: int) -> None:
+        layer(name, dims)
+        shapes[f'{name}.running_mean'] = shapes[f'{name}.running_var'] = (
+            dims,
+        )
+        shapes[f'{name}.num_batches_tracked'] = ()
+
+    def position_bias(name: str, dims: int, heads: int) -> None:
+        layer(f'{name}.pos_proj', dims, 2)
+        for number, out in ((1, dims), (2, dims), (3, heads)):
+            layer(f'{name}.pos{number}.0', dims)
+            layer(f'{name}.pos{number}.2', out, dims)
+
+    dims_of, depths = HLG[arch]['dims'], HLG[arch]['depths']
+    for number, source in enumerate((3, dims_of[0])):
+        layer(f's0_conv.{number}.0', dims_of[0], source, 3, 3, bias=False)
+        batch_norm(f's0_conv.{number}.1', dims_of[0])
+    last = dims_of[0]
+    for stage, dims in enumerate(dims_of):
+        heads = HLG_HEADS[arch][stage]
+        for index in range(depths[stage]):
+            block = f'block{stage + 1}.{index}'
+            if index == 0:
+                layer(f'{block}.down_proj.proj.0', dims, 1, 3, 3)
+                batch_norm(f'{block}.down_proj.proj.1', dims)
+            layer(f'{block}.mlp.fc1', 4 * last, last, 1, 1)
+            batch_norm(f'{block}.mlp.norm1', 4 * last)
+            layer(f'{block}.mlp.fc2', 4 * last, 1, 3, 3)
+            batch_norm(f'{block}.mlp.norm2', 4 * last)
+            layer(f'{block}.mlp.fc3', dims, 4 * last, 1, 1)
+            for name in ('norm0', 'norm1', 'norm2', 'h0_norm'):
+                layer(f'{block}.{name}', dims)
+            for name in ('q', 'k', 'v', 'global_attn.proj'):
+                layer(f'{block}.{name}', dims, dims)
+            layer(f'{block}.aux_q', dims, 1, 3, 3)
+            position_bias(f'{block}.pos_local', dims // 16, heads)
+            position_bias(f'{block}.pos_global', dims // 16, heads)
+            smooth, quarter = f'{block}.spatial_smooth.0', dims // 4
+            layer(f'{smooth}.0', quarter, dims, 1, 1)
+            batch_norm(f'{smooth}.1', quarter)
+            layer(f'{smooth}.3', quarter, quarter, 3, 3)
+            batch_norm(f'{smooth}.4', quarter)
+            layer(f'{smooth}.6', dims, quarter, 1, 1)
+            batch_norm(f'{smooth}.7', dims)
+            last = dims
+    layer('norm', last)
+    layer('head', 1000, last)
+    return shapes
+
+
 def random_weights(
     shapes: dict[str, tuple[int, ...]], seed: int = 0
 ) -> dict[str, Tensor]:

@@ -12,20 +12,27 @@ shapes are the same in all files:
 
 from .attention import attention, merge_heads, split_heads
 from .block import TransformerBlock
-from .conv import DepthwiseConv, MapConv
+from .conv import ConvNorm, DepthwiseConv, MapConv
 from .lines import attend_in_pales, attend_in_rows
+from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
 from .mlp import Mlp
 from .patch_embed import PatchEmbed
-from .position import PositionTable
-from .windows import from_windows, padding_bias, to_windows
+from .position import DynamicPositionBias, PositionTable
+from .windows import WindowGrid, from_windows, padding_bias, to_windows
 
 __all__ = [
+    'ConvNorm',
     'DepthwiseConv',
+    'DynamicPositionBias',
+    'FullAttention',
+    'LocalGlobalAttention',
+    'LocalGlobalLayer',
     'MapConv',
     'Mlp',
     'PatchEmbed',
     'PositionTable',
     'TransformerBlock',
+    'WindowGrid',
     'attend_in_pales',
     'attend_in_rows',
     'attention',

@@ -47,11 +47,27 @@ class MapConv(nn.Conv2d):
         return max(0, reach - length - 2 * self.padding[0])
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.with_weights(x, self.weight, self.bias)
+
+    def with_weights(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Convolve with weights that are not the layer's own.
+
+        Args:
+            x: The map.
+            weight: Of the shape of the layer's.
+            bias: Of the shape of the layer's, or None.
+        """
+        if self.kernel_size == self.stride == (1, 1) and self.groups == 1:
+            # On one thread PyTorch takes a slow way for such a convolution.
+            return F.linear(x, weight.flatten(1), bias)
         bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # A permuted map is a channels-last tensor: no copy is made.
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        x = self._conv_forward(x.permute(0, 3, 1, 2), weight, bias)
+        return x.permute(0, 2, 3, 1)
 
 
 class DepthwiseConv(MapConv):
@@ -73,3 +89,62 @@ class DepthwiseConv(MapConv):
         super().__init__(
             channels, channels, kernel_size, stride, padding, groups=channels
         )
+
+
+class ConvNorm(nn.Module):
+    """Convolution of a map, batch normalisation and an activation.
+
+    The convolution has no bias, since the normalisation would take it away
+    again. In evaluation the normalisation, then a fixed scale and shift of
+    each channel, goes into the convolution's weights and not over the map.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the kernel; half of it, rounded down, is added in
+            zeros on each side.
+        stride: Factor by which the map shrinks.
+        groups: See torch.
+        act: The activation; None is none.
+
+    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
+        ceil(W / stride), out_channels).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        act: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = MapConv(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            kernel_size // 2,
+            groups,
+            bias=False,
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.act = act or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Of an image the channels still come first; else no copy is made.
+        x = x.contiguous()
+        if self.norm.training:
+            x = self.conv(x)
+            x = self.norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        else:
+            norm = self.norm
+            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            x = self.conv.with_weights(
+                x,
+                self.conv.weight * scale[:, None, None, None],
+                norm.bias - norm.running_mean * scale,
+            )
+        return self.act(x)

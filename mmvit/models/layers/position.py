@@ -1,3 +1,6 @@
+import copy
+import functools
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -46,3 +49,105 @@ class PositionTable(BaseModule):
         ):
             state_dict[key] = self.resize(loaded, self.table.shape[1:3])
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class Offsets:
+    """How far queries lie from keys along one axis.
+
+    Args:
+        queries: Places of the queries, in tokens.
+        keys: Places of the keys.
+
+    Attributes:
+        values: The distances that occur, each once.
+        index: Which of them each pair has, a row for each query.
+    """
+
+    def __init__(self, queries: Tensor, keys: Tensor) -> None:
+        pairs = queries[:, None].float() - keys.float()
+        self.values, self.index = pairs.unique(return_inverse=True)
+
+    def part(self, start: int, stop: int) -> 'Offsets':
+        """The offsets of some of the queries."""
+        part = copy.copy(self)
+        part.index = self.index[start:stop]
+        return part
+
+
+@functools.lru_cache(maxsize=256)
+def token_offsets(length: int) -> Offsets:
+    """Offsets between all tokens of an axis."""
+    places = torch.arange(length, device='cpu')
+    return Offsets(places, places)
+
+
+class DynamicPositionBias(BaseModule):
+    """Position bias that a small network makes from relative coordinates.
+
+    No table is tied to a map's size. The network sees each distance that
+    occurs once, however many pairs of a query and a key have it; in
+    evaluation its answers for the last size are kept.
+
+    Args:
+        embed_dims: Channels C of the attention; the network has C / 16.
+        num_heads: Heads h.
+
+    Shape: offsets of Hq x Wq queries to Hk x Wk keys ->
+        (h, Hq * Wq, Hk * Wk).
+
+    Raises:
+        ValueError: If C is less than 16.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
+        super().__init__()
+        dims = embed_dims // 16
+        if not dims:
+            raise ValueError(
+                f'{embed_dims} channels leave the dynamic position bias, '
+                'which has a 16th of them, none: take at least 16'
+            )
+        self.layers = nn.Sequential(nn.Linear(2, dims))
+        for width in (dims, dims, num_heads):
+            self.layers.extend(
+                [nn.LayerNorm(dims), nn.ReLU(), nn.Linear(dims, width)]
+            )
+        self._kept = None
+
+    def train(self, mode: bool = True) -> 'DynamicPositionBias':
+        # Hooks may have changed the weights in between, so start afresh.
+        self._kept = None
+        return super().train(mode)
+
+    def _table(self, rows: Offsets, columns: Offsets) -> Tensor:
+        weight = self.layers[0].weight
+        y, x = rows.values.to(weight), columns.values.to(weight)
+        # -> (Y, X, 2) -> (Y, X, h) -> (h, Y, X)
+        places = torch.stack(torch.meshgrid(y, x, indexing='ij'), -1)
+        return self.layers(places).permute(2, 0, 1)
+
+    def _state(self) -> tuple:
+        params = list(self.parameters())
+        return params[0].device, params[0].dtype, [p._version for p in params]
+
+    def forward(self, rows: Offsets, columns: Offsets) -> Tensor:
+        if self.training or torch.is_grad_enabled():
+            table = self._table(rows, columns)
+        else:
+            state, kept = self._state(), self._kept
+            if (
+                kept is None
+                or kept[0] is not rows.values
+                or kept[1] is not columns.values
+                or kept[2] != state
+            ):
+                table = self._table(rows, columns)
+                self._kept = kept = (rows.values, columns.values, state, table)
+            table = kept[3]
+        # (h, Y, X) -> (h, Hq * Hk, Wq * Wk)
+        bias = table.index_select(1, rows.index.flatten().to(table.device))
+        bias = bias.index_select(2, columns.index.flatten().to(table.device))
+        # -> (h, Hq, Hk, Wq, Wk) -> (h, Hq * Wq, Hk * Wk)
+        bias = bias.unflatten(2, columns.index.shape)
+        bias = bias.unflatten(1, rows.index.shape)
+        return bias.transpose(2, 3).flatten(3).flatten(1, 2)

@@ -44,6 +44,12 @@ TINY = {
         sr_ratios=(8, 4, 2, 1),
         channel_ratios=(1.25, 2.0, 0.5, 1.0),
     ),
+    'HLGTransformer': dict(
+        embed_dims=(64, 64, 96, 128),
+        depths=(2, 2, 1, 2),
+        num_heads=(1, 2, 3, 4),
+        mlp_ratios=(2, 2, 2, 2),
+    ),
 }
 
 # Parameters of the whole ImageNet classifier, in millions, that the papers
@@ -58,12 +64,24 @@ CLASSIFIERS = {
     },
     'PaleTransformer': {'tiny': 21.76, 'small': 48.33, 'base': 85.35},
     'ScalableViT': {'small': 32.00, 'base': 81.88, 'large': 109.29},
+    'HLGTransformer': {
+        'mobile': 4.32,
+        'tiny': 10.98,
+        'small': 24.16,
+        'medium': 47.68,
+        'large': 84.12,
+    },
 }
 CLASSIFIER_ARGS = {
     'PVT': dict(with_cls_token=True),
     'PaleTransformer': {},
     'ScalableViT': dict(final_norm=True),
+    'HLGTransformer': dict(final_norm=True),
 }
+
+
+# An attention to windows has no gradient where there is only one window.
+GRADIENT_SIZES = {'HLGTransformer': (128, 160)}
 
 
 def linear_head(width: int) -> int:
@@ -78,6 +96,7 @@ HEADS = {
     'PVT': linear_head,
     'PaleTransformer': linear_head,
     'ScalableViT': two_layer_head,
+    'HLGTransformer': linear_head,
 }
 
 
@@ -126,8 +145,9 @@ def test_images_of_a_batch_do_not_mix(name):
 def test_every_parameter_gets_a_gradient(name, with_cp):
     model = build(name, with_cp=with_cp, drop_path_rate=0.1).train()
     # Each stage's output alone would leave later stages without.
+    size = GRADIENT_SIZES.get(name, (64, 96))
     sum(
-        out.square().mean() for out in model(torch.rand(4, 3, 64, 96))
+        out.square().mean() for out in model(torch.rand(4, 3, *size))
     ).backward()
     for key, param in model.named_parameters():
         assert param.grad is not None, key

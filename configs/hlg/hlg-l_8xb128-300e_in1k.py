@@ -1,0 +1,5 @@
+_base_ = './hlg-t_8xb128-300e_in1k.py'
+model = dict(
+    backbone=dict(arch='large', drop_path_rate=0.3),
+    head=dict(in_channels=1024),
+)

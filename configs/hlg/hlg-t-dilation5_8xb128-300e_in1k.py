@@ -1,0 +1,3 @@
+# Table 13: dilation 5 in stage 1, half as much in each further one.
+_base_ = './hlg-t_8xb128-300e_in1k.py'
+model = dict(backbone=dict(dilation=5))

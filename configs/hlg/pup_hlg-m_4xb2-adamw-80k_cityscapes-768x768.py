@@ -1,0 +1,7 @@
+_base_ = './pup_hlg-s_4xb2-adamw-80k_cityscapes-768x768.py'
+model = dict(
+    backbone=dict(
+        arch='medium',
+        init_cfg=dict(checkpoint='checkpoints/hlg_medium.pth'),
+    )
+)

@@ -1,0 +1,8 @@
+_base_ = './retinanet_hlg-t_fpn_ms-1x_coco.py'
+model = dict(
+    backbone=dict(
+        arch='small',
+        init_cfg=dict(checkpoint='checkpoints/hlg_small.pth'),
+    ),
+    neck=dict(in_channels=[96, 192, 384, 768]),
+)

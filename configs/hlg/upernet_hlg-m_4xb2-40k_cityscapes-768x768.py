@@ -1,0 +1,28 @@
+# UperNet + HLG-Medium on Cityscapes: what the paper shows in Figure 9, trained
+# as it says for its own head (pup_hlg-s_4xb2-40k_cityscapes-768x768.py).
+_base_ = [
+    'mmseg::_base_/models/upernet_r50.py',
+    'mmseg::_base_/datasets/cityscapes_768x768.py',
+    'mmseg::_base_/schedules/schedule_40k.py',
+    '../_base_/runtime/seg.py',
+]
+model = dict(
+    data_preprocessor=dict(size=(768, 768)),
+    pretrained=None,
+    backbone=dict(
+        _delete_=True,
+        type='mmvit.HLGTransformer',
+        arch='medium',
+        drop_path_rate=0.1,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='checkpoints/hlg_medium.pth',
+            prefix='backbone.',
+        ),
+    ),
+    decode_head=dict(in_channels=[96, 192, 384, 768]),
+    auxiliary_head=dict(in_channels=384),
+    test_cfg=dict(mode='slide', crop_size=(768, 768), stride=(512, 512)),
+)
+optim_wrapper = dict(optimizer=dict(weight_decay=0.0))
+auto_scale_lr = dict(base_batch_size=8, enable=False)

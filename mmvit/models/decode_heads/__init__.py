@@ -1,0 +1,3 @@
+from .hlg_head import HLGHead
+
+__all__ = ['HLGHead']

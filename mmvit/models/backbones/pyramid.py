@@ -1,12 +1,14 @@
 """The skeleton of the hierarchical backbones."""
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import ClassVar
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmvit.checkpoints import load_pretrained
@@ -46,6 +48,38 @@ def resolve_arch(arch: str | dict, zoo: dict[str, dict]) -> dict:
     return arch
 
 
+@contextmanager
+def _kept_statistics(module: nn.Module) -> Iterator[None]:
+    """Run a module without a change of its running statistics."""
+    norms = [
+        child for child in module.modules() if isinstance(child, _BatchNorm)
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+
+
+def run_again_in_backward(module: nn.Module, x: Tensor) -> Tensor:
+    """Compute a module's activations again when gradients need them.
+
+    The second run leaves the running statistics of batch normalisation
+    alone, which the first has updated.
+
+    Shape: as the module.
+    """
+    return checkpoint(
+        module,
+        x,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _kept_statistics(module)),
+    )
+
+
 class Stage(nn.Module):
     """Downsampling, then blocks.
 
@@ -64,7 +98,7 @@ class Stage(nn.Module):
         x = self.downsample(x)
         for block in self.blocks:
             if self.with_cp and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
+                x = run_again_in_backward(block, x)
             else:
                 x = block(x)
         return x

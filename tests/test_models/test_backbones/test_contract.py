@@ -158,13 +158,18 @@ def test_every_parameter_gets_a_gradient(name, with_cp):
 @pytest.mark.parametrize('name', BACKBONES)
 def test_checkpointing_changes_nothing(name):
     image = torch.rand(2, 3, 64, 96)
-    grads = []
+    grads, statistics = [], []
     for with_cp in (False, True):
         model = build(name, with_cp=with_cp, drop_path_rate=0.5).train()
         torch.manual_seed(1)
         sum(out.sum() for out in model(image)).backward()
         grads.append([param.grad for param in model.parameters()])
+        statistics.append(
+            {k: v for k, v in model.named_buffers() if 'running' in k}
+        )
     torch.testing.assert_close(*grads)
+    # The second run of a block is no second batch.
+    torch.testing.assert_close(*statistics)
 
 
 @pytest.mark.parametrize('name', BACKBONES)

@@ -1,3 +1,3 @@
-from .backbones import PVT, PyramidBackbone, ScalableViT
+from .backbones import PVT, FocalTransformer, PyramidBackbone, ScalableViT
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = ['PVT', 'FocalTransformer', 'PyramidBackbone', 'ScalableViT']

@@ -1,4 +1,4 @@
-# A Focal Transformer of 2.6 M parameters that trains on a CPU. It is no size
+# A Focal Transformer of 2.3 M parameters that trains on a CPU. It is no size
 # of the paper: the quickstart uses it, and own data can. Its windows of 4
 # tokens divide the maps of 128 pixels.
 focal_nano = dict(

@@ -42,7 +42,7 @@ stages = [
         ),
         sampler=dict(
             type='RandomSampler',
-            num=48,
+            num=24,
             pos_fraction=0.25,
             add_gt_as_proposals=True,
         ),
@@ -69,3 +69,13 @@ model = dict(
     ),
     train_cfg=dict(rcnn=stages),
 )
+train_cfg = dict(max_epochs=6)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        end=6,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]

@@ -1,6 +1,6 @@
-# ATSS with a dynamic head of one block, whose deformable convolutions take most
-# of the time on a CPU, and a small Focal Transformer: the data are those of the
-# quickstart's RetinaNet.
+# ATSS with a dynamic head of one block, whose deformable convolutions take
+# most of the time on a CPU, and a small Focal Transformer: the data are those
+# of the quickstart's RetinaNet.
 _base_ = [
     './retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py',
     '../_base_/models/focal_nano.py',

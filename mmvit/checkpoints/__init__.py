@@ -1,6 +1,6 @@
 """Weights: published names to ours, and loading that checks what it does."""
 
-from . import pvt, scalablevit
+from . import focal, pvt, scalablevit
 from .loading import (
     check_match,
     load_pretrained,
@@ -10,7 +10,11 @@ from .loading import (
 
 # Each family's `convert` takes a published state dict and returns that of the
 # family's ImageNet classifier config.
-FAMILIES = {'pvt': pvt.convert, 'scalablevit': scalablevit.convert}
+FAMILIES = {
+    'pvt': pvt.convert,
+    'scalablevit': scalablevit.convert,
+    'focal': focal.convert,
+}
 
 __all__ = [
     'FAMILIES',

@@ -206,19 +206,21 @@ class FocalAttention(BaseModule):
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
         self.proj = nn.Linear(embed_dims, embed_dims)
         self.proj_drop = nn.Dropout(drop_rate)
-        self.window_bias = RegionBias(num_heads, window_size, window_size)
+        self.position_bias_window = RegionBias(
+            num_heads, window_size, window_size
+        )
         region = self.levels[0][1]
-        self.ring_bias = None
+        self.position_bias_ring = None
         if region > window_size:
             ring = region**2 - window_size**2
-            self.ring_bias = nn.Parameter(
+            self.position_bias_ring = nn.Parameter(
                 torch.zeros(num_heads, window_size**2, ring)
             )
-            nn.init.trunc_normal_(self.ring_bias, std=0.02)
+            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
         self.pools = nn.ModuleList(
             WindowPooling(sub_window) for sub_window, _ in self.levels[1:]
         )
-        self.coarse_biases = nn.ModuleList(
+        self.position_bias_coarse = nn.ModuleList(
             RegionBias(num_heads, window_size, region)
             for _, region in self.levels[1:]
         )
@@ -302,10 +304,10 @@ class FocalAttention(BaseModule):
 
         Shape: real (nW, Nk) -> (1, h * nW, w * w, Nk).
         """
-        parts = [self.window_bias()]
-        if self.ring_bias is not None:
-            parts.append(self.ring_bias)
-        parts += [bias() for bias in self.coarse_biases]
+        parts = [self.position_bias_window()]
+        if self.position_bias_ring is not None:
+            parts.append(self.position_bias_ring)
+        parts += [bias() for bias in self.position_bias_coarse]
         position = torch.cat(parts, dim=-1)
         mask = torch.zeros(
             real.shape, dtype=position.dtype, device=real.device

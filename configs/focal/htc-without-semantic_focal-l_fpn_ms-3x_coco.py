@@ -1,10 +1,11 @@
 # HTC++ with Focal-Large, pre-trained on ImageNet-22K, without the semantic
-# branch, so that it needs no stuff maps. The paper states soft-NMS, InstaBoost,
-# a shorter side from [400, 1400] with the longer one at most 1600, AdamW, lr
-# 1e-4, weight decay 0.1 and the standard 3x. It is silent on batch and on what does not decay (Swin's), on drop path
-# (0.2, as Swin-L's detectors have it), on InstaBoost's settings (mmdet's) and
-# on the sizes of the test (mmdet's 1333 x 800; --tta: five sizes, flipped).
-# InstaBoost needs the package instaboostfast.
+# branch, so that it needs no stuff maps. The paper states soft-NMS,
+# InstaBoost, a shorter side from [400, 1400] with the longer one at most 1600,
+# AdamW, lr 1e-4, weight decay 0.1 and the standard 3x. It is silent on batch
+# and on what does not decay (Swin's), on drop path (0.2, as Swin-L's detectors
+# have it), on InstaBoost's settings (mmdet's) and on the sizes of the test
+# (mmdet's 1333 x 800; --tta: five sizes, flipped, boxes only). InstaBoost
+# needs the package instaboostfast.
 _base_ = [
     'mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py',
     '../_base_/models/focal_detection.py',

@@ -146,10 +146,11 @@ def _surroundings(
     if sub_window == 1:
         if wrap:
             index = index % (windows * window_size)
-        index, tokens = index - shift, length
+        index, first, tokens = index - shift, 0, length
     else:
-        tokens = -(-(length + shift) // sub_window)
-    real = (index >= 0) & (index < tokens)
+        # With a shift the first sub-windows may hold nothing but padding.
+        first, tokens = shift // sub_window, -(-(length + shift) // sub_window)
+    real = (index >= first) & (index < tokens)
     return index.clamp(0, tokens - 1), real
 
 

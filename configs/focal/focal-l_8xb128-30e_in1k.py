@@ -5,6 +5,7 @@ _base_ = './focal-t_8xb128-300e_in1k.py'
 model = dict(
     backbone=dict(
         arch='large',
+        conv_embed=True,
         init_cfg=dict(
             type='Pretrained',
             checkpoint='checkpoints/focal_large.pth',

@@ -14,6 +14,7 @@ model = dict(
         _delete_=True,
         type='mmvit.FocalTransformer',
         arch='large',
+        conv_embed=True,
         drop_path_rate=0.2,
         init_cfg=dict(
             type='Pretrained',

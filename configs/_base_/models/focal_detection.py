@@ -17,6 +17,7 @@ focal_detection = dict(
 focal_detection_large = dict(
     focal_detection,
     arch='large',
+    conv_embed=True,
     init_cfg=dict(
         type='Pretrained',
         checkpoint='checkpoints/focal_large.pth',

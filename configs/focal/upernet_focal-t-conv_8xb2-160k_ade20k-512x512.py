@@ -1,9 +1,9 @@
 # UperNet + Focal-Tiny with overlapping patch embeddings, with which alone the
 # paper's numbers of parameters come out. The paper states 160k iterations of
-# 16 images and, for Large, lr 6e-5 and weight decay 0.01, both from Swin, whose
-# recipe all else is: AdamW, warm-up, poly, the auxiliary head, no decay of norms and position
-# biases. Drop path is that of ImageNet. The rows with a multi-scale test are
-# this config's, tested with --tta.
+# 16 images and, for Large, lr 6e-5 and weight decay 0.01, both from Swin,
+# whose recipe all else is: AdamW, warm-up, poly, the auxiliary head, no decay
+# of norms and position biases. Drop path is that of ImageNet. The rows with a
+# multi-scale test are this config's, tested with --tta.
 _base_ = [
     'mmseg::_base_/models/upernet_r50.py',
     '../_base_/datasets/ade20k_ms-test.py',

@@ -1,6 +1,6 @@
 """Weights: published names to ours, and loading that checks what it does."""
 
-from . import hlg, pvt, scalablevit
+from . import focal, hlg, pvt, scalablevit
 from .loading import (
     check_match,
     load_pretrained,
@@ -11,6 +11,7 @@ from .loading import (
 # Each family's `convert` takes a published state dict and returns that of the
 # family's ImageNet classifier config.
 FAMILIES = {
+    'focal': focal.convert,
     'hlg': hlg.convert,
     'pvt': pvt.convert,
     'scalablevit': scalablevit.convert,

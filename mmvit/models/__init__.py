@@ -1,5 +1,6 @@
 from .backbones import (
     PVT,
+    FocalTransformer,
     HLGTransformer,
     PaleTransformer,
     PyramidBackbone,
@@ -14,6 +15,7 @@ from .token_labels import (
 )
 
 __all__ = [
+    'FocalTransformer',
     'HLGHead',
     'HLGTransformer',
     'MixToken',

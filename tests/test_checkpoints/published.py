@@ -193,6 +193,56 @@ def hlg_shapes(arch: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+FOCAL = {
+    'tiny': dict(dims=96, heads=3, depths=(2, 2, 6, 2)),
+    'small': dict(dims=96, heads=3, depths=(2, 2, 18, 2)),
+    'base': dict(dims=128, heads=4, depths=(2, 2, 18, 2)),
+}
+FOCAL_REGIONS = (7, 5, 3, 1)
+
+
+def focal_shapes(arch: str, conv: bool = False) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a published Focal Transformer classifier."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def layer(name: str, *shape: int) -> None:
+        shapes[f'{name}.weight'] = shape
+        shapes[f'{name}.bias'] = shape[:1]
+
+    dims, heads = FOCAL[arch]['dims'], FOCAL[arch]['heads']
+    side = 7 if conv else 4
+    layer('patch_embed.proj', dims, 3, side, side)
+    layer('patch_embed.norm', dims)
+    for stage, region in enumerate(FOCAL_REGIONS):
+        for index in range(FOCAL[arch]['depths'][stage]):
+            block = f'layers.{stage}.blocks.{index}'
+            attn = f'{block}.attn'
+            layer(f'{block}.pool_layers.0', 1, 49)
+            layer(f'{block}.norm1', dims)
+            table = f'{attn}.relative_position_bias_table'
+            shapes[table] = (169, heads)
+            if stage < 3:
+                shapes[f'{table}_to_neighbors'] = (1, heads, 49, 132)
+                shapes[f'{attn}.valid_ind_rolled'] = (132,)
+            shapes[f'{attn}.relative_position_index'] = (49, 49)
+            shapes[f'{attn}.relative_position_index_0'] = (49, region**2)
+            shapes[f'{table}_to_windows.0'] = (heads, (6 + region) ** 2)
+            layer(f'{attn}.qkv', 3 * dims, dims)
+            layer(f'{attn}.proj', dims, dims)
+            layer(f'{block}.norm2', dims)
+            layer(f'{block}.mlp.fc1', 4 * dims, dims)
+            layer(f'{block}.mlp.fc2', dims, 4 * dims)
+        if stage < 3:
+            side = 3 if conv else 2
+            down = f'layers.{stage}.downsample'
+            layer(f'{down}.proj', 2 * dims, dims, side, side)
+            layer(f'{down}.norm', 2 * dims)
+            dims, heads = 2 * dims, 2 * heads
+    layer('norm', dims)
+    layer('head', 1000, dims)
+    return shapes
+
+
 def random_weights(
     shapes: dict[str, tuple[int, ...]], seed: int = 0
 ) -> dict[str, Tensor]:

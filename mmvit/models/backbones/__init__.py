@@ -1,3 +1,4 @@
+from .focal import FocalTransformer
 from .hlg import HLGTransformer
 from .pale import PaleTransformer
 from .pvt import PVT
@@ -5,6 +6,7 @@ from .pyramid import PyramidBackbone
 from .scalablevit import ScalableViT
 
 __all__ = [
+    'FocalTransformer',
     'HLGTransformer',
     'PVT',
     'PaleTransformer',

@@ -1,0 +1,97 @@
+"""Draw how far a query sees with a number of keys.
+
+As Figure 3 of Focal Transformer: for full attention, which sees a square of as
+many tokens as it has keys, and for focal attention, whose levels summarise 1,
+2, 3, ... tokens on a side and reach two windows further each.
+"""
+
+import argparse
+import os.path as osp
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
+from mmengine.utils import mkdir_or_exist
+
+EXAMPLE = """example:
+  python tools/visualization/receptive_field.py --out-file field.png
+"""
+
+
+def full_field(keys: int) -> float:
+    """Side of the square that a query sees with full attention, in tokens."""
+    return keys**0.5
+
+
+def focal_field(levels: list[tuple[int, int]]) -> tuple[int, int]:
+    """What a query sees with focal attention.
+
+    Args:
+        levels: Focal window size and focal region size of each.
+
+    Returns:
+        The number of keys, and the side of what they cover, in tokens.
+    """
+    keys = sum(region**2 for _, region in levels)
+    return keys, max(window * region for window, region in levels)
+
+
+def curve(max_window: int, region: int) -> list[tuple[int, int]]:
+    """Keys and fields with one level, two, ... of growing windows.
+
+    Args:
+        max_window: The largest focal window size; they grow by 2.
+        region: Focal region size of each level.
+    """
+    windows = [1, *range(2, max_window + 1, 2)]
+    levels = [(window, region) for window in windows]
+    return [focal_field(levels[:count]) for count in range(1, len(levels) + 1)]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw; see --help."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--max-window',
+        type=int,
+        default=8,
+        metavar='TOKENS',
+        help='largest focal window size (default 8, as in the paper)',
+    )
+    parser.add_argument(
+        '--region',
+        type=int,
+        default=7,
+        metavar='WINDOWS',
+        help='focal region size of each level (default 7)',
+    )
+    parser.add_argument('--out-file', required=True, help='image to write')
+    args = parser.parse_args(argv)
+    if args.max_window < 1 or args.region < 1:
+        raise SystemExit('--max-window and --region are at least 1')
+    focal = curve(args.max_window, args.region)
+    most = focal[-1][0]
+    tokens = [1 + most * step / 100 for step in range(101)]
+    figure, axes = plt.subplots(figsize=(5, 3.5))
+    axes.plot(*zip(*focal), marker='o', label='focal attention')
+    axes.plot(tokens, [full_field(n) for n in tokens], label='full attention')
+    axes.set(xlabel='keys', ylabel='side of the receptive field (tokens)')
+    axes.legend()
+    figure.tight_layout()
+    mkdir_or_exist(osp.dirname(osp.abspath(args.out_file)))
+    figure.savefig(args.out_file, dpi=150)
+    plt.close(figure)
+    for keys, field in focal:
+        print(
+            f'{keys} keys: focal attention sees {field} tokens on a side, '
+            f'full attention {full_field(keys):.1f}'
+        )
+
+
+if __name__ == '__main__':
+    main()

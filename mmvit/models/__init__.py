@@ -1,3 +1,12 @@
-from .backbones import PVT, PyramidBackbone, ScalableViT
+from .backbones import PVT, PyramidBackbone, ScalableViT, SETRViT
+from .decode_heads import SETRMLAHead, SETRNaiveHead, SETRPUPHead
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = [
+    'PVT',
+    'PyramidBackbone',
+    'SETRMLAHead',
+    'SETRNaiveHead',
+    'SETRPUPHead',
+    'SETRViT',
+    'ScalableViT',
+]

@@ -1,5 +1,6 @@
 from .pvt import PVT
 from .pyramid import PyramidBackbone
 from .scalablevit import ScalableViT
+from .vit import SETRViT
 
-__all__ = ['PVT', 'PyramidBackbone', 'ScalableViT']
+__all__ = ['PVT', 'PyramidBackbone', 'SETRViT', 'ScalableViT']

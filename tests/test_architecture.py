@@ -29,7 +29,8 @@ RULES = {
         f'{BACKBONES}.pyramid',
     ),
     'mmvit.models.decode_heads': (
-        *('mmcv.cnn', 'mmengine', 'mmseg', 'torch'),
+        *('mmcv.cnn', 'mmengine', 'torch'),
+        *('mmdet', 'mmpretrain', 'mmseg'),
         *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.utils': (

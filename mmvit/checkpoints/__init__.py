@@ -1,6 +1,6 @@
 """Weights: published names to ours, and loading that checks what it does."""
 
-from . import pvt, scalablevit
+from . import pvt, scalablevit, setr
 from .loading import (
     check_match,
     load_pretrained,
@@ -9,8 +9,12 @@ from .loading import (
 )
 
 # Each family's `convert` takes a published state dict and returns that of the
-# family's ImageNet classifier config.
-FAMILIES = {'pvt': pvt.convert, 'scalablevit': scalablevit.convert}
+# family's ImageNet classifier config; SETR's, those of its segmentors.
+FAMILIES = {
+    'pvt': pvt.convert,
+    'scalablevit': scalablevit.convert,
+    'setr': setr.convert,
+}
 
 __all__ = [
     'FAMILIES',

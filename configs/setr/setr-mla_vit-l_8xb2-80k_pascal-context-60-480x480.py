@@ -6,3 +6,7 @@ model = dict(
         dict(head, num_classes=60) for head in _base_.model.auxiliary_head
     ],
 )
+with_background = dict(dataset=dict(type='PascalContextDataset'))
+train_dataloader = with_background
+val_dataloader = with_background
+test_dataloader = with_background

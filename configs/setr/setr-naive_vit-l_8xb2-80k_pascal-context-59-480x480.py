@@ -3,7 +3,7 @@
 # are what is left over in its list. The learning rate is ADE20K's.
 _base_ = [
     '../_base_/models/setr_naive.py',
-    '../_base_/datasets/pascal_context_59_setr_480x480.py',
+    '../_base_/datasets/pascal_context_setr_480x480.py',
     '../_base_/schedules/setr_sgd_80k.py',
     '../_base_/runtime/seg.py',
 ]

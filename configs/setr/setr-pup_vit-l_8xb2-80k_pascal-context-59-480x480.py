@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/setr_pup.py',
-    '../_base_/datasets/pascal_context_59_setr_480x480.py',
+    '../_base_/datasets/pascal_context_setr_480x480.py',
     '../_base_/schedules/setr_sgd_80k.py',
     '../_base_/runtime/seg.py',
 ]

@@ -1,12 +1,12 @@
-from .backbones import PVT, PyramidBackbone, ScalableViT, SETRViT
-from .decode_heads import SETRMLAHead, SETRNaiveHead, SETRPUPHead
+from importlib.util import find_spec
 
-__all__ = [
-    'PVT',
-    'PyramidBackbone',
-    'SETRMLAHead',
-    'SETRNaiveHead',
-    'SETRPUPHead',
-    'SETRViT',
-    'ScalableViT',
-]
+from .backbones import PVT, PyramidBackbone, ScalableViT, SETRViT
+
+__all__ = ['PVT', 'PyramidBackbone', 'SETRViT', 'ScalableViT']
+
+# Decode heads stand on mmseg's base class; detection and classification need
+# no mmseg.
+if find_spec('mmseg') is not None:
+    from .decode_heads import SETRMLAHead, SETRNaiveHead, SETRPUPHead
+
+    __all__ += ['SETRMLAHead', 'SETRNaiveHead', 'SETRPUPHead']

@@ -1,5 +1,8 @@
 """SETR's decoders against mmseg's, where both describe the same network."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -167,3 +170,12 @@ def test_errors():
         SETRMLAHead([8, 8], 7, (0, 1), num_classes=3)
     with pytest.raises(TypeError, match='num_conv'):
         SETRPUPHead(8, 6, num_classes=3, num_conv=4)
+
+
+def test_backbones_need_no_mmseg():
+    code = (
+        "import sys; sys.modules['mmseg'] = None; import mmvit.models; "
+        "assert 'mmvit.models.decode_heads' not in sys.modules; "
+        "assert not hasattr(mmvit.models, 'SETRPUPHead'); mmvit.models.SETRViT"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)

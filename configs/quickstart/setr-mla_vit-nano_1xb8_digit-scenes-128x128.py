@@ -4,7 +4,7 @@ model = dict(
     backbone=dict(out_indices=(1, 3, 5)),
     decode_head=dict(
         _delete_=True,
-        type='mmvit.SETRMLAHead',
+        type='mmvit.SETRMultiLevelHead',
         in_channels=[192, 192, 192],
         in_index=[0, 1, 2],
         stream_channels=96,

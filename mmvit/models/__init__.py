@@ -7,6 +7,6 @@ __all__ = ['PVT', 'PyramidBackbone', 'SETRViT', 'ScalableViT']
 # Decode heads stand on mmseg's base class; detection and classification need
 # no mmseg.
 if find_spec('mmseg') is not None:
-    from .decode_heads import SETRMLAHead, SETRNaiveHead, SETRPUPHead
+    from .decode_heads import SETRMultiLevelHead, SETRNaiveHead, SETRPUPHead
 
-    __all__ += ['SETRMLAHead', 'SETRNaiveHead', 'SETRPUPHead']
+    __all__ += ['SETRMultiLevelHead', 'SETRNaiveHead', 'SETRPUPHead']

@@ -7,7 +7,7 @@ model = dict(
     backbone=dict(with_cls_token=False, out_indices=(5, 11, 17, 23)),
     decode_head=dict(
         _delete_=True,
-        type='mmvit.SETRMLAHead',
+        type='mmvit.SETRMultiLevelHead',
         in_channels=[1024] * 4,
         channels=512,
         num_classes=19,

@@ -1,4 +1,4 @@
 from .setr_head import SETRNaiveHead, SETRPUPHead
-from .setr_mla_head import SETRMLAHead
+from .setr_mla_head import SETRMultiLevelHead
 
-__all__ = ['SETRMLAHead', 'SETRNaiveHead', 'SETRPUPHead']
+__all__ = ['SETRMultiLevelHead', 'SETRNaiveHead', 'SETRPUPHead']

@@ -65,14 +65,15 @@ class Stream(BaseModule):
 
 
 @MODELS.register_module()
-class SETRMLAHead(BaseDecodeHead):
+class SETRMultiLevelHead(BaseDecodeHead):
     """Multi-level feature aggregation.
 
     Each layer is normalised and reduced by a 1x1 convolution; from the
     deepest to the shallowest, streams are added to the next one; each passes
     through three 3x3 convolutions and is enlarged; all are concatenated for
     the classifier. mmseg has the same in two parts, MLANeck and its
-    SETRMLAHead, and its auxiliary classifiers read the neck.
+    SETRMLAHead, whose name is therefore taken, and its auxiliary classifiers
+    read the neck.
 
     Args:
         in_channels: Channels of the layers, one number each.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmvit.checkpoints.setr import convert
 from mmvit.models.decode_heads import (
-    SETRMLAHead,
+    SETRMultiLevelHead,
     SETRNaiveHead,
     SETRPUPHead,
 )
@@ -102,7 +102,9 @@ def test_aggregation_against_mmseg(num_layers, size):
         dropout_ratio=0,
         **cfg,
     )
-    head = SETRMLAHead([24] * num_layers, stream_channels=16, **cfg).eval()
+    head = SETRMultiLevelHead(
+        [24] * num_layers, stream_channels=16, **cfg
+    ).eval()
     head.load_state_dict(
         converted(neck=neck, decode_head=reference), strict=True
     )
@@ -148,7 +150,7 @@ def test_enlargement_and_gradients(head, stride):
 
 def test_deeper_layers_reach_shallower_streams_and_not_the_reverse():
     head = randomise(
-        SETRMLAHead([8, 8], 8, (0, 1), stream_channels=4, num_classes=3)
+        SETRMultiLevelHead([8, 8], 8, (0, 1), stream_channels=4, num_classes=3)
     )
     head.conv_seg = nn.Identity()
     shallow, deep = torch.rand(2, 1, 8, 3, 3)
@@ -167,7 +169,7 @@ def test_errors():
         with pytest.raises(ValueError, match='must be'):
             SETRPUPHead(8, 6, num_classes=3, **wrong)
     with pytest.raises(ValueError, match='channels 7'):
-        SETRMLAHead([8, 8], 7, (0, 1), num_classes=3)
+        SETRMultiLevelHead([8, 8], 7, (0, 1), num_classes=3)
     with pytest.raises(TypeError, match='num_conv'):
         SETRPUPHead(8, 6, num_classes=3, num_conv=4)
 

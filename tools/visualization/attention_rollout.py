@@ -3,7 +3,7 @@
 As Figures 11 and 13 of SETR, by the recursion of `Quantifying Attention Flow
 in Transformers <https://arxiv.org/abs/2005.00928>`_: a layer mixes each token
 with what it attends to, half and half; the product over the layers says how
-much of each patch has reached the point. For backbones in which every token
+much of each other patch has reached the point. For backbones in which every token
 attends to every token, such as SETR's.
 """
 
@@ -165,7 +165,10 @@ def main(argv: list[str] | None = None) -> None:
     totals = rollout(layers)
     mkdir_or_exist(args.out_dir)
     for number in args.layers or range(1, len(layers) + 1):
-        weights = totals[number - 1][query, extra:].unflatten(0, size)
+        weights = totals[number - 1][query, extra:].clone()
+        # What stays at the point itself would outshine all else.
+        weights[query - extra] = 0
+        weights = weights.unflatten(0, size)
         path = osp.join(args.out_dir, f'layer_{number:02d}.png')
         mmcv.imwrite(draw(image, weights[:rows, :columns], (x, y)), path)
         print(path)

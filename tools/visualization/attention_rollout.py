@@ -3,8 +3,8 @@
 As Figures 11 and 13 of SETR, by the recursion of `Quantifying Attention Flow
 in Transformers <https://arxiv.org/abs/2005.00928>`_: a layer mixes each token
 with what it attends to, half and half; the product over the layers says how
-much of each other patch has reached the point. For backbones in which every token
-attends to every token, such as SETR's.
+much of each other patch has reached the point. For backbones in which every
+token attends to every token, such as SETR's.
 """
 
 import argparse

@@ -138,12 +138,14 @@ def assert_deit_schedule(cfg: Config) -> None:
     assert curve[-1] == pytest.approx(1e-5, rel=0.01)
 
 
-def optimizer_groups(path: Path) -> dict[str, dict]:
+def optimizer_groups(
+    path: Path, optimizer: type = torch.optim.AdamW
+) -> dict[str, dict]:
     """The group of each parameter, by the parameter's name."""
     cfg, model = config_of(path), model_of(path)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    assert isinstance(wrapper.optimizer, torch.optim.AdamW)
+    assert isinstance(wrapper.optimizer, optimizer)
     group_of = {
         id(p): group
         for group in wrapper.optimizer.param_groups

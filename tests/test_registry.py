@@ -112,6 +112,11 @@ def test_hub_installs_nothing(path, no_pip):
     assert mmengine.hub.get_config(path).model
 
 
+# The paper's own name for the decoder, which mmseg's has too: ours is
+# `mmvit.SETRMLAHead`, and a test holds the two to the same function.
+SHARED_NAMES = {'SETRMLAHead'}
+
+
 def test_names_are_ours_alone():
     taken = {}
     for library in LIBRARIES:
@@ -130,7 +135,7 @@ def test_names_are_ours_alone():
         ours |= set(registry.module_dict)
     assert {'PVT', 'GuardedRunner', 'SafeCheckpointHook'} <= ours
     for place, names in taken.items():
-        assert not ours & names, place
+        assert not (ours & names) - SHARED_NAMES, place
 
 
 def test_registries_are_children_of_the_root():

@@ -3,54 +3,13 @@
 # weighs little, since what takes long to learn is which digit it is.
 _base_ = [
     '../_base_/models/fpn_pvt_nano.py',
-    '../_base_/datasets/own_seg.py',
+    '../_base_/datasets/digit_scenes_seg.py',
     '../_base_/schedules/adamw_small_iters.py',
     '../_base_/runtime/seg.py',
 ]
-data_root = 'data/digit_scenes/'
-classes = ('background', *'0123456789')
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomCrop', crop_size=(96, 96)),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-own = dict(
-    data_root=data_root,
-    metainfo=dict(classes=classes),
-    reduce_zero_label=True,
-)
-train_dataloader = dict(
-    batch_size=8,
-    dataset=dict(
-        **own,
-        data_prefix=dict(
-            img_path='images/training', seg_map_path='annotations/training'
-        ),
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=8,
-    dataset=dict(
-        **own,
-        data_prefix=dict(
-            img_path='images/validation',
-            seg_map_path='annotations/validation',
-        ),
-        pipeline=test_pipeline,
-    ),
-)
-test_dataloader = val_dataloader
-
 model = dict(
     decode_head=dict(
-        num_classes=len(classes),
+        num_classes=11,
         loss_decode=dict(class_weight=[0.15] + [1.0] * 10),
     )
 )

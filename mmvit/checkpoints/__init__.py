@@ -1,6 +1,6 @@
 """Weights: published names to ours, and loading that checks what it does."""
 
-from . import focal, hlg, pvt, scalablevit
+from . import focal, hlg, pvt, scalablevit, setr
 from .loading import (
     check_match,
     load_pretrained,
@@ -9,12 +9,13 @@ from .loading import (
 )
 
 # Each family's `convert` takes a published state dict and returns that of the
-# family's ImageNet classifier config.
+# family's ImageNet classifier config; SETR's, those of its segmentors.
 FAMILIES = {
     'focal': focal.convert,
     'hlg': hlg.convert,
     'pvt': pvt.convert,
     'scalablevit': scalablevit.convert,
+    'setr': setr.convert,
 }
 
 __all__ = [

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 from .backbones import (
     PVT,
     FocalTransformer,
@@ -5,8 +7,8 @@ from .backbones import (
     PaleTransformer,
     PyramidBackbone,
     ScalableViT,
+    SETRViT,
 )
-from .decode_heads import HLGHead
 from .token_labels import (
     MixToken,
     TokenLabelHead,
@@ -16,14 +18,26 @@ from .token_labels import (
 
 __all__ = [
     'FocalTransformer',
-    'HLGHead',
     'HLGTransformer',
     'MixToken',
     'PVT',
     'PaleTransformer',
     'PyramidBackbone',
+    'SETRViT',
     'ScalableViT',
     'TokenLabelHead',
     'TokenLabelLoss',
     'TokenLabelPreprocessor',
 ]
+
+# Decode heads stand on mmseg's base class; detection and classification need
+# no mmseg.
+if find_spec('mmseg') is not None:
+    from .decode_heads import (
+        HLGHead,
+        SETRMLAHead,
+        SETRNaiveHead,
+        SETRPUPHead,
+    )
+
+    __all__ += ['HLGHead', 'SETRMLAHead', 'SETRNaiveHead', 'SETRPUPHead']

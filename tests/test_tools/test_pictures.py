@@ -1,13 +1,14 @@
-"""tools/infer.py, browse_dataset.py and feature_map.py."""
+"""tools/infer.py and those in tools/visualization/."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from mmvit.utils import build_model
+from mmvit.utils import build_model, load_config
 from mmvit.utils.drawing import draw_label_maps
 from tests.helpers import load_tool
 from tests.scenes import CLASSES, SPLITS
@@ -122,6 +123,113 @@ def test_feature_maps(trained, scenes, tmp_path, capsys):
     assert 'random' in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r'there are: stages.0.blocks.0'):
         tool.main([config, image, '--blocks', 'stages.0.blocks.7', *tail])
+
+
+@pytest.fixture
+def setr(trained, scenes):
+    """Config file of a small SETR, and an image."""
+    config, _ = trained('seg')
+    model = dict(
+        backbone=dict(
+            _delete_=True,
+            type='mmvit.SETRViT',
+            arch=dict(embed_dims=16, depth=3, num_heads=2, mlp_ratio=2),
+            img_size=64,
+            patch_size=8,
+        ),
+        neck=None,
+        decode_head=dict(
+            _delete_=True,
+            type='mmvit.SETRPUPHead',
+            in_channels=16,
+            channels=8,
+            num_classes=3,
+        ),
+    )
+    path = Path(config).with_name('setr.py')
+    path.write_text(f'_base_ = {config!r}\nmodel = {model!r}\n')
+    return str(path), str(scenes / 'img_dir' / 'val' / 'val_0.jpg')
+
+
+def test_feature_maps_of_encoder_and_decoder(setr, tmp_path):
+    out = tmp_path / 'out'
+    names = [
+        'blocks.0',
+        'blocks.2',
+        'decode_head.steps.3',
+        'decode_head.conv_seg',
+    ]
+    load_tool('visualization/feature_map').main(
+        [*setr, '--blocks', *names, '--out-dir', str(out)]
+    )
+    for name in names:
+        assert cv2.imread(str(out / f'{name}.png')).shape == (64, 128, 3)
+
+
+def test_feature_map_is_the_layers_output(setr, tmp_path):
+    tool = load_tool('visualization/feature_map')
+    model = build_model(load_config(setr[0])).eval()
+    found = []
+    tool.record(model.backbone.blocks[2], True, found)
+    with torch.no_grad():
+        (out,) = model.backbone(torch.rand(1, 3, 48, 40))
+    torch.testing.assert_close(found, [out[0]])
+
+
+def test_position_similarity(setr, tmp_path, capsys):
+    tool = load_tool('visualization/position_similarity')
+    table = torch.zeros(1, 2, 3, 2)
+    table[..., 0] = 1
+    table[0, 1, 2] = torch.tensor([0.0, 5.0])
+    values = tool.similarity(table)
+    assert values.shape == (2, 3, 2, 3)
+    assert values[0, 0, 1, 1] == 1 and values[0, 0, 1, 2] == 0
+    assert tool.chosen(24, 4) == [2, 8, 14, 20]
+    assert tool.chosen(3, 8) == [0, 1, 2]
+    out = tmp_path / 'positions.png'
+    tool.main([setr[0], '--tiles', '4', '--out', str(out)])
+    assert 'backbone.position.table' in capsys.readouterr().out
+    assert cv2.imread(str(out)).shape == (30 + 4 * 102, 30 + 4 * 102, 3)
+    beit = ['--cfg-options', 'model.backbone.relative_position=True']
+    with pytest.raises(SystemExit, match='no position table'):
+        tool.main([setr[0], '--out', str(out), *beit])
+
+
+def test_attention_rollout(setr, tmp_path):
+    tool = load_tool('visualization/attention_rollout')
+    first = torch.tensor([[0.0, 1.0], [0.5, 0.5]])
+    second = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    totals = tool.rollout([first, second])
+    expected = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
+    torch.testing.assert_close(totals[0], expected)
+    # The second layer's point takes half of token 0 and half of its own.
+    torch.testing.assert_close(totals[1][1], expected[0] / 2 + expected[1] / 2)
+    model = build_model(load_config(setr[0])).eval()
+    layers = tool.layer_attention(model.backbone, torch.rand(1, 3, 40, 48))
+    assert [tuple(layer.shape) for layer in layers] == [(31, 31)] * 3
+    torch.testing.assert_close(layers[2].sum(1), torch.ones(31))
+    out = tmp_path / 'out'
+    point = ['--point', '63', '0', '--out-dir', str(out)]
+    tool.main([*setr, *point, '--layers', '1', '3'])
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ['layer_01.png', 'layer_03.png']
+    picture = cv2.imread(str(out / names[0]))
+    assert picture.shape == (64, 64, 3)
+    assert picture[0, 63].tolist() == [0, 0, 255]
+    with pytest.raises(SystemExit, match='outside'):
+        tool.main([*setr, '--point', '64', '0', '--out-dir', str(out)])
+    with pytest.raises(SystemExit, match='no layer 4'):
+        tool.main([*setr, *point, '--layers', '4'])
+
+
+def test_attention_rollout_refuses_pyramids(trained, scenes, tmp_path):
+    config, _ = trained('seg')
+    image = str(scenes / 'img_dir' / 'val' / 'val_0.jpg')
+    tail = ['--point', '1', '1', '--out-dir', str(tmp_path)]
+    with pytest.raises(SystemExit, match='SETRViT'):
+        load_tool('visualization/attention_rollout').main(
+            [config, image, *tail]
+        )
 
 
 def test_label_maps_are_drawn_in_their_colours():

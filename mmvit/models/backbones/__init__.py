@@ -4,6 +4,7 @@ from .pale import PaleTransformer
 from .pvt import PVT
 from .pyramid import PyramidBackbone
 from .scalablevit import ScalableViT
+from .vit import SETRViT
 
 __all__ = [
     'FocalTransformer',
@@ -11,5 +12,6 @@ __all__ = [
     'PVT',
     'PaleTransformer',
     'PyramidBackbone',
+    'SETRViT',
     'ScalableViT',
 ]

@@ -16,12 +16,18 @@ from mmvit.checkpoints import load_pretrained
 NUM_STAGES = 4
 
 
-def resolve_arch(arch: str | dict, zoo: dict[str, dict]) -> dict:
+def resolve_arch(
+    arch: str | dict,
+    zoo: dict[str, dict],
+    num_values: int | None = NUM_STAGES,
+) -> dict:
     """Look up a size by name, or check a dictionary of one's own.
 
     Args:
         arch: A name in `zoo`, or a dictionary with the keys of its entries.
         zoo: The sizes of the paper.
+        num_values: Values of each entry, one a stage; None where an entry is
+            a single number.
 
     Raises:
         ValueError: If the name or the keys are wrong; lists the right ones.
@@ -40,10 +46,10 @@ def resolve_arch(arch: str | dict, zoo: dict[str, dict]) -> dict:
             f'{sorted(keys - set(arch))}, unknown: {sorted(set(arch) - keys)}'
         )
     for key, value in arch.items():
-        if len(value) != NUM_STAGES:
+        if num_values is not None and len(value) != num_values:
             raise ValueError(
                 f'arch[{key!r}] needs a value for each of the '
-                f'{NUM_STAGES} stages, not {value!r}'
+                f'{num_values} stages, not {value!r}'
             )
     return arch
 
@@ -104,7 +110,37 @@ class Stage(nn.Module):
         return x
 
 
-class PyramidBackbone(BaseModule, metaclass=ABCMeta):
+class PretrainedBackbone(BaseModule):
+    """Draws its weights as the papers do, or loads and checks a file.
+
+    Args:
+        init_cfg: `dict(type='Pretrained', checkpoint=..., prefix=...)` loads
+            weights. A file that does not fit raises ValueError.
+    """
+
+    def init_weights(self) -> None:
+        """Draw the weights, then load those of a `Pretrained` init_cfg.
+
+        Linear layers are drawn from a normal distribution of deviation 0.02,
+        truncated, as all the papers do.
+
+        Raises:
+            ValueError: If a pre-trained file does not fit.
+        """
+        given = self.init_cfg or []
+        given = [given] if isinstance(given, dict) else list(given)
+        pretrained = [cfg for cfg in given if cfg['type'] == 'Pretrained']
+        self.init_cfg = [
+            dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
+            *(cfg for cfg in given if cfg not in pretrained),
+        ]
+        super().init_weights()
+        self.init_cfg = given
+        for cfg in pretrained:
+            load_pretrained(self, cfg['checkpoint'], cfg.get('prefix'))
+
+
+class PyramidBackbone(PretrainedBackbone, metaclass=ABCMeta):
     """Four stages of maps at strides 4, 8, 16 and 32.
 
     A paper's backbone names its sizes in `arch_zoo` and builds the parts of a
@@ -120,8 +156,7 @@ class PyramidBackbone(BaseModule, metaclass=ABCMeta):
             embedding, k that and the first k stages.
         with_cp: Whether blocks are checkpointed: their activations are
             computed again in the backward pass, which saves memory.
-        init_cfg: `dict(type='Pretrained', checkpoint=..., prefix=...)` loads
-            weights. A file that does not fit raises ValueError.
+        init_cfg: See `PretrainedBackbone`.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C_i, ceil(H / s_i),
         ceil(W / s_i)) for each of `out_indices`, s = 4, 8, 16, 32.
@@ -212,27 +247,6 @@ class PyramidBackbone(BaseModule, metaclass=ABCMeta):
                 # (B, H, W, C) -> (B, C, H, W), without a copy
                 outs.append(self.norms[str(index)](x).permute(0, 3, 1, 2))
         return tuple(outs)
-
-    def init_weights(self) -> None:
-        """Draw the weights, then load those of a `Pretrained` init_cfg.
-
-        Linear layers are drawn from a normal distribution of deviation 0.02,
-        truncated, as all the papers do.
-
-        Raises:
-            ValueError: If a pre-trained file does not fit.
-        """
-        given = self.init_cfg or []
-        given = [given] if isinstance(given, dict) else list(given)
-        pretrained = [cfg for cfg in given if cfg['type'] == 'Pretrained']
-        self.init_cfg = [
-            dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
-            *(cfg for cfg in given if cfg not in pretrained),
-        ]
-        super().init_weights()
-        self.init_cfg = given
-        for cfg in pretrained:
-            load_pretrained(self, cfg['checkpoint'], cfg.get('prefix'))
 
     def _freeze(self) -> None:
         frozen = []

@@ -1,0 +1,10 @@
+# With BEiT's relative positions, layer scale and class token.
+_base_ = './setr-pup_vit-l_8xb1-80k_cityscapes-768x768.py'
+model = dict(
+    backbone=dict(
+        with_cls_token=True,
+        relative_position=True,
+        layer_scale=1e-5,
+        init_cfg=dict(checkpoint='checkpoints/beit_large_22k.pth'),
+    )
+)

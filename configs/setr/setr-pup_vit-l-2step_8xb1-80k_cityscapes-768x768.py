@@ -1,0 +1,2 @@
+_base_ = './setr-pup_vit-l_8xb1-80k_cityscapes-768x768.py'
+model = dict(decode_head=dict(num_convs=2, up_scale=4))

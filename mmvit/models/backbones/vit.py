@@ -1,0 +1,365 @@
+"""The single-resolution encoder of SETR: ViT, DeiT or BEiT.
+
+`Vision Transformers: From Semantic Segmentation to Dense Prediction
+<https://arxiv.org/abs/2207.09339>`_, Section 3.2 and Table 2. Differs from
+the release, and from the libraries' VisionTransformer and BEiT:
+
+- one class for all three kinds of weights;
+- any input size: what the patch does not divide is padded, absolute and
+  relative position tables are resized from their own grid;
+- layers after the last one that is asked for are not built;
+- no normalisation behind the last layer: SETR's decoders begin with one.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmvit.registry import MODELS
+
+from ..layers import (
+    MapConv,
+    Mlp,
+    PositionTable,
+    attention,
+    merge_heads,
+    split_heads,
+)
+from .pyramid import PretrainedBackbone, resolve_arch
+
+
+class RelativePositionTable(BaseModule):
+    """BEiT's position bias: a value for each head and offset.
+
+    Section 2.5 of `BEiT <https://arxiv.org/abs/2106.08254>`_. Differs from
+    the release: the table is resized to the map by bicubic interpolation,
+    there by a spline over offsets in geometric progression.
+
+    Args:
+        grid: (H, W) of the maps that the table is made for, in tokens.
+        num_heads: Heads h.
+        with_cls_token: Whether a class token comes before the map's tokens.
+
+    Shape: size (H, W) -> (h, N, N); with a class token (h, 1 + N, 1 + N).
+    """
+
+    def __init__(
+        self, grid: tuple[int, int], num_heads: int, with_cls_token: bool
+    ) -> None:
+        super().__init__()
+        rows, columns = (2 * side - 1 for side in grid)
+        self.table = nn.Parameter(torch.zeros(1, rows, columns, num_heads))
+        self.with_cls_token = with_cls_token
+        if with_cls_token:
+            # class token to map, map to class token, class token to itself
+            self.cls_bias = nn.Parameter(torch.zeros(3, num_heads))
+
+    @staticmethod
+    def resize(table: Tensor, size: tuple[int, int]) -> Tensor:
+        """Shape: table (1, R0, S0, h) -> (1, R, S, h) for `size` (R, S)."""
+        if table.shape[1:3] == tuple(size):
+            return table
+        table = F.interpolate(table.permute(0, 3, 1, 2), size, mode='bicubic')
+        return table.permute(0, 2, 3, 1)
+
+    def forward(self, size: tuple[int, int]) -> Tensor:
+        rows, columns = (2 * side - 1 for side in size)
+        # (1, 2H - 1, 2W - 1, h) -> (h, 2H - 1, 2W - 1)
+        table = self.resize(self.table, (rows, columns))[0].permute(2, 0, 1)
+        # Entry (y + H - 1 - y', x + W - 1 - x') is that of query (y, x) and
+        # key (y', x'): windows of the table, read backwards by the keys.
+        bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1).flip(3, 4)
+        # (h, H, W, H, W) -> (h, N, N)
+        bias = bias.flatten(3).flatten(1, 2)
+        if not self.with_cls_token:
+            return bias
+        to_map, to_cls, own = self.cls_bias[..., None, None]
+        bias = torch.cat([to_cls.expand(-1, bias.shape[1], -1), bias], dim=2)
+        first = torch.cat([own, to_map.expand(-1, -1, bias.shape[1])], dim=2)
+        return torch.cat([first, bias], dim=1)
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args, **kwargs
+    ) -> None:
+        key = f'{prefix}table'
+        loaded = state_dict.get(key)
+        if (
+            loaded is not None
+            and loaded.dim() == 4
+            and loaded.shape[-1] == self.table.shape[-1]
+        ):
+            state_dict[key] = self.resize(loaded, self.table.shape[1:3])
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class MultiHeadAttention(BaseModule):
+    """Attention of every token to every token, Eq. 1 and 2.
+
+    Args:
+        embed_dims: Channels C of input and output.
+        num_heads: Heads h.
+        position_bias: Makes the bias of a map's size, or None.
+
+    Shape: x (B, ..., C), as a map or as a row with a class token, and size
+        (H, W) of the map -> the same.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        position_bias: RelativePositionTable | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
+        self.position_bias = position_bias
+        self.proj = nn.Linear(embed_dims, embed_dims)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        q, k, v = (
+            split_heads(part, self.num_heads)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
+        bias = self.position_bias(size) if self.position_bias else None
+        out = attention(q, k, v, bias)
+        return self.proj(merge_heads(out, x.shape[1:3]))
+
+
+class Scale(nn.Module):
+    """A learned factor for each channel.
+
+    Args:
+        embed_dims: Channels C.
+        start: What the factors start from.
+
+    Shape: x (..., C) -> (..., C).
+    """
+
+    def __init__(self, embed_dims: int, start: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.full((embed_dims,), float(start)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class ViTBlock(BaseModule):
+    """Attention and an MLP, each normalised first, Eq. 3.
+
+    Args:
+        embed_dims: Channels C of input and output.
+        num_heads: Heads h.
+        mlp_ratio: Hidden channels of the MLP as a multiple of C.
+        layer_scale: What the factors of the branches' channels start from;
+            None has no such factors.
+        drop_path_rate: Probability that a branch is left out for an image.
+        position_bias: See `MultiHeadAttention`.
+
+    Shape: as `MultiHeadAttention`.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_ratio: float,
+        layer_scale: float | None,
+        drop_path_rate: float,
+        position_bias: RelativePositionTable | None,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
+        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.mlp = Mlp(embed_dims, mlp_ratio)
+        self.drop_path = DropPath(drop_path_rate)
+        self.scale1 = self.scale2 = nn.Identity()
+        if layer_scale is not None:
+            self.scale1 = Scale(embed_dims, layer_scale)
+            self.scale2 = Scale(embed_dims, layer_scale)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        out = self.scale1(self.attn(self.norm1(x), size))
+        x = x + self.drop_path(out)
+        out = self.scale2(self.mlp(self.norm2(x)))
+        return x + self.drop_path(out)
+
+
+@MODELS.register_module()
+class SETRViT(PretrainedBackbone):
+    """T-Base and T-Large of SETR (Table 2).
+
+    Args:
+        arch: 'base', 'large', or a dict with the keys of `arch_zoo`'s
+            entries.
+        in_channels: Channels of the image.
+        img_size: Side of the training crops, in pixels: the grid of the
+            position tables. Other images are taken as they are.
+        patch_size: Side of a patch, in pixels: the stride of all outputs.
+        with_cls_token: Whether ViT's class token takes part in the layers.
+            It is never returned.
+        relative_position: Whether positions are BEiT's biases, one table a
+            layer, and not an embedding that is added to the patches.
+        layer_scale: BEiT's factors of the branches; what they start from, or
+            None for branches without factors.
+        drop_path_rate: Stochastic depth of the last layer; it grows linearly
+            from 0.
+        out_indices: Layers whose outputs are returned, counted from 0 (the
+            paper counts from 1); None is the last.
+        frozen_stages: -1 freezes nothing, 0 patches and positions, k these
+            and the first k layers.
+        with_cp: Whether activations are computed again in the backward pass
+            to save memory.
+        init_cfg: See `PretrainedBackbone`.
+
+    Shape: image (B, in_channels, H, W) -> a map (B, C, ceil(H / patch_size),
+        ceil(W / patch_size)) for each of `out_indices`.
+
+    Raises:
+        ValueError: If an argument has no meaning; says which have.
+    """
+
+    arch_zoo: ClassVar[dict[str, dict]] = {
+        'base': dict(embed_dims=768, depth=12, num_heads=12, mlp_ratio=4),
+        'large': dict(embed_dims=1024, depth=24, num_heads=16, mlp_ratio=4),
+    }
+
+    def __init__(
+        self,
+        arch: str | dict = 'large',
+        in_channels: int = 3,
+        img_size: int = 768,
+        patch_size: int = 16,
+        with_cls_token: bool = True,
+        relative_position: bool = False,
+        layer_scale: float | None = None,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.arch = resolve_arch(arch, self.arch_zoo, num_values=None)
+        self.embed_dims, depth = self.arch['embed_dims'], self.arch['depth']
+        if out_indices is None:
+            out_indices = (depth - 1,)
+        if not out_indices or not set(out_indices) <= set(range(depth)):
+            raise ValueError(
+                f'out_indices {out_indices!r}: name layers 0 to {depth - 1}'
+            )
+        self.out_indices = tuple(sorted(set(out_indices)))
+        self.depth = self.out_indices[-1] + 1
+        if not -1 <= frozen_stages <= self.depth:
+            raise ValueError(
+                f'frozen_stages {frozen_stages!r}: '
+                f'-1 to {self.depth} are possible'
+            )
+        self.frozen_stages, self.with_cp = frozen_stages, with_cp
+        self.patch_embed = MapConv(
+            in_channels, self.embed_dims, patch_size, patch_size
+        )
+        grid = (-(-img_size // patch_size),) * 2
+        self.position = None
+        if not relative_position:
+            self.position = PositionTable(grid, self.embed_dims)
+        self.with_cls_token = with_cls_token
+        if with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+            nn.init.trunc_normal_(self.cls_token, std=0.02)
+        if with_cls_token and not relative_position:
+            self.cls_position = nn.Parameter(torch.zeros_like(self.cls_token))
+            nn.init.trunc_normal_(self.cls_position, std=0.02)
+        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
+        heads = self.arch['num_heads']
+        self.blocks = nn.ModuleList(
+            ViTBlock(
+                self.embed_dims,
+                heads,
+                self.arch['mlp_ratio'],
+                layer_scale,
+                rate,
+                RelativePositionTable(grid, heads, with_cls_token)
+                if relative_position
+                else None,
+            )
+            for rate in rates[: self.depth]
+        )
+        self._freeze()
+
+    def _embed(self, x: Tensor) -> Tensor:
+        if self.position is not None:
+            x = self.position(x)
+        if not self.with_cls_token:
+            return x
+        token = self.cls_token
+        if self.position is not None:
+            token = token + self.cls_position
+        # (B, H, W, C) -> (B, 1, 1 + N, C)
+        x = torch.cat([token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1)
+        return x.unsqueeze(1)
+
+    def _as_map(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        if self.with_cls_token:
+            # (B, 1, 1 + N, C) -> (B, H, W, C)
+            x = x[:, 0, 1:].unflatten(1, size)
+        return x.permute(0, 3, 1, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        # (B, C, H, W) -> (B, H, W, C)
+        x = self.patch_embed(x.permute(0, 2, 3, 1))
+        size = x.shape[1:3]
+        x = self._embed(x)
+        outs = []
+        for index, block in enumerate(self.blocks):
+            if self.with_cp and torch.is_grad_enabled():
+                x = checkpoint(block, x, size, use_reentrant=False)
+            else:
+                x = block(x, size)
+            if index in self.out_indices:
+                outs.append(self._as_map(x, size))
+        return tuple(outs)
+
+    def _freeze(self) -> None:
+        if self.frozen_stages < 0:
+            return
+        for name, part in self.named_children():
+            if name != 'blocks':
+                part.eval()
+        for name, param in self.named_parameters():
+            if not name.startswith('blocks.'):
+                param.requires_grad_(False)
+        for block in self.blocks[: self.frozen_stages]:
+            block.eval()
+            block.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'SETRViT':
+        """Set the mode; frozen layers stay in evaluation. Returns self."""
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def get_layer_depth(
+        self, param_name: str, prefix: str = ''
+    ) -> tuple[int, int]:
+        """Depth of a parameter, for layer-wise learning rate decay.
+
+        Patches and positions have depth 0, layer k has k + 1.
+
+        Args:
+            param_name: Name of the parameter.
+            prefix: What comes before the backbone's own name for it.
+
+        Returns:
+            The depth, and the number of depths there are.
+        """
+        parts = param_name.removeprefix(prefix).split('.')
+        is_block = parts[0] == 'blocks'
+        return int(parts[1]) + 1 if is_block else 0, self.depth + 2

@@ -1,0 +1,119 @@
+"""The two decoders of SETR that read one layer: Naive and PUP.
+
+Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
+Prediction <https://arxiv.org/abs/2207.09339>`_.
+"""
+
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from mmvit.registry import MODELS
+
+
+@MODELS.register_module()
+class SETRPUPHead(BaseDecodeHead):
+    """Progressive upsampling: convolutions and enlargements take turns.
+
+    LayerNorm, then `num_convs` times a convolution with batch norm and ReLU
+    and a bilinear enlargement, then the classifier. What the enlargements
+    leave of the encoder's stride is made up for by the resizing of the logits
+    that mmseg does for every head. `num_convs=2, up_scale=4` is Table 3's
+    2step; `num_convs=1, up_scale=4` the paper's auxiliary head.
+
+    Args:
+        in_channels: Channels of the encoder.
+        channels: Channels of the convolutions.
+        num_convs: How many convolutions. With factors of 2, those of an
+            encoder of stride 16 are 4 and of stride 8 are 3.
+        up_scale: Factor of each enlargement.
+        kernel_size: Side of the convolutions' kernels, odd.
+        dropout_ratio: Dropout before the classifier.
+        **kwargs: Further arguments of mmseg's BaseDecodeHead.
+
+    Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->
+        logits (B, num_classes, H * s, W * s), s = up_scale ** num_convs.
+
+    Raises:
+        ValueError: If an argument has no meaning.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        num_convs: int = 4,
+        up_scale: int = 2,
+        kernel_size: int = 3,
+        dropout_ratio: float = 0.0,
+        **kwargs,
+    ) -> None:
+        if num_convs < 1 or up_scale < 1 or kernel_size % 2 == 0:
+            raise ValueError(
+                f'num_convs {num_convs!r} and up_scale {up_scale!r} must be '
+                f'at least 1, kernel_size {kernel_size!r} odd'
+            )
+        super().__init__(
+            in_channels, channels, dropout_ratio=dropout_ratio, **kwargs
+        )
+        self.norm = nn.LayerNorm(in_channels, eps=1e-6)
+        widths = [in_channels, *[channels] * num_convs]
+        self.steps = nn.ModuleList(
+            nn.Sequential(
+                ConvModule(
+                    before,
+                    after,
+                    kernel_size,
+                    padding=kernel_size // 2,
+                    conv_cfg=self.conv_cfg,
+                    norm_cfg=self.norm_cfg,
+                    act_cfg=self.act_cfg,
+                ),
+                nn.Upsample(
+                    scale_factor=up_scale,
+                    mode='bilinear',
+                    align_corners=self.align_corners,
+                )
+                if up_scale > 1
+                else nn.Identity(),
+            )
+            for before, after in zip(widths, widths[1:])
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        x = self._transform_inputs(inputs)
+        # (B, C, H, W) -> (B, H, W, C) and back, without a copy
+        x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        for step in self.steps:
+            x = step(x)
+        return self.cls_seg(x)
+
+
+@MODELS.register_module()
+class SETRNaiveHead(SETRPUPHead):
+    """Two 1x1 convolutions, then one enlargement to the image's size.
+
+    Differs from mmseg's, which enlarges by 4 before the classifier and by 4
+    after it: that is `up_scale=4` here.
+
+    Args:
+        in_channels: Channels of the encoder.
+        channels: Channels between the two convolutions.
+        up_scale: Factor of an enlargement before the classifier.
+        **kwargs: Further arguments of `SETRPUPHead`.
+
+    Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->
+        logits (B, num_classes, H * up_scale, W * up_scale).
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, up_scale: int = 1, **kwargs
+    ) -> None:
+        super().__init__(
+            in_channels,
+            channels,
+            num_convs=1,
+            up_scale=up_scale,
+            kernel_size=1,
+            **kwargs,
+        )

@@ -1,0 +1,139 @@
+"""The decoder of SETR that reads several layers: MLA.
+
+Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
+Prediction <https://arxiv.org/abs/2207.09339>`_.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from mmvit.registry import MODELS
+
+
+class Stream(BaseModule):
+    """What one layer of the encoder passes through.
+
+    Args:
+        in_channels: Channels of the encoder.
+        stream_channels: Channels after the 1x1 convolution.
+        channels: Channels of the last two convolutions.
+        up_scale: Factor of the enlargement.
+        align_corners: See F.interpolate.
+        **conv_args: `conv_cfg`, `norm_cfg` and `act_cfg` of mmcv's ConvModule.
+
+    Shape: x (B, in_channels, H, W) and the sum of deeper streams, or None ->
+        (B, channels, H * up_scale, W * up_scale), and the sum with this one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        stream_channels: int,
+        channels: int,
+        up_scale: int,
+        align_corners: bool,
+        **conv_args,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(in_channels, eps=1e-6)
+        self.reduce = ConvModule(in_channels, stream_channels, 1, **conv_args)
+        self.fuse = ConvModule(
+            stream_channels, stream_channels, 3, padding=1, **conv_args
+        )
+        self.convs = nn.Sequential(
+            ConvModule(stream_channels, channels, 3, padding=1, **conv_args),
+            ConvModule(channels, channels, 3, padding=1, **conv_args),
+        )
+        self.upsample = nn.Upsample(
+            scale_factor=up_scale, mode='bilinear', align_corners=align_corners
+        )
+
+    def forward(
+        self, x: Tensor, deeper: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        # (B, C, H, W) -> (B, H, W, C) and back, without a copy
+        x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        x = self.reduce(x)
+        if deeper is not None:
+            x = x + deeper
+        return self.upsample(self.convs(self.fuse(x))), x
+
+
+@MODELS.register_module()
+class SETRMLAHead(BaseDecodeHead):
+    """Multi-level feature aggregation.
+
+    Each layer is normalised and reduced by a 1x1 convolution; from the
+    deepest to the shallowest, streams are added to the next one; each passes
+    through three 3x3 convolutions and is enlarged; all are concatenated for
+    the classifier. mmseg has the same in two parts, MLANeck and its
+    SETRMLAHead, whose name is therefore taken, and its auxiliary classifiers
+    read the neck.
+
+    Args:
+        in_channels: Channels of the layers, one number each.
+        channels: Channels of all streams together, those of the classifier.
+        in_index: Which of the encoder's outputs are read, shallow to deep.
+        stream_channels: Channels after the 1x1 convolutions.
+        up_scale: Factor of the enlargement; mmseg resizes the logits to the
+            image afterwards, as it does for every head.
+        dropout_ratio: Dropout before the classifier.
+        **kwargs: Further arguments of mmseg's BaseDecodeHead.
+
+    Shape: inputs (B, in_channels[i], H, W) each -> logits (B, num_classes,
+        H * up_scale, W * up_scale).
+
+    Raises:
+        ValueError: If the streams cannot share `channels` evenly.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        in_index: Sequence[int] = (0, 1, 2, 3),
+        stream_channels: int = 256,
+        up_scale: int = 4,
+        dropout_ratio: float = 0.0,
+        **kwargs,
+    ) -> None:
+        if channels % len(in_channels):
+            raise ValueError(
+                f'channels {channels!r} must be a multiple of the number of '
+                f'layers, {len(in_channels)}'
+            )
+        super().__init__(
+            in_channels,
+            channels,
+            in_index=in_index,
+            input_transform='multiple_select',
+            dropout_ratio=dropout_ratio,
+            **kwargs,
+        )
+        # The deepest layer's comes first.
+        self.streams = nn.ModuleList(
+            Stream(
+                dims,
+                stream_channels,
+                channels // len(in_channels),
+                up_scale,
+                self.align_corners,
+                conv_cfg=self.conv_cfg,
+                norm_cfg=self.norm_cfg,
+                act_cfg=self.act_cfg,
+            )
+            for dims in reversed(in_channels)
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        outs, total = [], None
+        layers = reversed(self._transform_inputs(inputs))
+        for stream, x in zip(self.streams, layers):
+            out, total = stream(x, total)
+            outs.append(out)
+        return self.cls_seg(torch.cat(outs, dim=1))

@@ -38,6 +38,13 @@ if find_spec('mmseg') is not None:
         SETRMLAHead,
         SETRNaiveHead,
         SETRPUPHead,
+        Trans2SegHead,
     )
 
-    __all__ += ['HLGHead', 'SETRMLAHead', 'SETRNaiveHead', 'SETRPUPHead']
+    __all__ += [
+        'HLGHead',
+        'SETRMLAHead',
+        'SETRNaiveHead',
+        'SETRPUPHead',
+        'Trans2SegHead',
+    ]

@@ -1,0 +1,78 @@
+# DETR on the digit scenes: 64 tokens of stride 16, two encoder and three
+# decoder layers, 20 queries, all narrow. From scratch, and with a set loss,
+# it needs more epochs than the anchors of RetinaNet.
+_base_ = './retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py'
+embed_dims = 128
+layer = dict(
+    self_attn_cfg=dict(embed_dims=embed_dims, num_heads=4, dropout=0.0),
+    ffn_cfg=dict(
+        embed_dims=embed_dims, feedforward_channels=256, ffn_drop=0.0
+    ),
+)
+model = dict(
+    _delete_=True,
+    type='DETR',
+    num_queries=20,
+    data_preprocessor={{_base_.model.data_preprocessor}},
+    backbone=dict(
+        type='mmvit.PVT',
+        arch={{_base_.pvt_nano}},
+        img_size=128,
+        out_indices=(2,),
+    ),
+    neck=dict(
+        type='ChannelMapper',
+        in_channels=[128],
+        kernel_size=1,
+        out_channels=embed_dims,
+        act_cfg=None,
+        num_outs=1,
+    ),
+    encoder=dict(num_layers=2, layer_cfg=layer),
+    decoder=dict(
+        num_layers=3,
+        layer_cfg=dict(
+            **layer,
+            cross_attn_cfg=dict(
+                embed_dims=embed_dims, num_heads=4, dropout=0.0
+            ),
+        ),
+        return_intermediate=True,
+    ),
+    positional_encoding=dict(num_feats=embed_dims // 2, normalize=True),
+    bbox_head=dict(
+        type='DETRHead',
+        num_classes=10,
+        embed_dims=embed_dims,
+        loss_cls=dict(
+            type='CrossEntropyLoss',
+            bg_cls_weight=0.1,
+            loss_weight=1.0,
+            class_weight=1.0,
+        ),
+        loss_bbox=dict(type='L1Loss', loss_weight=5.0),
+        loss_iou=dict(type='GIoULoss', loss_weight=2.0),
+    ),
+    train_cfg=dict(
+        assigner=dict(
+            type='HungarianAssigner',
+            match_costs=[
+                dict(type='ClassificationCost', weight=1.0),
+                dict(type='BBoxL1Cost', weight=5.0, box_format='xywh'),
+                dict(type='IoUCost', iou_mode='giou', weight=2.0),
+            ],
+        )
+    ),
+    test_cfg=dict(max_per_img=20),
+)
+optim_wrapper = dict(optimizer=dict(lr=5e-4, weight_decay=1e-4))
+train_cfg = dict(max_epochs=18, val_interval=3)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        end=18,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]

@@ -3,25 +3,35 @@
 import os.path as osp
 from datetime import timedelta
 
+import torch
 import torch.distributed
 from mmengine.device import get_device
-from mmengine.dist import is_distributed
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmvit.registry import RUNNERS
 
-from .checkpointing import ATOMIC, newest_checkpoint
+from .checkpointing import ATOMIC, newest_checkpoint, remove_unfinished
 from .data_checks import check_categories, check_paths, describe_empty
-from .sampling import count_bad_samples, guard_dataset
+from .sampling import (
+    EndlessBatches,
+    count_bad_samples,
+    guard_dataset,
+    seeded_sampler_of,
+)
 
 # Hooks that are on unless a config sets them to None under `default_hooks`.
 _GUARDS = {
     'check_classes': dict(type='mmvit.CheckClassesHook'),
     'check_weights': dict(type='mmvit.CheckWeightsHook'),
+    'exact_resume': dict(type='mmvit.ExactResumeHook'),
+    'finite': dict(type='mmvit.FiniteHook'),
+    'missed_validation': dict(type='mmvit.MissedValidationHook'),
+    'stop_on_signal': dict(type='mmvit.StopOnSignalHook'),
 }
 
 
@@ -62,6 +72,8 @@ class GuardedRunner(Runner):
             self._resume_from_work_dir()
 
     def _resume_from_work_dir(self) -> None:
+        if is_main_process():
+            remove_unfinished(self.work_dir)
         newest = newest_checkpoint(self.work_dir)
         if newest is not None:
             self._load_from, self._resume = newest, True
@@ -150,6 +162,13 @@ class GuardedRunner(Runner):
                 sampler=cfg['sampler'],
                 sample_seed=seed,
             )
+            if isinstance(cfg.get('batch_sampler'), dict):
+                cfg['batch_sampler'] = dict(
+                    type='mmvit.ResumableBatchSampler',
+                    batch_sampler=cfg['batch_sampler'],
+                )
+            # Else each pass draws a number from the model's generator.
+            cfg.setdefault('generator', torch.Generator())
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
@@ -163,7 +182,12 @@ class GuardedRunner(Runner):
         """Build the training loop once all data that it needs are there."""
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
-        return super().build_train_loop(loop)
+        loop = super().build_train_loop(loop)
+        if isinstance(loop, IterBasedTrainLoop) and (
+            seeded_sampler_of(loop.dataloader) is not None
+        ):
+            loop.dataloader_iterator = EndlessBatches(loop.dataloader)
+        return loop
 
     def build_val_loop(self, loop: dict) -> object:
         """Build the validation loop once its data are there."""
@@ -218,6 +242,7 @@ class GuardedRunner(Runner):
         **kwargs,
     ) -> None:
         """Save a checkpoint so that a kill leaves the last good one."""
+        self.call_hook('gather_for_checkpoint')
         if backend_args is None and '://' not in osp.join(out_dir, filename):
             backend_args = dict(backend=ATOMIC)
         super().save_checkpoint(

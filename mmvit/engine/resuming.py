@@ -147,7 +147,7 @@ def place_in_data(runner: Runner, saved: dict) -> int:
         return 0
     if not isinstance(loop, EpochBasedTrainLoop):
         return 0
-    batches = saved.get('batches', 0) * old // new
+    batches = min(saved.get('batches', 0) * old // new, len(loader))
     loop._iter = loop._epoch * len(loader) + batches
     if batches and not skip_batches(loader, batches):
         print_log(

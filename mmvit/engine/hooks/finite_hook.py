@@ -95,6 +95,8 @@ class FiniteHook(Hook):
                     'gradients overflow with every loss scale down to 1',
                 )
 
+        # What schedulers look for, to see that steps are counted.
+        watched_step._with_counter = True
         return watched_step
 
     def before_train_iter(
@@ -146,7 +148,8 @@ class FiniteHook(Hook):
 
     def _facts(self, wrapper: OptimWrapper) -> str:
         parts = ', '.join(
-            f'{name} {float(value):.4g}' for name, value in self._parts.items()
+            f'{name} {float(value.detach()):.4g}'
+            for name, value in self._parts.items()
         )
         rates = sorted({g['lr'] for g in wrapper.optimizer.param_groups})
         shown = f'{rates[0]:.4g}'

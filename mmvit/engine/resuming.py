@@ -31,7 +31,8 @@ def describe(runner: Runner) -> dict:
     )
 
 
-def _in_words(facts: dict) -> str:
+def in_words(facts: dict) -> str:
+    """Write out what `describe` found."""
     total = (
         facts['world_size']
         * facts['batch_size']
@@ -96,8 +97,8 @@ def report_differences(runner: Runner, saved: dict) -> bool:
     old = saved['world_size'] * saved['batch_size']
     new = facts['world_size'] * facts['batch_size']
     lines = [
-        f'{runner._load_from} was written by {_in_words(saved)} images an '
-        f'update, this run has {_in_words(facts)}. It will not be the run '
+        f'{runner._load_from} was written by {in_words(saved)} images an '
+        f'update, this run has {in_words(facts)}. It will not be the run '
         'that an uninterrupted one would have been:'
     ]
     factor = (new * facts['accumulative_counts']) / (

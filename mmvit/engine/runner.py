@@ -5,24 +5,36 @@ from datetime import timedelta
 
 import torch
 import torch.distributed
+from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed, is_main_process
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmvit.registry import RUNNERS
+from mmvit.utils.config_checks import (
+    check_custom_keys,
+    check_sub_keys,
+    check_top_level,
+    unread_keys,
+)
 
 from .checkpointing import ATOMIC, newest_checkpoint, remove_unfinished
 from .data_checks import check_categories, check_paths, describe_empty
+from .learning_rate import apply_rule
+from .memory import advise, is_out_of_memory
+from .run_record import write_record
 from .sampling import (
     EndlessBatches,
     count_bad_samples,
     guard_dataset,
     seeded_sampler_of,
 )
+from .unwrapping import unwrap
 
 # Hooks that are on unless a config sets them to None under `default_hooks`.
 _GUARDS = {
@@ -50,6 +62,7 @@ class GuardedRunner(Runner):
     A config of any OpenMMLab library uses it with
     `runner_type = 'mmvit.GuardedRunner'`. What it changes:
 
+    - keys of the config that nothing reads are errors;
     - each sample's augmentation is seeded by (seed, epoch, position), so it
       differs from epoch to epoch and depends neither on the number of worker
       processes nor on that of GPUs;
@@ -61,15 +74,31 @@ class GuardedRunner(Runner):
       before they are used (`CheckWeightsHook`);
     - a checkpoint is written aside, synced and renamed; older ones are
       removed after that (`SafeCheckpointHook`);
+    - SIGTERM and SIGINT save and stop (`StopOnSignalHook`), and what resumes
+      is the run that an uninterrupted one would have been
+      (`ExactResumeHook`, `MissedValidationHook`);
+    - a loss or gradient that is not finite stops the run (`FiniteHook`);
+    - the learning rate's rule counts accumulated batches; each run's config,
+      versions, seed and state of the code are kept with its log;
+    - an out-of-memory error ends with advice for this run;
     - `resume` takes the newest file that can be read, and without one is an
       error; `resume='auto'` starts anew then;
     - several processes train on a CPU (gloo) with the same config.
     """
 
     def __init__(self, *args, **kwargs) -> None:
+        self._data_batch: object = None
         super().__init__(*args, **kwargs)
         if self._resume == 'auto' or (self._resume and not self._load_from):
             self._resume_from_work_dir()
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> 'GuardedRunner':
+        """Build a runner from a config, all keys of which must be read."""
+        if getattr(cfg, 'filename', None):
+            check_top_level(unread_keys(cfg.filename))
+        check_sub_keys(cfg, _GUARDS)
+        return super().from_cfg(cfg)
 
     def _resume_from_work_dir(self) -> None:
         if is_main_process():
@@ -202,8 +231,19 @@ class GuardedRunner(Runner):
         return super().build_test_loop(loop)
 
     def train(self) -> nn.Module:
-        """Train, and say at the end how many samples were skipped."""
-        model = super().train()
+        """Train, and say at the end how many samples were skipped.
+
+        Raises:
+            torch.OutOfMemoryError: With advice for this run.
+        """
+        try:
+            model = super().train()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise torch.OutOfMemoryError(
+                f'{error}\n{advise(self, self._data_batch)}'
+            ) from error
         count = count_bad_samples(self.train_dataloader)
         if count:
             self.logger.warning(
@@ -211,6 +251,12 @@ class GuardedRunner(Runner):
                 'log names them'
             )
         return model
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        """Call all hooks; remembers the batch that is trained on."""
+        if fn_name == 'before_train_iter':
+            self._data_batch = kwargs['data_batch']
+        super().call_hook(fn_name, **kwargs)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks with the guards among them."""
@@ -232,6 +278,28 @@ class GuardedRunner(Runner):
                 'type': 'mmvit.SafeCheckpointHook',
             }
         super().register_default_hooks(hooks)
+
+    def build_optim_wrapper(
+        self, optim_wrapper: OptimWrapper | dict
+    ) -> OptimWrapper:
+        """Build the optimizer, every setting of which must have an effect."""
+        check_custom_keys(optim_wrapper, unwrap(self.model))
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def scale_lr(
+        self,
+        optim_wrapper: OptimWrapper,  # noqa: ARG002
+        auto_scale_lr: dict | None = None,
+    ) -> None:
+        """Scale the learning rate, if asked, to the batch of an update."""
+        apply_rule(self, auto_scale_lr)
+
+    @master_only
+    def dump_config(self) -> None:
+        """Save the config, and with the log what else the run was made of."""
+        super().dump_config()
+        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
+        write_record(self, osp.join(self.work_dir, name))
 
     def save_checkpoint(
         self,

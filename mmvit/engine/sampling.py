@@ -304,3 +304,9 @@ def count_bad_samples(loader: DataLoader) -> int:
     """Count the samples of a guarded dataloader that were skipped."""
     fetch = getattr(loader.dataset, '__getitems__', None)
     return sum(fetch.bad) if isinstance(fetch, GuardedFetch) else 0
+
+
+def allowed_bad_samples(loader: DataLoader) -> int:
+    """How many samples of a dataloader may fail."""
+    fetch = getattr(loader.dataset, '__getitems__', None)
+    return fetch.max_bad if isinstance(fetch, GuardedFetch) else 0

@@ -38,7 +38,7 @@ from torch.utils.data import Dataset
 from mmvit.checkpoints.loading import safe_load
 from mmvit.engine import GuardedRunner, SafeCheckpointHook
 from mmvit.engine.checkpointing import AtomicBackend, newest_checkpoint
-from mmvit.models import PVT
+from mmvit.registry import MODELS
 
 EXAMPLES = """examples:
   python tools/analysis_tools/fault_campaign.py
@@ -104,8 +104,14 @@ class SmallClassifier(BaseModel):
             mlp_ratios=(2, 2, 2, 2),
             sr_ratios=(4, 2, 1, 1),
         )
-        self.backbone = PVT(
-            arch=arch, img_size=32, out_indices=(3,), drop_path_rate=0.3
+        self.backbone = MODELS.build(
+            dict(
+                type='mmvit.PVT',
+                arch=arch,
+                img_size=32,
+                out_indices=(3,),
+                drop_path_rate=0.3,
+            )
         )
         self.norm = nn.BatchNorm1d(16)
         self.drop = nn.Dropout(0.2)
@@ -394,6 +400,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     folder = args.folder or Path(tempfile.mkdtemp(prefix='faults-'))
     campaign = Campaign(folder, args.seed)
+    MODELS.import_from_location()  # once, before the forks
     begin = time.monotonic()
     for by_epoch in (True, False):
         campaign.undisturbed(by_epoch)

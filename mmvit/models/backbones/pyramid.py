@@ -198,7 +198,10 @@ class PyramidBackbone(BaseModule, metaclass=ABCMeta):
         super().init_weights()
         self.init_cfg = given
         for cfg in pretrained:
-            load_pretrained(self, cfg['checkpoint'], cfg.get('prefix'))
+            load_pretrained(
+                self,
+                **{key: value for key, value in cfg.items() if key != 'type'},
+            )
 
     def _freeze(self) -> None:
         frozen = []

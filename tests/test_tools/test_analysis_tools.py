@@ -400,7 +400,7 @@ def test_largest_batch(config, capsys) -> None:
     common = [name, '--largest-batch', '--device', 'cpu', '--json']
     common += ['--shape', '64', '64', '--part', 'model']
     found = []
-    for limit in (0.02, 0.04):
+    for limit in (0.004, 0.008):
         assert benchmark.main([*common, '--memory-limit', str(limit)]) == 0
         found.append(json.loads(capsys.readouterr().out))
         assert 0 < found[-1]['peak_bytes'] <= limit * 2**30
@@ -411,13 +411,13 @@ def test_largest_batch(config, capsys) -> None:
 @pytest.mark.parametrize(
     ('extra', 'message'),
     [
-        (['--device', 'cpu'], 'needs --memory-limit on a CPU'),
-        (['other.py', '--memory-limit', '1'], 'takes one config'),
+        (['one.py', '--device', 'cpu'], 'needs --memory-limit on a CPU'),
+        (['one.py', 'other.py', '--memory-limit', '1'], 'takes one config'),
     ],
 )
 def test_largest_batch_arguments(extra, message, capsys) -> None:
     with pytest.raises(SystemExit):
-        benchmark.main(['one.py', '--largest-batch', *extra])
+        benchmark.main([*extra, '--largest-batch'])
     assert message in capsys.readouterr().err
 
 

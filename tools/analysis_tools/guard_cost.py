@@ -20,7 +20,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
-from mmengine.registry import RUNNERS
+from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
 from mmvit.utils import load_config
@@ -32,6 +32,7 @@ EXAMPLES = """example, on the quickstart's data:
 KINDS = ('mmvit.GuardedRunner', 'Runner')
 
 
+@HOOKS.register_module()
 class Clock(Hook):
     """Measures the time from one iteration to the last.
 
@@ -96,7 +97,7 @@ def short_run(cfg: Config, args: argparse.Namespace, folder: str) -> Config:
         save_last=False,
         max_keep_ckpts=1,
     )
-    cfg.default_hooks.visualization = None
+    cfg.default_hooks.pop('visualization', None)
     cfg.log_processor = dict(by_epoch=False)
     cfg.work_dir = folder
     cfg.randomness = dict(seed=0)
@@ -111,9 +112,12 @@ def iterations_per_second(
     cfg = short_run(cfg.copy(), args, f'{cfg.work_dir}/{number}')
     cfg.runner_type = kind
     cfg.experiment_name = f'{kind}-{number}'
-    clock = Clock(args.warmup)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), clock]
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        dict(type='mmengine.Clock', warmup=args.warmup),
+    ]
     runner = RUNNERS.build(cfg)
+    (clock,) = (hook for hook in runner.hooks if isinstance(hook, Clock))
     runner.train()
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:

@@ -2,10 +2,16 @@ import os
 import os.path as osp
 import signal
 import threading
+import time
 import types
 
 import torch
-from mmengine.dist import all_reduce, get_comm_device, is_main_process
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    get_comm_device,
+    is_main_process,
+)
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
@@ -18,6 +24,8 @@ from ..resuming import wrappers_of
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # EX_TEMPFAIL: the job is not done, try again.
 EXIT_CODE = 75
+# Seconds in which a signal comes twice: from a scheduler and from torchrun.
+PATIENCE = 2.0
 
 
 class Interrupted(SystemExit):
@@ -38,7 +46,8 @@ class StopOnSignalHook(Hook):
     SIGTERM and SIGINT set a flag. After the iteration that is running, or
     after a batch of the validation, `interrupted.pth` is written and the
     process exits with code 75, from which `--resume auto` goes on. A second
-    signal ends the process at once, as without this hook.
+    Ctrl-C, some seconds later, ends the process at once; a launcher may send
+    SIGTERM more than once, and SIGKILL comes anyway.
 
     Args:
         interval: With several processes, after how many iterations they ask
@@ -51,6 +60,7 @@ class StopOnSignalHook(Hook):
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
         self._received: int | None = None
+        self._since = 0.0
         self._before: dict[int, object] = {}
 
     def before_train(self, runner: Runner) -> None:  # noqa: ARG002
@@ -67,12 +77,13 @@ class StopOnSignalHook(Hook):
         self._before = {}
 
     def _receive(self, number: int, _: types.FrameType | None) -> None:
-        if self._received is not None:
+        now = time.monotonic()
+        if self._received is None:
+            self._received, self._since = number, now
+        elif number == signal.SIGINT and now - self._since > PATIENCE:
             # Only a handler that was set outside Python is None.
             signal.signal(number, self._before.get(number) or signal.SIG_DFL)
             os.kill(os.getpid(), number)
-            return
-        self._received = number
 
     def after_train_iter(
         self,
@@ -132,10 +143,12 @@ class StopOnSignalHook(Hook):
             get_file_backend(backend_args=dict(backend=ATOMIC)).put_text(
                 INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
             )
-        self.after_run(runner)
+        # The first process to end makes torchrun end the others.
+        barrier()
         runner.logger.warning(
             f'{name}: stopped after {done} iterations, which '
             f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
             f'{EXIT_CODE}'
         )
+        self.after_run(runner)
         raise Interrupted(name)

@@ -239,7 +239,7 @@ class GuardedRunner(Runner):
         try:
             model = super().train()
         except RuntimeError as error:
-            if not is_out_of_memory(error):
+            if not is_out_of_memory(error) or self._data_batch is None:
                 raise
             raise torch.OutOfMemoryError(
                 f'{error}\n{advise(self, self._data_batch)}'

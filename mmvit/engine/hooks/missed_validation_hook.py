@@ -3,7 +3,7 @@ import os.path as osp
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from mmvit.registry import HOOKS
 
@@ -38,6 +38,8 @@ class MissedValidationHook(Hook):
         if not runner._resume or runner.val_loop is None:
             return
         loop = runner.train_loop
+        if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
+            return
         loop._decide_current_val_interval()
         if _is_due(runner):
             done = [self._read(runner) if is_main_process() else None]

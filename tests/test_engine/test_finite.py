@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 
 from tests.helpers import load_tool, weights_of
 from tests.tiny import TASKS, tiny_config
@@ -141,6 +142,42 @@ def test_gradients_that_are_large_are_finite(tmp_path, fresh_runs):
     # Their norm overflows.
     runner = train(tmp_path, custom_hooks=[Huge()])
     assert runner.iter == 8
+
+
+class Scaled(OptimWrapper):
+    """Like mixed precision, of which the scaler halves its scale."""
+
+    def __init__(self, dtype, **kwargs):
+        super().__init__(**kwargs)
+        self.cast_dtype = dtype
+        self.loss_scaler = self
+        self.scale = 4.0
+
+    def step(self, **kwargs):
+        self.scale /= 2
+
+    def get_scale(self):
+        return self.scale
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'what'),
+    [
+        (torch.float16, 'overflow with every loss scale down to 1'),
+        (torch.bfloat16, 'the loss or a gradient is not finite'),
+    ],
+)
+def test_mixed_precision(tmp_path, fresh_runs, dtype, what):
+    wrapper = dict(
+        type=Scaled, dtype=dtype, optimizer=dict(type='SGD', lr=0.1)
+    )
+    poison = Poison('gradient')
+    with pytest.raises(FloatingPointError) as error:
+        train(tmp_path, custom_hooks=[poison], optim_wrapper=wrapper)
+    text = str(error.value)
+    assert what in text
+    assert 'iteration 3: ' in text
+    assert 'head.weight' in text
 
 
 @pytest.mark.parametrize('task', TASKS)

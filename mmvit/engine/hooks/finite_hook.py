@@ -77,6 +77,8 @@ class FiniteHook(Hook):
         self, runner: Runner, wrapper: OptimWrapper, step: Callable
     ) -> Callable:
         scaler = getattr(wrapper, 'loss_scaler', None)
+        if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
+            scaler = None  # its range is that of float32, nothing overflows
 
         def watched_step(**kwargs) -> None:
             bad = self._loss_is_bad or (

@@ -200,7 +200,11 @@ class PyramidBackbone(BaseModule, metaclass=ABCMeta):
         for cfg in pretrained:
             load_pretrained(
                 self,
-                **{key: value for key, value in cfg.items() if key != 'type'},
+                **{
+                    key: cfg[key]
+                    for key in ('checkpoint', 'prefix', 'min_matched')
+                    if key in cfg
+                },
             )
 
     def _freeze(self) -> None:

@@ -1,6 +1,8 @@
 """Hooks for runs of several processes; configs import this module."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import torch
@@ -29,12 +31,36 @@ class RecordLoss(Hook):
 
 @HOOKS.register_module()
 class FailOnOneRank(Hook):
-    """Raises in the second process, and notes when in a file's time."""
+    """Raises in the second process, and notes when in a file's time.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: The file.
+        kill: Whether it is killed instead.
+    """
+
+    def __init__(self, path: str, kill: bool = False) -> None:
         self.path = path
+        self.kill = kill
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if get_rank() == 1:
             Path(self.path).touch()
+            if self.kill:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise ValueError('the second process gives up')
+
+
+@HOOKS.register_module()
+class SignalOnOneRank(Hook):
+    """Sends SIGTERM to the second process.
+
+    Args:
+        at: Before which iteration.
+    """
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if get_rank() == 1 and runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -49,6 +49,7 @@ RULES = {
     'mmvit.engine': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.registry', 'mmvit.utils'),
+        *('mmvit.stack', 'mmvit.version'),
     ),
 }
 

@@ -45,7 +45,7 @@ BACKBONE = r'[a-z0-9]+-(mobile|[tsmlb])(-[a-z0-9]+)*'
 NAMES = dict(
     mmpretrain=rf'{BACKBONE}_\d+xb\d+-\d+e_in(1k|21k|1k-v2)',
     mmdet=rf'[a-z-]+_{BACKBONE}(_fpn(-dyhead)?)?_([a-z0-9]+-)*\d+[xe]_coco',
-    mmseg=rf'[a-z-]+_{BACKBONE}_\d+xb\d+-([a-z0-9]+-)*\d+k'
+    mmseg=rf'[a-z0-9-]+_{BACKBONE}_\d+xb\d+-([a-z0-9]+-)*\d+k'
     r'_[a-z0-9-]+-\d+x\d+',
 )
 SIZES = dict(t='tiny', s='small', m='medium', b='base', l='large')

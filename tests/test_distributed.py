@@ -1,5 +1,6 @@
 """Two processes on the CPU, through tools/dist_train.sh and gloo."""
 
+import copy
 import json
 import subprocess
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 import torch
 
+from mmvit.checkpoints import safe_load
 from tests.helpers import ROOT, clean_environment, losses, read_log, weights_of
 from tests.tiny import LAST, METRIC, tiny_config, write_config
 
@@ -110,13 +112,17 @@ def test_two_processes_test_as_one(scenes, command, launch, tmp_path):
     assert (tmp_path / 'out.pkl').is_file()
 
 
-def test_a_process_that_fails_ends_the_job(scenes, launch, tmp_path):
+@pytest.mark.parametrize('kill', [False, True])
+def test_a_process_that_fails_ends_the_job(scenes, launch, tmp_path, kill):
     cfg = record(tiny_config('cls', scenes), tmp_path / 'losses.json')
     failed = tmp_path / 'failed'
-    cfg.custom_hooks.append(dict(type='FailOnOneRank', path=str(failed)))
+    cfg.custom_hooks.append(
+        dict(type='FailOnOneRank', path=str(failed), kill=kill)
+    )
     done = launch('train', cfg)
     assert done.returncode != 0
-    assert 'the second process gives up' in done.stderr + done.stdout
+    reason = 'Signal 9 (SIGKILL)' if kill else 'the second process gives up'
+    assert reason in done.stderr + done.stdout
     assert not (tmp_path / 'two/epoch_1.pth').exists()
     assert time.time() - failed.stat().st_mtime < 60
 
@@ -130,3 +136,29 @@ def test_usage(tool):
     )
     assert done.returncode == 2
     assert f'dist_{tool}.sh CONFIG' in done.stdout + done.stderr
+
+
+def test_signal_stops_all_processes_and_resume_goes_on(
+    scenes, launch, tmp_path
+):
+    cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_cfg.val_interval = 100
+    whole = record(copy.deepcopy(cfg), tmp_path / 'whole.json')
+    done = launch('train', whole, '--work-dir', str(tmp_path / 'whole'))
+    assert done.returncode == 0, done.stderr[-3000:]
+    cfg = record(cfg, tmp_path / 'losses.json')
+    stopped = copy.deepcopy(cfg)
+    stopped.custom_hooks.append(dict(type='SignalOnOneRank', at=7))
+    done = launch('train', stopped)
+    assert done.returncode != 0
+    assert 'exitcode  : 75' in done.stderr + done.stdout
+    # They ask each other every 10 iterations.
+    content = safe_load(str(tmp_path / 'two/interrupted.pth'))
+    assert content['meta']['iter'] == 10
+    assert len(content['meta']['run']['random_states']) == 2
+    done = launch('train', cfg, '--resume', 'auto')
+    assert done.returncode == 0, done.stderr[-3000:]
+    expected = weights_of(tmp_path / 'whole/epoch_6.pth')
+    for key, value in weights_of(tmp_path / 'two/epoch_6.pth').items():
+        assert torch.equal(value, expected[key]), key

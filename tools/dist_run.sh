@@ -17,5 +17,5 @@ else
         --master_port="${PORT:-29500}")
 fi
 exec python -m torch.distributed.run "${where[@]}" \
-    --nproc_per_node="$processes" \
+    --nproc_per_node="$processes" --max-restarts="${MAX_RESTARTS:-0}" \
     "$here/$tool" "$config" "$@" --launcher pytorch

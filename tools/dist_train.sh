@@ -3,6 +3,7 @@
 #   bash tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
 # On several machines, on each (MASTER_ADDR is the first one's address):
 #   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 bash tools/dist_train.sh CONFIG 8
+# MAX_RESTARTS=N starts all again after a failure, for --resume auto.
 # Without GPUs the processes share the CPU (gloo).
 set -euo pipefail
 exec "$(dirname "$0")/dist_run.sh" train.py "$@"

@@ -6,6 +6,8 @@ from .loading import (
     load_pretrained,
     read_checkpoint,
     read_state_dict,
+    safe_load,
+    trust_checkpoint,
 )
 
 # Each family's `convert` takes a published state dict and returns that of the
@@ -24,4 +26,6 @@ __all__ = [
     'load_pretrained',
     'read_checkpoint',
     'read_state_dict',
+    'safe_load',
+    'trust_checkpoint',
 ]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.model.weight_init import PretrainedInit, update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
 from torch import Tensor, nn
 
@@ -55,6 +57,17 @@ def _first_lines(error: Exception) -> str:
     return (lines or str(error).splitlines() or [type(error).__name__])[0]
 
 
+_trusted: set[str] = set()
+
+
+def trust_checkpoint(path: str) -> None:
+    """Let one file execute code while it is loaded.
+
+    For old files of your own that hold more than tensors.
+    """
+    _trusted.add(osp.realpath(path))
+
+
 def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
     """Load a local file without executing anything that it holds.
 
@@ -67,10 +80,18 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is truncated, or holds what only code could make.
+        ValueError: If it is truncated, or holds what only code could make and
+            is not trusted.
     """
     if not osp.isfile(path):
         raise FileNotFoundError(f'no checkpoint at {path}')
+    if osp.realpath(path) in _trusted:
+        print_log(
+            f'{path} is trusted: what it holds is executed',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return torch.load(path, map_location=map_location, weights_only=False)
     try:
         with torch.serialization.safe_globals(_SAFE):
             return torch.load(
@@ -80,8 +101,8 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
         raise ValueError(
             f'{path} cannot be read as a checkpoint: it is truncated, or '
             'holds objects that only executing code could make. If you trust '
-            'the file, load it with torch.load(..., weights_only=False) and '
-            f'save its state_dict alone. ({_first_lines(error)})'
+            'the file, name it with --trust-checkpoint FILE '
+            f'(mmvit.checkpoints.trust_checkpoint). ({_first_lines(error)})'
         ) from error
 
 
@@ -206,6 +227,7 @@ def load_pretrained(
     checkpoint: str,
     prefix: str | None = None,
     min_matched: float = 0.9,
+    allow_shapes: bool = False,
 ) -> None:
     """Load pre-trained weights into a module.
 
@@ -216,6 +238,7 @@ def load_pretrained(
             'backbone.'; None takes the keys as they are.
         min_matched: See `check_match`. Parameters that pre-training has no
             use for, such as the output norms of a detector, may be missing.
+        allow_shapes: See `check_match`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -235,5 +258,42 @@ def load_pretrained(
                 f'keys begin like {_names(list(state_dict))}'
             )
         state_dict = chosen
-    check_match(module, state_dict, checkpoint, min_matched)
+    check_match(module, state_dict, checkpoint, min_matched, allow_shapes)
     load_state_dict(module, state_dict, strict=False, logger='silent')
+
+
+@WEIGHT_INITIALIZERS.register_module(name='Pretrained', force=True)
+class CheckedPretrainedInit(PretrainedInit):
+    """mmengine's `Pretrained`, which stops where too little fits.
+
+    It takes that name's place, so that backbones of all libraries are
+    checked. A head of another size may stay as it was drawn.
+
+    Args:
+        checkpoint: File or URL.
+        prefix: See `load_pretrained`.
+        map_location: See torch.load.
+        min_matched: See `check_match`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        prefix: str | None = None,
+        map_location: MapLocation = 'cpu',
+        min_matched: float = 0.5,
+    ) -> None:
+        super().__init__(checkpoint, prefix, map_location)
+        self.min_matched = min_matched
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load into a module."""
+        load_pretrained(
+            module,
+            self.checkpoint,
+            self.prefix,
+            self.min_matched,
+            allow_shapes=True,
+        )
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=self._get_init_info())

@@ -2,7 +2,11 @@ from .hooks import (
     CheckClassesHook,
     CheckWeightsHook,
     DrawHook,
+    ExactResumeHook,
+    FiniteHook,
+    MissedValidationHook,
     SafeCheckpointHook,
+    StopOnSignalHook,
 )
 from .runner import GuardedRunner
 
@@ -10,6 +14,10 @@ __all__ = [
     'CheckClassesHook',
     'CheckWeightsHook',
     'DrawHook',
+    'ExactResumeHook',
+    'FiniteHook',
     'GuardedRunner',
+    'MissedValidationHook',
     'SafeCheckpointHook',
+    'StopOnSignalHook',
 ]

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 _LARGE_FILE = 64 * 2**20  # bytes; reading such a file twice would be felt
 _IGNORED = 255
+_SHOWN = 5
 # Data sets of mmpretrain that download themselves when they are missing.
 _SELF_FETCHING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 
@@ -168,6 +169,55 @@ def describe_empty(dataset: dict) -> str:
     )
 
 
+def spread(length: int, number: int) -> list[int]:
+    """Indices of so many samples, spread evenly."""
+    steps = np.linspace(0, length - 1, min(number, length))
+    return steps.round().astype(int).tolist()
+
+
+def mask_values(info: dict) -> set[int]:
+    """Read the label values of a mask, as training will see them.
+
+    Args:
+        info: What a data set of mmseg knows of a sample.
+
+    Raises:
+        ValueError: If the mask is a coloured picture.
+    """
+    labels = mmcv.imfrombytes(
+        get(info['seg_map_path']), flag='unchanged', backend='pillow'
+    )
+    if labels.ndim > 2:
+        raise ValueError(
+            f'{info["seg_map_path"]} has {labels.shape[2]} channels: a '
+            'mask is one channel of class numbers, not a coloured picture'
+        )
+    values = set(np.unique(labels).tolist())
+    if info.get('reduce_zero_label'):
+        values = {
+            _IGNORED if value in (0, _IGNORED) else value - 1
+            for value in values
+        }
+    mapping = info.get('label_map') or {}
+    return {mapping.get(value, value) for value in values}
+
+
+def check_values(info: dict, values: set[int], num_classes: int) -> None:
+    """Check that label values are classes.
+
+    Raises:
+        ValueError: Names the file and the values that are no class.
+    """
+    wrong = sorted(v for v in values if v >= num_classes and v != _IGNORED)
+    if wrong:
+        raise ValueError(
+            f'{info["seg_map_path"]} has label values {wrong}, but there '
+            f'are {num_classes} classes, 0 to {num_classes - 1} ('
+            f'{_IGNORED} is ignored). Correct num_classes and the '
+            "dataset's metainfo classes, the mask, or reduce_zero_label"
+        )
+
+
 def check_masks(
     dataset: Dataset, num_classes: int, num_samples: int = 50
 ) -> None:
@@ -189,36 +239,18 @@ def check_masks(
     ):
         return
     seen: set[int] = set()
-    steps = np.linspace(0, len(dataset) - 1, min(num_samples, len(dataset)))
-    for index in steps.round().astype(int).tolist():
+    steps = spread(len(dataset), num_samples)
+    for index in steps:
         info = dataset.get_data_info(index)
         try:
-            labels = mmcv.imfrombytes(
-                get(info['seg_map_path']), flag='unchanged', backend='pillow'
-            )
+            values = mask_values(info)
+        except ValueError as error:
+            if 'channels' in str(error):
+                raise
+            continue
         except Exception:
             continue  # the dataloader names it, or skips it where told to
-        if labels.ndim > 2:
-            raise ValueError(
-                f'{info["seg_map_path"]} has {labels.shape[2]} channels: a '
-                'mask is one channel of class numbers, not a coloured picture'
-            )
-        values = set(np.unique(labels).tolist())
-        if info.get('reduce_zero_label'):
-            values = {
-                _IGNORED if value in (0, _IGNORED) else value - 1
-                for value in values
-            }
-        mapping = info.get('label_map') or {}
-        values = {mapping.get(value, value) for value in values}
-        wrong = sorted(v for v in values if v >= num_classes and v != _IGNORED)
-        if wrong:
-            raise ValueError(
-                f'{info["seg_map_path"]} has label values {wrong}, but there '
-                f'are {num_classes} classes, 0 to {num_classes - 1} ('
-                f'{_IGNORED} is ignored). Correct num_classes and the '
-                "dataset's metainfo classes, the mask, or reduce_zero_label"
-            )
+        check_values(info, values, num_classes)
         seen |= values
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
         print_log(
@@ -227,4 +259,116 @@ def check_masks(
             'it as 1',
             logger='current',
             level=logging.WARNING,
+        )
+
+
+def missing_files(info: dict, dataset: Dataset) -> list[str]:
+    """Files of a sample that are not on this machine's disk.
+
+    Args:
+        info: What the data set knows of the sample.
+        dataset: The data set; files of a remote one are not looked for.
+    """
+    place = dict(backend_args=getattr(dataset, 'backend_args', None))
+    return [
+        str(info[key])
+        for key in ('img_path', 'seg_map_path')
+        if info.get(key)
+        and not _is_remote(str(info[key]), place)
+        and not osp.isfile(info[key])
+    ]
+
+
+def is_empty(info: dict) -> bool:
+    """Whether a sample of a detection set has no object to learn from."""
+    instances = info.get('instances')
+    return instances is not None and not any(
+        not instance.get('ignore_flag') for instance in instances
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ', '.join(names[:_SHOWN]) + (f' and {more} more' * (more > 0))
+
+
+def check_samples(
+    dataset: Dataset,
+    num_samples: int = 500,
+    may_miss: int = 0,
+    needs_objects: bool = True,
+) -> None:
+    """Check some samples for missing files and annotations.
+
+    Args:
+        dataset: A data set of OpenMMLab; others pass.
+        num_samples: How many are looked at, spread evenly.
+        may_miss: How many may lack a file.
+        needs_objects: Whether a detection set without objects is an error.
+
+    Raises:
+        FileNotFoundError: If files are missing; counts and names them.
+        ValueError: If not one of the samples has an object.
+    """
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return
+    missing, empty = [], []
+    steps = spread(len(dataset), num_samples)
+    for index in steps:
+        info = dataset.get_data_info(index)
+        if not isinstance(info, dict):
+            return
+        missing += missing_files(info, dataset)[:1]
+        if is_empty(info):
+            empty.append(str(info.get('img_path')))
+    if missing:
+        text = (
+            f'{len(missing)} of {len(steps)} samples that were looked at have '
+            f'no file: {_some(missing)}'
+        )
+        if len(missing) > may_miss:
+            raise FileNotFoundError(
+                f'{text}. Check data_root, data_prefix and the endings, or '
+                'let some be skipped in training with '
+                'train_dataloader.max_bad_samples=N. '
+                'tools/dataset_converters/check_dataset.py looks at all'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
+    if empty:
+        text = (
+            f'{len(empty)} of {len(steps)} images that were looked at have no '
+            f'object: {_some(empty)}'
+        )
+        if len(empty) == len(steps) and needs_objects:
+            raise ValueError(
+                f'{text}. There is nothing to learn: check metainfo classes '
+                'against the categories of the annotation file'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
+
+
+def check_class_names(dataset: Dataset) -> None:
+    """Check the classes of a loaded data set against what it found.
+
+    Args:
+        dataset: A data set of OpenMMLab; others pass.
+
+    Raises:
+        ValueError: If categories are missing, or folders of a classification
+            set have the classes' names in another order.
+    """
+    classes = list(getattr(dataset, 'metainfo', {}).get('classes') or ())
+    found = getattr(dataset, 'cat_ids', None)
+    if classes and isinstance(found, list) and len(found) != len(classes):
+        raise ValueError(
+            f'{dataset.ann_file} has {len(found)} of the {len(classes)} '
+            f'classes {_some(classes)}: correct metainfo classes'
+        )
+    folders = list(getattr(dataset, 'folder_to_idx', None) or ())
+    common = set(folders) & set(classes)
+    if common and folders != classes:
+        raise ValueError(
+            f'the class folders are {_some(folders)}, in the order of their '
+            f'labels, and metainfo classes are {_some(classes)}: give the '
+            "folders' names in their order, or none"
         )

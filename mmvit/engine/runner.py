@@ -3,25 +3,47 @@
 import os.path as osp
 from datetime import timedelta
 
+import torch
 import torch.distributed
+from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
-from mmengine.runner import Runner
+from mmengine.optim import OptimWrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmvit.registry import RUNNERS
+from mmvit.utils.config_checks import (
+    check_custom_keys,
+    check_sub_keys,
+    check_top_level,
+    unread_keys,
+)
 
-from .checkpointing import ATOMIC, newest_checkpoint
+from .checkpointing import ATOMIC, newest_checkpoint, remove_unfinished
 from .data_checks import check_categories, check_paths, describe_empty
-from .sampling import count_bad_samples, guard_dataset
+from .learning_rate import apply_rule
+from .memory import advise, is_out_of_memory
+from .run_record import write_record
+from .sampling import (
+    EndlessBatches,
+    count_bad_samples,
+    guard_dataset,
+    seeded_sampler_of,
+)
+from .unwrapping import unwrap
 
 # Hooks that are on unless a config sets them to None under `default_hooks`.
 _GUARDS = {
     'check_classes': dict(type='mmvit.CheckClassesHook'),
     'check_weights': dict(type='mmvit.CheckWeightsHook'),
+    'exact_resume': dict(type='mmvit.ExactResumeHook'),
+    'finite': dict(type='mmvit.FiniteHook'),
+    'missed_validation': dict(type='mmvit.MissedValidationHook'),
+    'stop_on_signal': dict(type='mmvit.StopOnSignalHook'),
 }
 
 
@@ -40,6 +62,7 @@ class GuardedRunner(Runner):
     A config of any OpenMMLab library uses it with
     `runner_type = 'mmvit.GuardedRunner'`. What it changes:
 
+    - keys of the config that nothing reads are errors;
     - each sample's augmentation is seeded by (seed, epoch, position), so it
       differs from epoch to epoch and depends neither on the number of worker
       processes nor on that of GPUs;
@@ -51,17 +74,35 @@ class GuardedRunner(Runner):
       before they are used (`CheckWeightsHook`);
     - a checkpoint is written aside, synced and renamed; older ones are
       removed after that (`SafeCheckpointHook`);
+    - SIGTERM and SIGINT save and stop (`StopOnSignalHook`), and what resumes
+      is the run that an uninterrupted one would have been
+      (`ExactResumeHook`, `MissedValidationHook`);
+    - a loss or gradient that is not finite stops the run (`FiniteHook`);
+    - the learning rate's rule counts accumulated batches; each run's config,
+      versions, seed and state of the code are kept with its log;
+    - an out-of-memory error ends with advice for this run;
     - `resume` takes the newest file that can be read, and without one is an
       error; `resume='auto'` starts anew then;
     - several processes train on a CPU (gloo) with the same config.
     """
 
     def __init__(self, *args, **kwargs) -> None:
+        self._data_batch: object = None
         super().__init__(*args, **kwargs)
         if self._resume == 'auto' or (self._resume and not self._load_from):
             self._resume_from_work_dir()
 
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> 'GuardedRunner':
+        """Build a runner from a config, all keys of which must be read."""
+        if getattr(cfg, 'filename', None):
+            check_top_level(unread_keys(cfg.filename))
+        check_sub_keys(cfg, _GUARDS)
+        return super().from_cfg(cfg)
+
     def _resume_from_work_dir(self) -> None:
+        if is_main_process():
+            remove_unfinished(self.work_dir)
         newest = newest_checkpoint(self.work_dir)
         if newest is not None:
             self._load_from, self._resume = newest, True
@@ -150,6 +191,13 @@ class GuardedRunner(Runner):
                 sampler=cfg['sampler'],
                 sample_seed=seed,
             )
+            if isinstance(cfg.get('batch_sampler'), dict):
+                cfg['batch_sampler'] = dict(
+                    type='mmvit.ResumableBatchSampler',
+                    batch_sampler=cfg['batch_sampler'],
+                )
+            # Else each pass draws a number from the model's generator.
+            cfg.setdefault('generator', torch.Generator())
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
@@ -163,7 +211,12 @@ class GuardedRunner(Runner):
         """Build the training loop once all data that it needs are there."""
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
-        return super().build_train_loop(loop)
+        loop = super().build_train_loop(loop)
+        if isinstance(loop, IterBasedTrainLoop) and (
+            seeded_sampler_of(loop.dataloader) is not None
+        ):
+            loop.dataloader_iterator = EndlessBatches(loop.dataloader)
+        return loop
 
     def build_val_loop(self, loop: dict) -> object:
         """Build the validation loop once its data are there."""
@@ -178,8 +231,19 @@ class GuardedRunner(Runner):
         return super().build_test_loop(loop)
 
     def train(self) -> nn.Module:
-        """Train, and say at the end how many samples were skipped."""
-        model = super().train()
+        """Train, and say at the end how many samples were skipped.
+
+        Raises:
+            torch.OutOfMemoryError: With advice for this run.
+        """
+        try:
+            model = super().train()
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self._data_batch is None:
+                raise
+            raise torch.OutOfMemoryError(
+                f'{error}\n{advise(self, self._data_batch)}'
+            ) from error
         count = count_bad_samples(self.train_dataloader)
         if count:
             self.logger.warning(
@@ -187,6 +251,12 @@ class GuardedRunner(Runner):
                 'log names them'
             )
         return model
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        """Call all hooks; remembers the batch that is trained on."""
+        if fn_name == 'before_train_iter':
+            self._data_batch = kwargs['data_batch']
+        super().call_hook(fn_name, **kwargs)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks with the guards among them."""
@@ -209,6 +279,28 @@ class GuardedRunner(Runner):
             }
         super().register_default_hooks(hooks)
 
+    def build_optim_wrapper(
+        self, optim_wrapper: OptimWrapper | dict
+    ) -> OptimWrapper:
+        """Build the optimizer, every setting of which must have an effect."""
+        check_custom_keys(optim_wrapper, unwrap(self.model))
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def scale_lr(
+        self,
+        optim_wrapper: OptimWrapper,  # noqa: ARG002
+        auto_scale_lr: dict | None = None,
+    ) -> None:
+        """Scale the learning rate, if asked, to the batch of an update."""
+        apply_rule(self, auto_scale_lr)
+
+    @master_only
+    def dump_config(self) -> None:
+        """Save the config, and with the log what else the run was made of."""
+        super().dump_config()
+        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
+        write_record(self, osp.join(self.work_dir, name))
+
     def save_checkpoint(
         self,
         out_dir: str,
@@ -218,6 +310,7 @@ class GuardedRunner(Runner):
         **kwargs,
     ) -> None:
         """Save a checkpoint so that a kill leaves the last good one."""
+        self.call_hook('gather_for_checkpoint')
         if backend_args is None and '://' not in osp.join(out_dir, filename):
             backend_args = dict(backend=ATOMIC)
         super().save_checkpoint(

@@ -64,14 +64,19 @@ class SeededSampler(Sampler):
         self.sample_seed = sample_seed or 0
         self._skipped = 0
 
+    @property
+    def endless(self) -> bool:
+        """Whether it has no epochs."""
+        return not hasattr(self.sampler, 'epoch')
+
     def __iter__(self) -> Iterator[SeededIndex]:
         epoch = getattr(self.sampler, 'epoch', 0)
         world_size = getattr(self.sampler, 'world_size', get_world_size())
         rank = getattr(self.sampler, 'rank', 0)
-        positions = itertools.count(
-            rank + self._skipped * world_size, world_size
-        )
-        for position, index in zip(positions, self.sampler):
+        skipped, self._skipped = self._skipped, 0
+        indices = itertools.islice(self.sampler, skipped, None)
+        positions = itertools.count(rank + skipped * world_size, world_size)
+        for position, index in zip(positions, indices):
             sequence = np.random.SeedSequence(
                 [self.sample_seed, epoch, position]
             )
@@ -81,14 +86,125 @@ class SeededSampler(Sampler):
         return len(self.sampler)
 
     def __getattr__(self, name: str) -> object:
-        # Batch samplers ask for the dataset, loops for `set_epoch`, and for
-        # `skip` where a training resumes, if the sampler has it.
-        attribute = getattr(self.__dict__['sampler'], name)
-        return self._skip if name == 'skip' else attribute
+        # Batch samplers ask for the dataset, loops for `set_epoch`.
+        return getattr(self.__dict__['sampler'], name)
 
-    def _skip(self, num_samples: int) -> None:
-        self.sampler.skip(num_samples)
+    def skip(self, num_samples: int) -> None:
+        """Leave out the first samples of the next pass."""
         self._skipped = num_samples
+
+
+@DATA_SAMPLERS.register_module()
+class ResumableBatchSampler(Sampler):
+    """A batch sampler that can go on in the middle of a pass.
+
+    Args:
+        sampler: What gives the indices.
+        batch_size: Their number in a batch.
+        batch_sampler: Dict of the batch sampler that draws them.
+    """
+
+    def __init__(
+        self, sampler: Sampler, batch_size: int, batch_sampler: dict
+    ) -> None:
+        self.batch_sampler = MMENGINE_DATA_SAMPLERS.build(
+            batch_sampler,
+            default_args=dict(sampler=sampler, batch_size=batch_size),
+        )
+        self._skipped = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        skipped, self._skipped = self._skipped, 0
+        # Which indices make a batch depends on those before.
+        yield from itertools.islice(self.batch_sampler, skipped, None)
+
+    def __len__(self) -> int:
+        return len(self.batch_sampler)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.__dict__['batch_sampler'], name)
+
+    def skip_batches(self, num_batches: int) -> None:
+        """Leave out the first batches of the next pass."""
+        self._skipped = num_batches
+
+
+def batch_size_of(loader: DataLoader) -> int:
+    """Images in a batch of one process."""
+    return loader.batch_size or loader.batch_sampler.batch_size
+
+
+def seeded_sampler_of(loader: DataLoader) -> SeededSampler | None:
+    """The sampler of a dataloader that GuardedRunner built, else None."""
+    for sampler in (
+        loader.sampler,
+        getattr(loader.batch_sampler, 'sampler', None),
+    ):
+        if isinstance(sampler, SeededSampler):
+            return sampler
+    return None
+
+
+def skip_batches(loader: DataLoader, num_batches: int) -> bool:
+    """Let the next pass of a dataloader begin later.
+
+    Only numbers are skipped, nothing is loaded.
+
+    Returns:
+        Whether that is possible: for what GuardedRunner built.
+    """
+    if isinstance(loader.batch_sampler, ResumableBatchSampler):
+        loader.batch_sampler.skip_batches(num_batches)
+        return True
+    sampler = seeded_sampler_of(loader)
+    if sampler is None:
+        return False
+    sampler.skip(num_batches * batch_size_of(loader))
+    return True
+
+
+class EndlessBatches:
+    """Batches without an end, for loops that count iterations.
+
+    Like mmengine's iterator, but it goes on in the middle of a pass also
+    where several processes load, and does not wait between passes.
+
+    Args:
+        loader: A dataloader that GuardedRunner built.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+        # Of the run that is resumed, if it had another one.
+        self.resumed_batch: int | None = None
+        self._epoch = 0
+        self._iterator: Iterator | None = None
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __next__(self) -> object:
+        # Only now, since workers begin to load at once.
+        if self._iterator is None:
+            self._iterator = iter(self.loader)
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            self._epoch += 1
+            seeded_sampler_of(self.loader).set_epoch(self._epoch)
+            self._iterator = iter(self.loader)
+            return next(self._iterator)
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Go to where a resumed run was after so many iterations."""
+        if self.resumed_batch:
+            total = batch_size_of(self.loader) * get_world_size()
+            num_iters = num_iters * self.resumed_batch // total
+        sampler = seeded_sampler_of(self.loader)
+        if not sampler.endless:
+            self._epoch, num_iters = divmod(num_iters, len(self.loader))
+            sampler.set_epoch(self._epoch)
+        skip_batches(self.loader, num_iters)
 
 
 @contextlib.contextmanager
@@ -188,3 +304,9 @@ def count_bad_samples(loader: DataLoader) -> int:
     """Count the samples of a guarded dataloader that were skipped."""
     fetch = getattr(loader.dataset, '__getitems__', None)
     return sum(fetch.bad) if isinstance(fetch, GuardedFetch) else 0
+
+
+def allowed_bad_samples(loader: DataLoader) -> int:
+    """How many samples of a dataloader may fail."""
+    fetch = getattr(loader.dataset, '__getitems__', None)
+    return fetch.max_bad if isinstance(fetch, GuardedFetch) else 0

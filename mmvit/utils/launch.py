@@ -8,7 +8,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmvit.checkpoints import trust_checkpoint
+
 from .config import load_config
+from .config_checks import check_top_level, unread_options
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +35,14 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_cfg_options(parser)
     parser.add_argument(
+        '--trust-checkpoint',
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='let this file execute code while it is loaded: for old '
+        'checkpoints of your own that hold more than tensors',
+    )
+    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -53,6 +64,8 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     name = osp.splitext(osp.basename(args.config))[0]
     if args.work_dir:
         cfg.work_dir = args.work_dir
@@ -61,6 +74,8 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     if not cfg.get('experiment_name'):
         cfg.experiment_name = name
     cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
+    if cfg.runner_type == 'mmvit.GuardedRunner':
+        check_top_level(unread_options(args.cfg_options or {}))
     return cfg
 
 

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub
+from mmengine.model import BaseModule
 from torch import nn
 
 from mmvit.checkpoints import (
     check_match,
     load_pretrained,
+    loading,
     read_checkpoint,
     read_state_dict,
+    safe_load,
+    trust_checkpoint,
 )
-from mmvit.checkpoints.loading import safe_load
 
 
 def net(width: int = 4) -> nn.Module:
@@ -133,3 +136,43 @@ def test_match():
         check_match(model, head, 'a file', min_matched=0.5)
     with pytest.raises(ValueError, match='0 of 6'):
         check_match(model, {}, 'a file', min_matched=0.0)
+
+
+def test_trusted_file_is_executed(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, '_trusted', set())
+    path, trace = tmp_path / 'old.pth', tmp_path / 'trace'
+    shell = Shell(f'touch {trace}')
+    torch.save(dict(state_dict=net().state_dict(), extra=shell), path)
+    with pytest.raises(ValueError, match='--trust-checkpoint'):
+        safe_load(str(path))
+    trust_checkpoint(str(tmp_path / 'another.pth'))
+    with pytest.raises(ValueError):
+        safe_load(str(path))
+    trust_checkpoint(str(path))
+    assert 'state_dict' in safe_load(str(path))
+    assert trace.exists()
+
+
+def test_pretrained_of_any_library(tmp_path):
+    path = tmp_path / 'file.pth'
+
+    class Backbone(BaseModule):
+        def __init__(self, **options):
+            super().__init__(
+                dict(type='Pretrained', checkpoint=str(path), **options)
+            )
+            self.net = net()
+
+    torch.save(Backbone().state_dict(), path)
+    source = torch.load(path)
+    model = Backbone()
+    model.init_weights()
+    assert torch.equal(model.net[0].weight, source['net.0.weight'])
+    torch.save({f'x.{key}': value for key, value in source.items()}, path)
+    with pytest.raises(ValueError, match='0 of 6 parameters of Backbone'):
+        Backbone().init_weights()
+    kept = dict(list(source.items())[:2])
+    torch.save(kept, path)
+    with pytest.raises(ValueError, match='2 of 6'):
+        Backbone().init_weights()
+    Backbone(min_matched=0.3).init_weights()

@@ -63,7 +63,8 @@ def test_backend_syncs_before_it_renames(backend, tmp_path, monkeypatch):
             ),
         )
     backend.put(b'x', str(tmp_path / 'file'))
-    assert calls == ['fsync', 'replace']
+    # The last one is for the folder, which holds the name.
+    assert calls == ['fsync', 'replace', 'fsync']
 
 
 def test_full_disk_leaves_the_old_file(backend, tmp_path, full_disk):
@@ -100,6 +101,45 @@ def test_newest_passes_over_what_was_cut_off(tmp_path, cut):
     keep = dict(empty=0, half=len(data) // 2, tail=len(data) - 30)[cut]
     (tmp_path / 'epoch_3.pth').write_bytes(data[:keep])
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
+
+
+def test_newest_passes_over_what_is_damaged(tmp_path):
+    for step in (1, 2):
+        path = tmp_path / f'epoch_{step}.pth'
+        torch.save(dict(weights=torch.ones(1000)), path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
+
+
+def test_newest_is_in_another_folder(tmp_path, fresh_runs):
+    out = dict(out_dir=str(tmp_path / 'disk'))
+    toy_runner(tmp_path / 'run', epochs=1, checkpoint=out).train()
+    path = tmp_path / 'disk/run/epoch_1.pth'
+    assert newest_checkpoint(str(tmp_path / 'run')) == str(path)
+    fresh_runs()
+    runner = toy_runner(tmp_path / 'run', 2, checkpoint=out, resume=True)
+    runner.train()
+    assert runner.iter == 4
+    assert names_in(path.parent) == ['epoch_2.pth']
+
+
+def test_interrupted_is_the_newest(tmp_path):
+    for name in ('epoch_3', 'interrupted', 'iter_9'):
+        save(tmp_path / f'{name}.pth')
+    assert newest_checkpoint(str(tmp_path)).endswith('interrupted.pth')
+    # A regular one was written, and the run killed before it was removed.
+    (tmp_path / 'last_checkpoint').write_text('epoch_3.pth')
+    assert newest_checkpoint(str(tmp_path)).endswith('epoch_3.pth')
+
+
+def test_resume_removes_what_was_cut_off(tmp_path, fresh_runs):
+    toy_runner(tmp_path, epochs=1).train()
+    (tmp_path / 'epoch_2.pth.unfinished').write_bytes(b'half')
+    fresh_runs()
+    toy_runner(tmp_path, epochs=3, resume=True)
+    assert names_in(tmp_path) == ['epoch_1.pth']
 
 
 def test_newest_by_a_name_from_before_a_move(tmp_path):

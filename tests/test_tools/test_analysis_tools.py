@@ -409,3 +409,45 @@ def test_help_has_an_example(tool, capsys) -> None:
         tool.main(['--help'])
     assert stop.value.code == 0
     assert 'python tools/analysis_tools/' in capsys.readouterr().out
+
+
+# benchmark --largest-batch
+
+
+def test_largest_batch(config, capsys) -> None:
+    name = config('cls')
+    common = [name, '--largest-batch', '--device', 'cpu', '--json']
+    common += ['--shape', '64', '64', '--part', 'model']
+    found = []
+    for limit in (0.004, 0.008):
+        assert benchmark.main([*common, '--memory-limit', str(limit)]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+        assert 0 < found[-1]['peak_bytes'] <= limit * 2**30
+    assert 0 < found[0]['largest_batch'] < found[1]['largest_batch']
+    assert benchmark.main([*common, '--memory-limit', '1e-4']) == 1
+
+
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        (['one.py', '--device', 'cpu'], 'needs --memory-limit on a CPU'),
+        (['one.py', 'other.py', '--memory-limit', '1'], 'takes one config'),
+    ],
+)
+def test_largest_batch_arguments(extra, message, capsys) -> None:
+    with pytest.raises(SystemExit):
+        benchmark.main([*extra, '--largest-batch'])
+    assert message in capsys.readouterr().err
+
+
+def test_guard_cost_compares(config, scenes, capsys) -> None:
+    tool = load_tool('analysis_tools/guard_cost')
+    name = write_config(
+        tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')
+    )
+    args = ['--iters', '6', '--warmup', '2', '--rounds', '2', '--json']
+    assert tool.main([name, *args]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found['ratio'] == pytest.approx(
+        found['guarded'] / found['plain'], rel=0.5
+    )

@@ -136,8 +136,49 @@ def test_unreadable_image(command, own_scenes, task):
 
 def test_missing_image(command, own_scenes):
     (own_scenes / 'img_dir/train/train_2.jpg').unlink()
-    with pytest.raises(SampleError, match=r'train_2\.jpg'):
+    with pytest.raises(FileNotFoundError, match=r'1 of 8 .*train_2\.jpg'):
         command('train', tiny_config('det', own_scenes))
+
+
+def test_missing_image_may_be_skipped(command, own_scenes):
+    (own_scenes / 'img_dir/train/train_2.jpg').unlink()
+    cfg = tiny_config('det', own_scenes, train_dataloader__max_bad_samples=1)
+    (log,) = command('train', cfg).glob('*/*.log')
+    assert '1 of 8 samples that were looked at' in log.read_text()
+
+
+def empty(root, *indices):
+    path = root / 'train.json'
+    content = json.loads(path.read_text())
+    content['annotations'] = [
+        annotation
+        for annotation in content['annotations']
+        if annotation['image_id'] not in indices
+    ]
+    path.write_text(json.dumps(content))
+
+
+def test_no_object_in_all_images(command, own_scenes):
+    empty(own_scenes, *range(8))
+    with pytest.raises(ValueError) as error:
+        command('train', tiny_config('det', own_scenes))
+    assert mentions(error, '8 of 8 images', 'There is nothing to learn')
+
+
+def test_no_object_in_some_images(command, own_scenes):
+    empty(own_scenes, 1, 5)
+    (log,) = command('train', tiny_config('det', own_scenes)).glob('*/*.log')
+    text = log.read_text()
+    assert '2 of 8 images that were looked at have no object' in text
+    assert 'train_5.jpg' in text
+
+
+def test_class_folders_in_another_order(command, own_scenes):
+    cfg = tiny_config('cls', own_scenes)
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('square', 'round'))
+    with pytest.raises(ValueError) as error:
+        command('train', cfg)
+    assert mentions(error, 'round, square', 'square, round')
 
 
 def save_classifier(path, scenes, **options):

@@ -9,7 +9,14 @@ import time
 import pytest
 import torch
 
-from tests.helpers import ROOT, clean_environment, losses, read_log, weights_of
+from tests.helpers import (
+    ROOT,
+    clean_environment,
+    losses,
+    read_log,
+    run_python,
+    weights_of,
+)
 from tests.tiny import LAST, METRIC, tiny_config, write_config
 
 
@@ -74,9 +81,6 @@ def test_resume_is_exact(scenes, command, tmp_path, task):
     cfg.default_hooks.checkpoint.update(
         save_best=METRIC[task], rule='greater', max_keep_ckpts=1
     )
-    if task == 'seg':
-        # Drawn by the main process, whose state no checkpoint holds
-        cfg.model.decode_head.dropout_ratio = 0
     if 'max_iters' in cfg.train_cfg:
         cfg.train_cfg.max_iters = 2
     else:
@@ -128,3 +132,17 @@ def test_killed_training_is_resumed(scenes, tmp_path):
         capture_output=True,
     )
     assert (work_dir / f'iter_{last + 2}.pth').is_file()
+
+
+@pytest.mark.slow
+def test_fault_campaign(tmp_path):
+    done = run_python(
+        str(ROOT / 'tools/analysis_tools/fault_campaign.py'),
+        *('--kills', '3', '--in-saves', '2', '--folder', str(tmp_path)),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert 'lost: 0' in done.stdout
+    (total,) = (
+        line for line in done.stdout.splitlines() if line.startswith('all')
+    )
+    assert total.split() == ['all', '3', '2', '3', '3', '3']

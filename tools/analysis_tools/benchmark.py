@@ -107,6 +107,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="one for each config: weights of its backbone, in its library's "
         "names; with two or more, the outputs' largest difference is printed",
     )
+    parser.add_argument(
+        '--largest-batch',
+        action='store_true',
+        help='find the largest batch of one config whose training step (or '
+        'inference, with --mode) fits into the memory',
+    )
+    parser.add_argument(
+        '--memory-limit',
+        type=float,
+        metavar='GIB',
+        help='for --largest-batch: what may be used (default: 95 %% of the '
+        "GPU's memory; needed on a CPU)",
+    )
     parser.add_argument('--json', action='store_true', help='print JSON')
     parser.add_argument(
         '--cfg-options',
@@ -123,6 +136,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         )
     if min(args.rounds, args.batch_size, *args.shape) < 1:
         parser.error('--rounds, --batch-size and --shape begin at 1')
+    if args.largest_batch and len(args.configs) > 1:
+        parser.error('--largest-batch takes one config')
+    if (
+        args.largest_batch
+        and not args.memory_limit
+        and torch.device(args.device).type == 'cpu'
+    ):
+        parser.error('--largest-batch needs --memory-limit on a CPU')
     if torch.device(args.device).type not in ('cpu', 'cuda'):
         parser.error(f'--device is cpu or cuda, not {args.device}')
     return args
@@ -172,12 +193,12 @@ class Subject:
         if checkpoint:
             _load_backbone(model.backbone, checkpoint)
         model.to(self.device)
-        layout = dict(
+        self.layout = dict(
             memory_format=torch.channels_last
             if args.channels_last
             else torch.contiguous_format
         )
-        model.to(**layout)
+        model.to(**self.layout)
         self.backbone = model.backbone
         if args.compile:
             self.backbone.compile()
@@ -190,12 +211,17 @@ class Subject:
         self.optimizer = torch.optim.AdamW(
             [p for p in self.model.parameters() if p.requires_grad], lr=0.0
         )
+        self.make_data(cfg, args)
+
+    def make_data(self, cfg: Config, args: argparse.Namespace) -> None:
+        """Draw a batch of the size that is asked for."""
+        model = self.model if args.part == 'model' else None
         generator = torch.Generator().manual_seed(0)
         self.images = torch.randn(
             args.batch_size, 3, *args.shape, generator=generator
-        ).to(self.device, **layout)
+        ).to(self.device, **self.layout)
         self.data: dict[str, dict] = {}
-        if args.part == 'model':
+        if model is not None:
             for mode in MODES:
                 data = model.data_preprocessor(
                     _made_up_batch(
@@ -203,7 +229,7 @@ class Subject:
                     ),
                     mode == 'training',
                 )
-                data['inputs'] = data['inputs'].to(**layout)
+                data['inputs'] = data['inputs'].to(**self.layout)
                 self.data[mode] = data
 
     def prepare(self, mode: str) -> Callable[[], None]:
@@ -414,6 +440,59 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
     return int(held.max())
 
 
+def _fits(
+    subject: Subject, cfg: Config, args: argparse.Namespace, limit: int
+) -> int | None:
+    """Peak bytes of a step with a batch, None if it does not fit."""
+    mode = 'inference' if args.mode == 'inference' else 'training'
+    try:
+        subject.make_data(cfg, args)
+        step = subject.prepare(mode)
+        step()  # allocates the optimizer's state
+        peak = subject.held_bytes(mode) + peak_bytes(step, subject.device)
+    except torch.OutOfMemoryError:
+        peak = limit + 1
+    subject.optimizer.zero_grad(set_to_none=True)
+    if subject.device.type == 'cuda':
+        torch.cuda.empty_cache()
+    return peak if peak <= limit else None
+
+
+def largest_batch(
+    name: str, cfg: Config, args: argparse.Namespace
+) -> tuple[int, int]:
+    """Find the largest batch that fits: by doubling, then by halves.
+
+    Args:
+        name: The config's name.
+        cfg: The config.
+        args: See `parse_args`; its `batch_size` is changed.
+
+    Returns:
+        The batch, 0 if not one image fits, and the bytes that it takes.
+    """
+    limit = int((args.memory_limit or 0) * 2**30)
+    if not limit:
+        limit = int(0.95 * torch.cuda.mem_get_info(args.device)[1])
+    args.batch_size = 1
+    subject = Subject(name, cfg, args, None)
+    fitting, taken, failing = 0, 0, None
+    batch = 1
+    while failing is None or failing - fitting > 1:
+        args.batch_size = batch
+        peak = _fits(subject, cfg, args, limit)
+        _progress(
+            f'batch {batch}: '
+            + (f'{peak / 2**20:.0f} MiB' if peak else 'does not fit')
+        )
+        if peak is None:
+            failing = batch
+        else:
+            fitting, taken = batch, peak
+        batch = batch * 2 if failing is None else (fitting + failing) // 2
+    return fitting, taken
+
+
 def compare_outputs(subjects: list[Subject]) -> list[dict]:
     """Compare every model's backbone with the first one's on one batch."""
     first, *others = subjects
@@ -528,6 +607,21 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    if args.largest_batch:
+        name = args.configs[0]
+        with redirect_stdout(sys.stderr):
+            batch, peak = largest_batch(
+                name, load_config(name, args.cfg_options), args
+            )
+        found = dict(config=name, largest_batch=batch, peak_bytes=peak)
+        print(
+            json.dumps(found)
+            if args.json
+            else f'{name}: the largest batch of {args.shape[0]} x '
+            f'{args.shape[1]} that fits is {batch}, with '
+            f'{peak / 2**20:.0f} MiB'
+        )
+        return 0 if batch else 1
     # What libraries print must not mix with the figures.
     with redirect_stdout(sys.stderr):
         subjects = [

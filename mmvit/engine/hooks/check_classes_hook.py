@@ -7,7 +7,8 @@ from torch.utils.data import Dataset
 
 from mmvit.registry import HOOKS
 
-from ..data_checks import check_masks
+from ..data_checks import check_class_names, check_masks, check_samples
+from ..sampling import allowed_bad_samples
 from ..unwrapping import unwrap
 
 # Heads whose `num_classes` is not the data set's.
@@ -29,21 +30,25 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 @HOOKS.register_module()
 class CheckClassesHook(Hook):
-    """Compares the classes of model and data before the first iteration.
+    """Compares model and data before the first iteration.
 
     Args:
         num_masks: How many masks of a segmentation set are read.
+        num_samples: Of how many samples the files and annotations are looked
+            for.
     """
 
-    def __init__(self, num_masks: int = 50) -> None:
+    def __init__(self, num_masks: int = 50, num_samples: int = 500) -> None:
         self.num_masks = num_masks
+        self.num_samples = num_samples
 
     def before_train(self, runner: Runner) -> None:
         """Check the training and validation data.
 
         Raises:
-            ValueError: If a head's `num_classes` is not the data set's, or a
-                mask holds a label that is no class.
+            ValueError: If a head's `num_classes` is not the data set's, a
+                mask holds a label that is no class, or there is no object.
+            FileNotFoundError: If images or masks are missing.
         """
         self._check(runner, 'train_dataloader', runner.train_dataloader)
         if runner._val_loop is not None:
@@ -55,6 +60,13 @@ class CheckClassesHook(Hook):
 
     def _check(self, runner: Runner, key: str, dataloader: object) -> None:
         dataset: Dataset = dataloader.dataset
+        check_class_names(dataset)
+        check_samples(
+            dataset,
+            self.num_samples,
+            may_miss=allowed_bad_samples(dataloader),
+            needs_objects=key == 'train_dataloader',
+        )
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         if not classes:
             return

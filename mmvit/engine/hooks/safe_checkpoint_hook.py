@@ -1,3 +1,4 @@
+import os
 import os.path as osp
 
 from mmengine.dist import is_main_process
@@ -7,7 +8,7 @@ from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
 
-from ..checkpointing import ATOMIC
+from ..checkpointing import ATOMIC, INTERRUPTED
 
 
 class _LateRemoval:
@@ -67,6 +68,9 @@ class SafeCheckpointHook(CheckpointHook):
                 osp.join(folder, 'last_checkpoint'),
             )
             self.file_backend.flush(keep=self.last_ckpt)
+            interrupted = osp.join(folder, INTERRUPTED)
+            if osp.isfile(interrupted):
+                os.remove(interrupted)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)

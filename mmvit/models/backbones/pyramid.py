@@ -137,7 +137,14 @@ class PretrainedBackbone(BaseModule):
         super().init_weights()
         self.init_cfg = given
         for cfg in pretrained:
-            load_pretrained(self, cfg['checkpoint'], cfg.get('prefix'))
+            load_pretrained(
+                self,
+                **{
+                    key: cfg[key]
+                    for key in ('checkpoint', 'prefix', 'min_matched')
+                    if key in cfg
+                },
+            )
 
 
 class PyramidBackbone(PretrainedBackbone, metaclass=ABCMeta):

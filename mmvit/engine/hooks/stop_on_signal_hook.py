@@ -1,0 +1,154 @@
+import os
+import os.path as osp
+import signal
+import threading
+import time
+import types
+
+import torch
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    get_comm_device,
+    is_main_process,
+)
+from mmengine.fileio import get_file_backend
+from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import Runner
+
+from mmvit.registry import HOOKS
+
+from ..checkpointing import ATOMIC, INTERRUPTED
+from ..resuming import wrappers_of
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# EX_TEMPFAIL: the job is not done, try again.
+EXIT_CODE = 75
+# Seconds in which a signal comes twice: from a scheduler and from torchrun.
+PATIENCE = 2.0
+
+
+class Interrupted(SystemExit):
+    """Ends the process with the code that asks for another try."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(EXIT_CODE)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f'stopped by {self.name}'
+
+
+@HOOKS.register_module()
+class StopOnSignalHook(Hook):
+    """Saves and stops where a scheduler or Ctrl-C asks for it.
+
+    SIGTERM and SIGINT set a flag. After the iteration that is running, or
+    after a batch of the validation, `interrupted.pth` is written and the
+    process exits with code 75, from which `--resume auto` goes on. A second
+    Ctrl-C, some seconds later, ends the process at once; a launcher may send
+    SIGTERM more than once, and SIGKILL comes anyway.
+
+    Args:
+        interval: With several processes, after how many iterations they ask
+            each other.
+    """
+
+    # After a checkpoint of this iteration, after every other hook.
+    priority = 'LOWEST'
+
+    def __init__(self, interval: int = 10) -> None:
+        self.interval = interval
+        self._received: int | None = None
+        self._since = 0.0
+        self._before: dict[int, object] = {}
+
+    def before_train(self, runner: Runner) -> None:  # noqa: ARG002
+        """Take over the signals."""
+        self._received = None
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._before[number] = signal.signal(number, self._receive)
+
+    def after_run(self, runner: Runner) -> None:  # noqa: ARG002
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _receive(self, number: int, _: types.FrameType | None) -> None:
+        now = time.monotonic()
+        if self._received is None:
+            self._received, self._since = number, now
+        elif number == signal.SIGINT and now - self._since > PATIENCE:
+            # Only a handler that was set outside Python is None.
+            signal.signal(number, self._before.get(number) or signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: object = None,  # noqa: ARG002
+        outputs: object = None,  # noqa: ARG002
+    ) -> None:
+        """Stop after an iteration.
+
+        Raises:
+            Interrupted: After the checkpoint was written.
+        """
+        if runner.distributed and (runner.iter + 1) % self.interval:
+            return
+        if self._is_asked(runner) and all(
+            wrapper.should_update() for wrapper in wrappers_of(runner)
+        ):
+            self._stop(runner, runner.iter + 1)
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002
+        data_batch: object = None,  # noqa: ARG002
+        outputs: object = None,  # noqa: ARG002
+    ) -> None:
+        """Stop within the validation of a training, which is then repeated.
+
+        Several processes finish it first, as they may have unequal shares.
+        """
+        if not self._before or runner.distributed or self._received is None:
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                # The validation has swapped the averaged weights in.
+                hook._swap_ema_parameters()
+        self._stop(runner, runner.iter)
+
+    def _is_asked(self, runner: Runner) -> bool:
+        if not runner.distributed:
+            return self._received is not None
+        asked = torch.tensor(self._received or 0, device=get_comm_device())
+        all_reduce(asked, 'max')
+        self._received = int(asked) or None
+        return self._received is not None
+
+    def _stop(self, runner: Runner, done: int) -> None:
+        name = signal.Signals(self._received).name
+        runner.save_checkpoint(
+            runner.work_dir,
+            INTERRUPTED,
+            meta=dict(epoch=runner.epoch, iter=done),
+            by_epoch=False,
+        )
+        if is_main_process():
+            get_file_backend(backend_args=dict(backend=ATOMIC)).put_text(
+                INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
+            )
+        # The first process to end makes torchrun end the others.
+        barrier()
+        runner.logger.warning(
+            f'{name}: stopped after {done} iterations, which '
+            f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
+            f'{EXIT_CODE}'
+        )
+        self.after_run(runner)
+        raise Interrupted(name)

@@ -1,0 +1,119 @@
+"""tools/dataset_converters/check_dataset.py: every file of a data set."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers import load_tool
+from tests.tiny import TASKS, tiny_config, write_config
+
+tool = load_tool('dataset_converters/check_dataset')
+
+
+@pytest.fixture
+def check(own_scenes, tmp_path, plain_dumps, fresh_runs, capsys):
+    """Check a task's tiny data set: returns the exit code and the text."""
+
+    def run(task, *args, **options):
+        config = tiny_config(task, own_scenes, **options)
+        path = write_config(config, tmp_path / 'config.py')
+        code = tool.main([path, *args])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_nothing_wrong(check, task):
+    code, text = check(task)
+    assert code == 0
+    assert 'train: 8 samples' in text and 'val: 4 samples' in text
+    assert text.count('nothing wrong') == 2
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_unreadable_images(check, own_scenes, task, tmp_path):
+    folder = own_scenes / ('folders' if task == 'cls' else 'img_dir')
+    for index in (1, 3):
+        (path,) = (folder / 'train').rglob(f'train_{index}.jpg')
+        path.write_bytes(b'')
+    out = tmp_path / 'problems.txt'
+    code, text = check(task, '--shown', '1', '--out', str(out))
+    assert code == 1
+    assert 'error: 2 x image that cannot be read' in text
+    assert 'train_1.jpg' in text and 'and 1 more' in text
+    assert 'train_3.jpg' in out.read_text()
+
+
+def test_masks(check, own_scenes):
+    folder = own_scenes / 'ann_dir/train'
+    Image.fromarray(np.full((64, 64), 9, np.uint8)).save(
+        folder / 'train_0.png'
+    )
+    Image.open(folder / 'train_1.png').convert('RGB').save(
+        folder / 'train_1.png'
+    )
+    (folder / 'train_2.png').write_bytes(b'')
+    (folder / 'train_3.png').unlink()
+    code, text = check('seg')
+    assert code == 1
+    assert 'error: 2 x mask with wrong values' in text
+    assert 'label values [9]' in text and '3 channels' in text
+    assert 'error: 1 x mask that cannot be read' in text
+    assert 'error: 1 x missing file' in text
+
+
+def change(root, function):
+    path = root / 'train.json'
+    content = json.loads(path.read_text())
+    function(content)
+    path.write_text(json.dumps(content))
+
+
+def test_annotations(check, own_scenes):
+    def spoil(content):
+        content['images'][0]['width'] = 99
+        content['annotations'] = [
+            a for a in content['annotations'] if a['image_id'] not in (2, 3)
+        ]
+
+    change(own_scenes, spoil)
+    code, text = check('det')
+    assert code == 1
+    assert 'size is not the one of the annotations' in text
+    assert 'train_0.jpg: 64 x 64, not 64 x 99' in text
+    assert 'note: 2 x image without an object' in text
+
+
+def test_boxes():
+    for box, wanted in (
+        ([1, 1, 5, 5], None),
+        ([5, 1, 5, 9], 'without an area'),
+        ([70, 1, 80, 9], 'outside'),
+        ([float('nan'), 1, 80, 9], 'no number'),
+    ):
+        problem = tool._box_problem(box, 64, 64)
+        assert (wanted in problem) if wanted else problem is None
+
+
+def test_class_that_never_occurs(check, own_scenes):
+    def spoil(content):
+        content['annotations'] = [
+            a for a in content['annotations'] if a['category_id'] == 1
+        ]
+
+    change(own_scenes, spoil)
+    code, text = check('ins', '--splits', 'train')
+    assert code == 0
+    assert 'note: 1 x class that never occurs\n    square' in text
+    assert 'val' not in text
+
+
+def test_misspelt_class(check):
+    with pytest.raises(ValueError, match='no category named sqare'):
+        check(
+            'det',
+            train_dataloader__dataset__metainfo__classes=('round', 'sqare'),
+        )

@@ -41,11 +41,14 @@ def shipped_detectors() -> dict[str, str]:
 def small(path: str) -> nn.Module:
     """The detector of a config, with a backbone of some thousand weights."""
     cfg: Config = load_config(path)
-    cfg.model.backbone = dict(type='mmvit.PVT', arch=ARCH, img_size=SIDE)
-    neck = cfg.model.neck
-    (neck[0] if isinstance(neck, list) else neck)['in_channels'] = list(
-        ARCH['embed_dims']
+    levels = cfg.model.backbone.get('out_indices', range(4))
+    cfg.model.backbone = dict(
+        type='mmvit.PVT', arch=ARCH, img_size=SIDE, out_indices=tuple(levels)
     )
+    neck = cfg.model.neck
+    (neck[0] if isinstance(neck, list) else neck)['in_channels'] = [
+        ARCH['embed_dims'][level] for level in levels
+    ]
     torch.manual_seed(0)
     model = build_model(cfg)
     model.init_weights()

@@ -196,7 +196,8 @@ def unread_keys(path: str) -> Iterator[str]:
     """Find the top-level keys of a config file that nothing reads.
 
     A key that the rest of the file, or a file that inherits it, uses as a
-    variable is read. Bases from installed libraries are not looked into.
+    variable is read. A base that holds variables only may hold more than are
+    used. Bases from installed libraries are not looked into.
 
     Args:
         path: The file.
@@ -210,10 +211,13 @@ def unread_keys(path: str) -> Iterator[str]:
     for index, (place, file) in enumerate(files):
         # Its own bases have used theirs before.
         readers = [reader for _, reader in files[: index + 1]]
+        # A base of nothing but variables is there to choose from.
+        offers = index > 0 and _READ.isdisjoint(file.assigned)
         for name, line in file.assigned.items():
             if (
                 name in _READ
                 or name.startswith('_')
+                or (offers and name not in _LEGACY)
                 or any(reader.uses(name) for reader in readers)
             ):
                 continue

@@ -70,6 +70,14 @@ def test_base_variable_that_came_too_late(tmp_path):
     assert 'set the keys that it went into' in line
 
 
+def test_base_of_variables_offers_more_than_is_used(tmp_path):
+    base = 'narrow = dict(a=1)\nwide = dict(a=2)\n'
+    text = "_base_ = './base.py'\nmodel = {{_base_.wide}}"
+    assert not lines_of(tmp_path, text, base)
+    (line,) = lines_of(tmp_path, text, base + 'lr_config = dict(a=3)')
+    assert 'param_scheduler' in line
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_our_configs_are_read(path):
     assert not list(unread_keys(str(path)))

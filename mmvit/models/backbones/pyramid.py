@@ -110,6 +110,15 @@ class Stage(nn.Module):
         return x
 
 
+def channels_first(x: Tensor) -> Tensor:
+    """Turn a map (B, H, W, C) into (B, C, H, W), in memory too.
+
+    Convolutions hand on the order of their input in memory, and mmcv's
+    RoIAlign takes the values of any other order for those of other pixels.
+    """
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
 class PretrainedBackbone(BaseModule):
     """Draws its weights as the papers do, or loads and checks a file.
 
@@ -251,8 +260,7 @@ class PyramidBackbone(PretrainedBackbone, metaclass=ABCMeta):
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in self.out_indices:
-                # (B, H, W, C) -> (B, C, H, W), without a copy
-                outs.append(self.norms[str(index)](x).permute(0, 3, 1, 2))
+                outs.append(channels_first(self.norms[str(index)](x)))
         return tuple(outs)
 
     def _freeze(self) -> None:

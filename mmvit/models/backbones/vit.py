@@ -31,7 +31,7 @@ from ..layers import (
     merge_heads,
     split_heads,
 )
-from .pyramid import PretrainedBackbone, resolve_arch
+from .pyramid import PretrainedBackbone, channels_first, resolve_arch
 
 
 class RelativePositionTable(BaseModule):
@@ -310,7 +310,7 @@ class SETRViT(PretrainedBackbone):
         if self.with_cls_token:
             # (B, 1, 1 + N, C) -> (B, H, W, C)
             x = x[:, 0, 1:].unflatten(1, size)
-        return x.permute(0, 3, 1, 2)
+        return channels_first(x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         # (B, C, H, W) -> (B, H, W, C)

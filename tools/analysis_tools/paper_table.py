@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   python tools/analysis_tools/paper_table.py
   python tools/analysis_tools/paper_table.py pvt --markdown
   python tools/analysis_tools/paper_table.py pvt --all --write
+  python tools/analysis_tools/paper_table.py focal --only '^mask-rcnn'
 """
 ROOT = Path(__file__).resolve().parents[2]
 _WITHOUT_ATTENTION = 'without attention products'
@@ -133,6 +134,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         default=2.0,
         metavar='PERCENT',
         help='accepted difference (default 2)',
+    )
+    parser.add_argument(
+        '--only',
+        type=re.compile,
+        default='',
+        metavar='PATTERN',
+        help='only models in whose name this regular expression is found',
     )
     parser.add_argument(
         '--all',
@@ -462,12 +470,19 @@ def main(argv: list[str] | None = None) -> int:
             by_file[path] = [
                 row
                 for row in read_rows(path, args.root)
-                if args.all or row.params.paper or row.flops.paper
+                if (args.all or row.params.paper or row.flops.paper)
+                and args.only.search(row.name)
             ]
     except MetafileError as error:
         print(error, file=sys.stderr)
         return 2
     rows = [row for found in by_file.values() for row in found]
+    if not rows:
+        print(
+            f'no model to compare has {args.only.pattern!r} in its name',
+            file=sys.stderr,
+        )
+        return 2
     # What libraries print while a model is built must not mix with the table.
     with redirect_stdout(sys.stderr):
         count(rows, args.all)

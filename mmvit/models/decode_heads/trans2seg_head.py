@@ -207,6 +207,12 @@ class Trans2SegHead(BaseDecodeHead):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.categories, std=0.02)
+        for layer in self.decoder:
+            # Their products are all that tells one category's mask from
+            # another's: drawn as small as the rest, they drown in the map
+            # that the masks share.
+            nn.init.xavier_uniform_(layer.q.weight)
+            nn.init.xavier_uniform_(layer.k.weight)
 
     def _decode(self, tokens: Tensor) -> Tensor:
         """Shape: tokens (B, H, W, C) -> maps (B, K, h, H, W)."""

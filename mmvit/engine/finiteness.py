@@ -9,17 +9,21 @@ from torch import Tensor, nn
 _SHOWN = 5
 
 
-def all_finite(tensors: list[Tensor]) -> bool:
-    """Whether tensors hold finite numbers only."""
+def all_finite(tensors: list[Tensor], norm: Tensor | None = None) -> bool:
+    """Whether tensors hold finite numbers only.
+
+    Args:
+        tensors: Of any types and sizes.
+        norm: That of all of them, if it is known.
+    """
     tensors = [t for t in tensors if t.is_floating_point() and t.numel()]
     if not tensors:
         return True
+    if norm is None:
+        norm = nn.utils.get_total_norm(tensors)
     # A norm is not finite where one of its numbers is not; finite numbers
     # whose squares overflow are looked at again.
-    norms = torch.stack(
-        [norm.float() for norm in torch._foreach_norm(tensors)]
-    )
-    return bool(norms.isfinite().all()) or all(
+    return bool(norm.isfinite()) or all(
         bool(tensor.isfinite().all()) for tensor in tensors
     )
 

@@ -208,18 +208,22 @@ class EndlessBatches:
 
 
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed Python's, NumPy's and torch's (CPU) generators for a while."""
+def random_states_kept() -> Iterator[None]:
+    """Undo what happens to Python's, NumPy's and torch's (CPU) generators."""
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.default_generator.manual_seed(seed)
         try:
             yield
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's (CPU) generators."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
 
 
 class GuardedFetch:
@@ -238,13 +242,15 @@ class GuardedFetch:
         self.bad = multiprocessing.RawArray('b', len(dataset))
 
     def __call__(self, indices: list[int]) -> list:
-        return [self._fetch(index) for index in indices]
+        if not any(isinstance(index, SeededIndex) for index in indices):
+            return [self._load(index) for index in indices]
+        with random_states_kept():
+            return [self._fetch(index) for index in indices]
 
     def _fetch(self, index: int) -> object:
         if isinstance(index, SeededIndex):
-            with seeded(index.seed):
-                return self._load(int(index))
-        return self._load(index)
+            seed_all(index.seed)
+        return self._load(int(index))
 
     def _load(self, index: int) -> object:
         for candidate in range(index, index + len(self.dataset)):

@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
 from mmvit.engine.data_checks import check_categories, check_paths
-from mmvit.engine.sampling import seeded
+from mmvit.engine.sampling import seed_all
 from mmvit.utils import load_config
 from mmvit.utils.drawing import build_visualizer, draw_sample
 from mmvit.utils.launch import add_cfg_options
@@ -51,8 +51,8 @@ def main(argv: list[str] | None = None) -> None:
     progress = ProgressBar(number)
     chosen = np.linspace(0, len(dataset) - 1, number).round().astype(int)
     for index in chosen.tolist():
-        with seeded(args.seed + index):
-            data = dataset[index]
+        seed_all(args.seed + index)
+        data = dataset[index]
         # (3, H, W) BGR -> (H, W, 3) RGB
         image = data['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]
         draw_sample(

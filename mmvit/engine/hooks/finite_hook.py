@@ -6,6 +6,11 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor
+from torch.nn.utils import (
+    clip_grad_norm_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
 
 from mmvit.registry import HOOKS
 
@@ -22,6 +27,20 @@ _ADVICE = (
     'Causes are a learning rate that is too high or without a warm-up, no '
     'optim_wrapper.clip_grad, float16 instead of bfloat16, or a broken sample'
 )
+
+
+class _ClipByKnownNorm:
+    """torch's clip_grad_norm_, of gradients whose norm is known."""
+
+    norm: Tensor
+
+    def __call__(
+        self, parameters: list[Tensor], max_norm: float, **kwargs
+    ) -> Tensor:
+        clip_grads_with_norm_(
+            parameters, max_norm, self.norm, kwargs.get('foreach')
+        )
+        return self.norm
 
 
 @HOOKS.register_module()
@@ -79,10 +98,15 @@ class FiniteHook(Hook):
         scaler = getattr(wrapper, 'loss_scaler', None)
         if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
             scaler = None  # its range is that of float32, nothing overflows
+        if scaler is None and (
+            getattr(wrapper, 'clip_func', None) is clip_grad_norm_
+        ):
+            # One norm serves the check and the clipping.
+            wrapper.clip_func = _ClipByKnownNorm()
 
         def watched_step(**kwargs) -> None:
             bad = self._loss_is_bad or (
-                scaler is None and not all_finite(gradients_of(wrapper))
+                scaler is None and not self._gradients_are_finite(wrapper)
             )
             self._loss_is_bad = False
             if self._any_process(runner, bad):
@@ -100,6 +124,15 @@ class FiniteHook(Hook):
         # What schedulers look for, to see that steps are counted.
         watched_step._with_counter = True
         return watched_step
+
+    @staticmethod
+    def _gradients_are_finite(wrapper: OptimWrapper) -> bool:
+        gradients, norm = gradients_of(wrapper), None
+        clip = getattr(wrapper, 'clip_func', None)
+        if isinstance(clip, _ClipByKnownNorm):
+            kind = wrapper.clip_grad_kwargs.get('norm_type', 2.0)
+            norm = clip.norm = get_total_norm(gradients, kind)
+        return all_finite(gradients, norm)
 
     def before_train_iter(
         self,

@@ -63,6 +63,24 @@ def test_images(tmp_path, fresh_runs):
     assert 'Learning rate: 0.001' in text
 
 
+@pytest.mark.parametrize('norm_type', [2.0, 1.0, float('inf')])
+def test_clipping_is_that_of_torch(tmp_path, fresh_runs, norm_type):
+    runs = []
+    for name, hook in (('on', dict(type='mmvit.FiniteHook')), ('off', None)):
+        wrapper = dict(
+            # An optimizer that shows the gradients' length, as AdamW does not
+            optimizer=dict(type='SGD', lr=0.1),
+            clip_grad=dict(max_norm=0.01, norm_type=norm_type),
+        )
+        runner = train(
+            tmp_path / name,
+            optim_wrapper=wrapper,
+            default_hooks=dict(finite=hook),
+        )
+        runs.append(runner.model.state_dict())
+    torch.testing.assert_close(*runs, rtol=0, atol=0)
+
+
 class Poison(Hook):
     """Makes a weight, an output or a gradient infinite."""
 

@@ -4,7 +4,7 @@
 # AdamW, lr 1e-4, weight decay 0.1 and the standard 3x. It is silent on batch
 # and on what does not decay (Swin's), on drop path (0.2, as Swin-L's detectors
 # have it), on InstaBoost's settings (mmdet's) and on the sizes of the test
-# (mmdet's 1333 x 800; --tta: five sizes, flipped, boxes only). InstaBoost
+# (mmdet's 1333 x 800; --tta: five sizes, flipped). InstaBoost
 # needs the package instaboostfast.
 _base_ = [
     'mmdet::htc/htc-without-semantic_r50_fpn_1x_coco.py',
@@ -41,7 +41,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(base_batch_size=16, enable=False)
 tta_model = dict(
-    type='DetTTAModel',
+    type='mmvit.InstanceTTAModel',
     tta_cfg=dict(
         nms=dict(type='soft_nms', iou_threshold=0.5), max_per_img=100
     ),

@@ -48,3 +48,9 @@ if find_spec('mmseg') is not None:
         'SETRPUPHead',
         'Trans2SegHead',
     ]
+
+# Merging the masks of instances stands on mmdet's merging of boxes.
+if find_spec('mmdet') is not None:
+    from .test_time_augs import InstanceTTAModel
+
+    __all__ += ['InstanceTTAModel']

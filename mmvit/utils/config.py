@@ -10,7 +10,7 @@ from torch import nn
 # TTA for configs that name none: (model, pipeline wrapper) by task scope.
 _TTA_MODELS = {
     'mmdet': dict(
-        type='DetTTAModel',
+        type='mmvit.InstanceTTAModel',
         tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
     ),
     'mmseg': dict(type='SegTTAModel'),
@@ -71,7 +71,8 @@ def enable_tta(cfg: Config) -> None:
     behind both.
 
     Raises:
-        ValueError: If the config's task has no TTA.
+        ValueError: If the config's task has no TTA, or its `tta_model` cannot
+            merge what the model predicts.
     """
     scope = cfg.get('default_scope')
     if 'tta_model' not in cfg:
@@ -81,10 +82,11 @@ def enable_tta(cfg: Config) -> None:
                 f'{scope!r}: set tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
-    if scope == 'mmdet' and _has_masks(cfg.model):
+    if cfg.tta_model.type == 'DetTTAModel' and _has_masks(cfg.model):
         raise ValueError(
-            'test-time augmentation of instance masks is not possible: mmdet '
-            'merges boxes only. Test without --tta'
+            "mmdet's DetTTAModel merges boxes only, and the model has masks: "
+            "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
+            'same arguments and merges both'
         )
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:

@@ -58,7 +58,7 @@ def test_train_then_test(scenes, command, tmp_path, task):
     assert all(p.std() > 10 for p in pictures), 'not a plain area'
 
 
-@pytest.mark.parametrize('task', ['cls', 'det', 'seg'])
+@pytest.mark.parametrize('task', ['cls', 'det', 'ins', 'seg'])
 def test_tta(untrained, command, tmp_path, task):
     cfg, weights = untrained(task)
     out = tmp_path / 'out.pkl'
@@ -75,9 +75,10 @@ def test_tta(untrained, command, tmp_path, task):
         assert not torch.equal(with_tta[0][key], without[0][key])
 
 
-def test_tta_of_masks_is_refused(untrained, command):
+def test_tta_of_boxes_only_is_refused_for_masks(untrained, command):
     cfg, weights = untrained('ins')
-    with pytest.raises((ValueError, SystemExit), match='instance masks'):
+    cfg.tta_model = dict(type='DetTTAModel')
+    with pytest.raises((ValueError, SystemExit), match='InstanceTTAModel'):
         command('test', cfg, weights, '--tta')
 
 

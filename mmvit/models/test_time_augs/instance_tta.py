@@ -1,0 +1,72 @@
+import torch
+from mmcv.ops import batched_nms
+from mmdet.models import DetTTAModel
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmvit.registry import MODELS
+
+FLIPPED_AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
+
+
+@MODELS.register_module()
+class InstanceTTAModel(DetTTAModel):
+    """Merge the boxes, and the masks, of several views of an image.
+
+    The boxes of all views go through NMS together, as in mmdet's
+    `DetTTAModel`, which knows no masks. A box that is left keeps its mask,
+    flipped back where its view was flipped.
+
+    Args:
+        tta_cfg: `nms`, the config of an NMS of mmcv, and `max_per_img`, how
+            many instances are left at most.
+        module: The detector.
+        data_preprocessor: See mmengine's `BaseTTAModel`.
+    """
+
+    def _merge_single_sample(
+        self, data_samples: list[DetDataSample]
+    ) -> DetDataSample:
+        views = [sample.pred_instances for sample in data_samples]
+        if 'masks' not in views[0]:
+            return super()._merge_single_sample(data_samples)
+        boxes, scores = self.merge_aug_bboxes(
+            [view.bboxes for view in views],
+            [view.scores for view in views],
+            [sample.metainfo for sample in data_samples],
+        )
+        merged = data_samples[0]
+        if not len(boxes):
+            return merged
+        labels = torch.cat([view.labels for view in views])
+        boxes, kept = batched_nms(boxes, scores, labels, self.tta_cfg.nms)
+        boxes = boxes[: self.tta_cfg.max_per_img]
+        kept = kept[: self.tta_cfg.max_per_img]
+        merged.pred_instances = InstanceData(
+            bboxes=boxes[:, :4],
+            scores=boxes[:, 4],
+            labels=labels[kept],
+            masks=self._masks_of(kept, data_samples),
+        )
+        return merged
+
+    @staticmethod
+    def _masks_of(kept: Tensor, data_samples: list[DetDataSample]) -> Tensor:
+        """Masks of some of the instances, counted through all views.
+
+        Shape: kept (n,) -> (n, H, W) at the size of the original image.
+        """
+        first = data_samples[0].pred_instances.masks
+        masks = first.new_empty(len(kept), *first.shape[1:])
+        start = 0
+        # Only what is kept is flipped: all masks of all views are many.
+        for sample in data_samples:
+            view = sample.pred_instances.masks
+            here = (kept >= start) & (kept < start + len(view))
+            chosen = view[kept[here] - start]
+            if sample.flip:
+                chosen = chosen.flip(FLIPPED_AXES[sample.flip_direction])
+            masks[here] = chosen
+            start += len(view)
+        return masks

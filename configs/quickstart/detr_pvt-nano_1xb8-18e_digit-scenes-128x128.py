@@ -1,5 +1,5 @@
 # DETR on the digit scenes: 64 tokens of stride 16, one encoder and two decoder
-# layers, 30 queries. Its queries learn where to look from nothing, which takes
+# layers, 100 queries. Its queries learn where to look from nothing, which takes
 # many more images than there are here: its set loss falls, its boxes do not
 # find digits within 18 epochs. conditional-detr_pvt-nano_..., which inherits
 # from this file, learns in minutes.
@@ -14,7 +14,7 @@ layer = dict(
 model = dict(
     _delete_=True,
     type='DETR',
-    num_queries=30,
+    num_queries=100,
     data_preprocessor={{_base_.model.data_preprocessor}},
     backbone=dict(
         type='mmvit.PVT',
@@ -67,9 +67,9 @@ model = dict(
             ],
         )
     ),
-    test_cfg=dict(max_per_img=30),
+    test_cfg=dict(max_per_img=100),
 )
-optim_wrapper = dict(optimizer=dict(lr=5e-4, weight_decay=1e-4))
+optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=1e-4))
 train_cfg = dict(max_epochs=18, val_interval=3)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),

@@ -1,7 +1,7 @@
 # Conditional DETR on the digit scenes: the transformer, the matching and the
 # set loss of DETR, but each query has a place, which its attention and its
 # box start from.
-_base_ = './detr_pvt-nano_1xb8-18e_digit-scenes-128x128.py'
+_base_ = './detr_pvt-nano_1xb8-10e_digit-scenes-128x128.py'
 attn = dict(
     _delete_=True,
     embed_dims={{_base_.embed_dims}},
@@ -32,13 +32,3 @@ model = dict(
         )
     ),
 )
-train_cfg = dict(max_epochs=10, val_interval=2)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]

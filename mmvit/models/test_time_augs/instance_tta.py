@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from itertools import chain
+
 import torch
 from mmcv.ops import batched_nms
 from mmdet.models import DetTTAModel
@@ -24,6 +27,20 @@ class InstanceTTAModel(DetTTAModel):
         module: The detector.
         data_preprocessor: See mmengine's `BaseTTAModel`.
     """
+
+    def test_step(self, data: dict[str, list]) -> list[DetDataSample]:
+        # mmdet's cascades average the masks of their stages as if these were
+        # views, and fail to flip them: a detector does not hear of flips.
+        for sample in chain.from_iterable(data['data_samples']):
+            sample.set_metainfo(dict(flip=False, view_flip=sample.flip))
+        return super().test_step(data)
+
+    def merge_preds(
+        self, data_samples_list: Sequence[Sequence[DetDataSample]]
+    ) -> list[DetDataSample]:
+        for sample in chain.from_iterable(data_samples_list):
+            sample.set_metainfo(dict(flip=sample.view_flip))
+        return super().merge_preds(data_samples_list)
 
     def _merge_single_sample(
         self, data_samples: list[DetDataSample]

@@ -1,8 +1,7 @@
 # DETR on the digit scenes: 64 tokens of stride 16, one encoder and two decoder
-# layers, 100 queries. Its queries learn where to look from nothing, which takes
-# many more images than there are here: its set loss falls, its boxes do not
-# find digits within 18 epochs. conditional-detr_pvt-nano_..., which inherits
-# from this file, learns in minutes.
+# layers, 100 queries. Where to look is what queries learn last: within ten
+# epochs of 2,000 images the set loss falls, but no digit is found.
+# conditional-detr_pvt-nano_..., which inherits from this file, learns.
 _base_ = './retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py'
 embed_dims = 256
 layer = dict(
@@ -70,12 +69,12 @@ model = dict(
     test_cfg=dict(max_per_img=100),
 )
 optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=1e-4))
-train_cfg = dict(max_epochs=18, val_interval=3)
+train_cfg = dict(max_epochs=10, val_interval=2)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
-        end=18,
+        end=10,
         by_epoch=True,
         convert_to_iter_based=True,
     ),

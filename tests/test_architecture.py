@@ -23,7 +23,7 @@ RULES = {
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (
         *(BACKBONES, 'mmvit.models.decode_heads'),
-        'mmvit.models.token_labels',
+        *('mmvit.models.test_time_augs', 'mmvit.models.token_labels'),
     ),
     f'{BACKBONES}.pyramid': ('mmengine', 'torch', 'mmvit.checkpoints'),
     BACKBONES: (
@@ -35,6 +35,10 @@ RULES = {
         *('mmcv.cnn', 'mmengine', 'torch'),
         *('mmdet', 'mmpretrain', 'mmseg'),
         *(LAYERS, 'mmvit.registry'),
+    ),
+    'mmvit.models.test_time_augs': (
+        *('mmcv.ops', 'mmdet', 'mmengine', 'torch'),
+        'mmvit.registry',
     ),
     'mmvit.models.token_labels': (
         *('mmengine', 'numpy', 'torch', 'torchvision'),

@@ -16,6 +16,7 @@ _TTA_MODELS = {
     'mmseg': dict(type='SegTTAModel'),
     'mmpretrain': dict(type='AverageClsScoreTTA'),
 }
+_BOXES_ONLY = ('DetTTAModel', 'mmdet.DetTTAModel')
 _PACKING = ('PackDetInputs', 'PackSegInputs', 'PackInputs')
 
 
@@ -82,7 +83,8 @@ def enable_tta(cfg: Config) -> None:
                 f'{scope!r}: set tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
-    if cfg.tta_model.type == 'DetTTAModel' and _has_masks(cfg.model):
+    boxes_only = cfg.tta_model.get('type') in _BOXES_ONLY
+    if boxes_only and _has_masks(cfg.model):
         raise ValueError(
             "mmdet's DetTTAModel merges boxes only, and the model has masks: "
             "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "

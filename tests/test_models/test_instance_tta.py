@@ -112,3 +112,12 @@ def test_boxes_without_masks(model):
     for sample in views:
         del sample.pred_instances.masks
     assert merge(model, *views).bboxes.tolist() == [[4, 6, 24, 20]]
+
+
+def test_views_of_sizes_alone(model):
+    views = [view([([4, 6, 24, 20], score, 1)]) for score in (0.6, 0.7)]
+    for sample in views:
+        del sample.flip, sample.flip_direction
+    found = merge(model, *views)
+    assert found.scores.tolist() == pytest.approx([0.7])
+    assert torch.equal(found.masks[0], mask_of([4, 6, 24, 20]))

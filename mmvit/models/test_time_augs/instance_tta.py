@@ -31,8 +31,14 @@ class InstanceTTAModel(DetTTAModel):
     def test_step(self, data: dict[str, list]) -> list[DetDataSample]:
         # mmdet's cascades average the masks of their stages as if these were
         # views, and fail to flip them: a detector does not hear of flips.
+        # Views of several sizes alone say nothing of flips.
         for sample in chain.from_iterable(data['data_samples']):
-            sample.set_metainfo(dict(flip=False, view_flip=sample.flip))
+            flips = dict(
+                flip=False,
+                view_flip=sample.get('flip', False),
+                flip_direction=sample.get('flip_direction'),
+            )
+            sample.set_metainfo(flips)
         return super().test_step(data)
 
     def merge_preds(
@@ -57,9 +63,10 @@ class InstanceTTAModel(DetTTAModel):
         if not len(boxes):
             return merged
         labels = torch.cat([view.labels for view in views])
-        boxes, kept = batched_nms(boxes, scores, labels, self.tta_cfg.nms)
-        boxes = boxes[: self.tta_cfg.max_per_img]
-        kept = kept[: self.tta_cfg.max_per_img]
+        boxes, kept = (
+            part[: self.tta_cfg.max_per_img]
+            for part in batched_nms(boxes, scores, labels, self.tta_cfg.nms)
+        )
         merged.pred_instances = InstanceData(
             bboxes=boxes[:, :4],
             scores=boxes[:, 4],

@@ -201,7 +201,7 @@ class Subject:
         model.to(**self.layout)
         self.backbone = model.backbone
         if args.compile:
-            self.backbone.compile()
+            self.backbone.compile(dynamic=False)
         self.model = model if args.part == 'model' else model.backbone
         self.amp = DTYPES.get(args.amp)
         # Half floats need it, and it costs time.

@@ -1,10 +1,33 @@
-import copy
 import functools
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+
+
+def constant_result(function: Callable) -> Callable:
+    """Keep the results of a function of a map's lengths.
+
+    torch.compile takes them for constants instead of looking into how they
+    come about, which depends on the values of tensors.
+    """
+    kept = functools.lru_cache(maxsize=256)(function)
+
+    @torch.compiler.assume_constant_result
+    def look_up(*lengths: int) -> Any:
+        return kept(*lengths)
+
+    @functools.wraps(function)
+    def call(*lengths: int) -> Any:
+        # torch.compile may have lengths that stand for any number: as an
+        # index each has to be a certain one.
+        return look_up(*map(operator.index, lengths))
+
+    return call
 
 
 class PositionTable(BaseModule):
@@ -51,34 +74,33 @@ class PositionTable(BaseModule):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-class Offsets:
+class Offsets(NamedTuple):
     """How far queries lie from keys along one axis.
 
-    Args:
-        queries: Places of the queries, in tokens.
-        keys: Places of the keys.
-
     Attributes:
-        values: The distances that occur, each once.
+        values: The distances that occur, in tokens, each once.
         index: Which of them each pair has, a row for each query.
     """
 
-    def __init__(self, queries: Tensor, keys: Tensor) -> None:
+    values: Tensor
+    index: Tensor
+
+    @classmethod
+    def between(cls, queries: Tensor, keys: Tensor) -> 'Offsets':
+        """Offsets of the places of queries from those of keys."""
         pairs = queries[:, None].float() - keys.float()
-        self.values, self.index = pairs.unique(return_inverse=True)
+        return cls(*pairs.unique(return_inverse=True))
 
     def part(self, start: int, stop: int) -> 'Offsets':
         """The offsets of some of the queries."""
-        part = copy.copy(self)
-        part.index = self.index[start:stop]
-        return part
+        return Offsets(self.values, self.index[start:stop])
 
 
-@functools.lru_cache(maxsize=256)
+@constant_result
 def token_offsets(length: int) -> Offsets:
     """Offsets between all tokens of an axis."""
     places = torch.arange(length, device='cpu')
-    return Offsets(places, places)
+    return Offsets.between(places, places)
 
 
 class DynamicPositionBias(BaseModule):
@@ -131,7 +153,11 @@ class DynamicPositionBias(BaseModule):
         return params[0].device, params[0].dtype, [p._version for p in params]
 
     def forward(self, rows: Offsets, columns: Offsets) -> Tensor:
-        if self.training or torch.is_grad_enabled():
+        if (
+            self.training
+            or torch.is_grad_enabled()
+            or torch.compiler.is_compiling()
+        ):
             table = self._table(rows, columns)
         else:
             state, kept = self._state(), self._kept

@@ -1,10 +1,8 @@
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .position import Offsets
+from .position import Offsets, constant_result
 
 # Added to the logit of a padded key. Finite, since a window of nothing but
 # padding would give NaN with -inf.
@@ -91,6 +89,7 @@ class WindowAxis:
         padding: Tokens added at the end.
         shape: (n, D), whose product is the number of windows side by side.
         counts: Tokens of the map in each of these windows.
+        has_empty: Whether one of them has none.
         offsets: How far the map's tokens lie from these windows' centres,
             which are where their tokens of the map lie on average.
     """
@@ -105,12 +104,14 @@ class WindowAxis:
         tokens = tokens.view(repeats, side, dilation)
         real = tokens < length
         self.counts = real.sum(1).flatten()
+        self.has_empty = not self.counts.all()
         sums = (tokens * real).sum(1).flatten()
         centres = sums / self.counts.clamp(min=1)
-        self.offsets = Offsets(torch.arange(length, device='cpu'), centres)
+        places = torch.arange(length, device='cpu')
+        self.offsets = Offsets.between(places, centres)
 
 
-@functools.lru_cache(maxsize=256)
+@constant_result
 def _window_axis(length: int, side: int, dilation: int) -> WindowAxis:
     # All layers of a stage ask for the same few.
     return WindowAxis(length, side, dilation)
@@ -136,13 +137,13 @@ class WindowGrid:
         side: int,
         dilation: tuple[int, int] | None = (1, 1),
     ) -> None:
-        if dilation is None:
-            dilation = tuple(-(-length // side) for length in size)
         self.size = tuple(size)
         self.side = side
+        if dilation is None:
+            dilation = tuple(-(-length // side) for length in self.size)
         self.rows, self.columns = (
             _window_axis(length, side, min(step, length))
-            for length, step in zip(size, dilation)
+            for length, step in zip(self.size, dilation)
         )
 
     @property
@@ -223,6 +224,6 @@ class WindowGrid:
         Returns:
             Bias (nW,), or None where each window has a token of the map.
         """
-        if self.rows.counts.all() and self.columns.counts.all():
+        if not (self.rows.has_empty or self.columns.has_empty):
             return None
         return (self._counts(like) == 0).to(like) * MASKED

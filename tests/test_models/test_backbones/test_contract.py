@@ -161,6 +161,18 @@ def test_images_of_a_batch_do_not_mix(name):
         torch.testing.assert_close(a[1:2], b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('name', BACKBONES)
+def test_is_one_graph(name, training):
+    torch.compiler.reset()
+    model = build(name).train(training)
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    image = torch.rand(2, 3, 65, 97)
+    with torch.set_grad_enabled(training):
+        for a, b in zip(compiled(image), model(image)):
+            torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize('with_cp', [False, True])
 @pytest.mark.parametrize('name', BACKBONES)
 def test_every_parameter_gets_a_gradient(name, with_cp):

@@ -370,7 +370,7 @@ def test_errors():
 
 
 def test_offsets_hold_each_distance_once():
-    offsets = Offsets(torch.arange(3), torch.tensor([0.5, 2.5]))
+    offsets = Offsets.between(torch.arange(3), torch.tensor([0.5, 2.5]))
     assert offsets.values.tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5]
     assert offsets.values[offsets.index].tolist() == [
         [-0.5, -2.5],

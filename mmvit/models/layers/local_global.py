@@ -20,6 +20,9 @@ WINDOWS = ('plain', 'dilated')
 # 800x1333 the whole of it would be larger than everything else.
 BIAS_ENTRIES = 2**24
 EMBEDDINGS = ('avg', 'max', 'dwconv')
+# In evaluation a DWMLP's hidden maps are made for images of so many entries
+# at a time, which stay in a cache; larger ones cost more than their sums.
+HIDDEN_ENTRIES = 2**21
 
 
 class DWMlp(BaseModule):
@@ -51,9 +54,17 @@ class DWMlp(BaseModule):
         self.fc2 = MapConv(dims, embed_dims, 1)
         self.drop = nn.Dropout(drop_rate)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _mix(self, x: Tensor) -> Tensor:
         x = self.drop(self.mixing(self.drop(self.fc1(x))))
         return self.drop(self.fc2(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return self._mix(x)
+        entries = x[0, ..., 0].numel() * self.fc2.in_channels
+        parts = x.split(max(HIDDEN_ENTRIES // entries, 1))
+        outs = [self._mix(part) for part in parts]
+        return outs[0] if len(outs) == 1 else torch.cat(outs)
 
 
 class Bottleneck(BaseModule):

@@ -190,7 +190,8 @@ class WindowGrid:
 
         Shape: x (B, H, W, C) -> (B, nW, C).
         """
-        means = self._unfold(x).mean((2, 5)).flatten(1, 4)
+        # Over rows, then over columns: faster than both at once.
+        means = self._unfold(x).mean(2).mean(4).flatten(1, 4)
         if self.is_padded:
             share = self._counts(x) / self.side**2
             means = means / share.clamp(min=self.side**-2)[:, None]

@@ -11,7 +11,7 @@ from mmvit.utils import build_model, load_config
 from ..helpers import ROOT
 
 CONFIG = (
-    ROOT / 'configs/quickstart/detr_pvt-nano_1xb8-10e_digit-scenes-128x128.py'
+    ROOT / 'configs/quickstart/detr_pvt-nano_1xb16-24e_digit-scenes-64x64.py'
 )
 
 

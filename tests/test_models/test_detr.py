@@ -46,11 +46,11 @@ def test_padding_is_no_key(detr) -> None:
     data = batch_of(detr, sample(96, 64, []), sample(64, 160, []))
     with torch.no_grad():
         detr(**data, mode='tensor')
-    # 96 x 160 pixels, stride 16: True is padding
-    mask = seen['key_padding_mask'].view(2, 6, 10)
-    expected = torch.ones(2, 6, 10, dtype=torch.bool)
-    expected[0, :6, :4] = False
-    expected[1, :4, :10] = False
+    # 96 x 160 pixels, stride 8: True is padding
+    mask = seen['key_padding_mask'].view(2, 12, 20)
+    expected = torch.ones(2, 12, 20, dtype=torch.bool)
+    expected[0, :12, :8] = False
+    expected[1, :8, :20] = False
     assert torch.equal(mask, expected)
 
 

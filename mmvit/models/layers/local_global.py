@@ -20,8 +20,8 @@ WINDOWS = ('plain', 'dilated')
 # 800x1333 the whole of it would be larger than everything else.
 BIAS_ENTRIES = 2**24
 EMBEDDINGS = ('avg', 'max', 'dwconv')
-# In evaluation a DWMLP's hidden maps are made for images of so many entries
-# at a time, which stay in a cache; larger ones cost more than their sums.
+# In evaluation on a CPU a DWMLP's hidden maps are made for so many entries at
+# a time, which stay in its cache: memory costs more there than the products.
 HIDDEN_ENTRIES = 2**21
 
 
@@ -59,7 +59,8 @@ class DWMlp(BaseModule):
         return self.drop(self.fc2(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
+        # Batch normalisation needs all images in training.
+        if self.training or x.device.type != 'cpu':
             return self._mix(x)
         entries = x[0, ..., 0].numel() * self.fc2.in_channels
         parts = x.split(max(HIDDEN_ENTRIES // entries, 1))

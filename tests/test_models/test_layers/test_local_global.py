@@ -15,7 +15,7 @@ from mmvit.models.layers import (
     WindowGrid,
     local_global,
 )
-from mmvit.models.layers.local_global import WindowEmbedding
+from mmvit.models.layers.local_global import DWMlp, WindowEmbedding
 from mmvit.models.layers.position import Offsets, token_offsets
 
 SIZES = [(6, 6), (5, 8), (2, 7)]
@@ -336,6 +336,24 @@ def test_layer(stride):
         out, layer.shortcut(x) + layer.norm(layer.mlp(x))
     )
     assert layer.mlp.fc1.conv.out_channels == 4 * x.shape[-1]
+
+
+# Hidden maps of 5x7 tokens have 8 * 4 channels: 1,120 entries an image.
+@pytest.mark.parametrize(('entries', 'images'), [(1, 1), (2500, 2)])
+def test_large_hidden_maps_are_made_in_parts(monkeypatch, entries, images):
+    mlp = randomize(DWMlp(8, 16, 2))
+    x = torch.randn(3, 5, 7, 8)
+    seen = []
+    mlp.mixing.register_forward_hook(lambda _, args, __: seen.append(args[0]))
+    with torch.no_grad():
+        whole = mlp(x)
+        assert len(seen) == 1
+        monkeypatch.setattr(local_global, 'HIDDEN_ENTRIES', entries)
+        torch.testing.assert_close(mlp(x), whole)
+    assert max(map(len, seen[1:])) == images
+    # The batch's statistics are those of all images.
+    mlp.train()(x)
+    assert len(seen[-1]) == 3
 
 
 @pytest.mark.parametrize(

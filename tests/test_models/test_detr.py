@@ -16,7 +16,7 @@ CONFIG = (
 
 
 @pytest.fixture
-def detr() -> nn.Module:
+def detr(fresh_runs) -> nn.Module:
     torch.manual_seed(0)
     return build_model(load_config(str(CONFIG)))
 

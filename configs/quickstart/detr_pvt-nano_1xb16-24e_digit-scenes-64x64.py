@@ -39,7 +39,7 @@ model = dict(
             self_attn_cfg=attn,
             cross_attn_cfg=attn,
             # The queries are zeros at first, and so is what the first norm
-            # gets: torch's 1e-5 would make its gradient 300 times as large.
+            # gets: an eps of 1e-5 multiplies its gradient by 300, 0.1 by 3.
             norm_cfg=dict(type='LN', eps=0.1),
         )
     ),

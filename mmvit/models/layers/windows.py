@@ -137,13 +137,13 @@ class WindowGrid:
         side: int,
         dilation: tuple[int, int] | None = (1, 1),
     ) -> None:
+        if dilation is None:
+            dilation = tuple(-(-length // side) for length in size)
         self.size = tuple(size)
         self.side = side
-        if dilation is None:
-            dilation = tuple(-(-length // side) for length in self.size)
         self.rows, self.columns = (
             _window_axis(length, side, min(step, length))
-            for length, step in zip(self.size, dilation)
+            for length, step in zip(size, dilation)
         )
 
     @property

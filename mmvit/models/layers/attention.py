@@ -1,5 +1,6 @@
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import has_torch_function_unary
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -45,6 +46,18 @@ def attention(
     Shape: q (B, h, N, d), k (B, h, Nk, d), v (B, h, Nk, dv), bias
         broadcastable to (B, h, N, Nk) -> (B, h, N, dv).
     """
+    if (
+        bias is not None
+        and bias.requires_grad
+        and bias.device.type == 'cpu'
+        # What watches calls of torch's attention shall see them.
+        and not has_torch_function_unary(bias)
+    ):
+        # CPUs have no fused attention whose bias learns, and what torch does
+        # instead goes over the weights more often than this.
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        weights = (q * scale @ k.transpose(-2, -1)).add_(bias).softmax(-1)
+        return F.dropout(weights, drop_rate) @ v
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=bias, dropout_p=drop_rate, scale=scale
     )

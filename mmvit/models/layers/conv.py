@@ -1,3 +1,4 @@
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -137,14 +138,66 @@ class ConvNorm(nn.Module):
         # Of an image the channels still come first; else no copy is made.
         x = x.contiguous()
         if self.norm.training:
-            x = self.conv(x)
-            x = self.norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        else:
-            norm = self.norm
-            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            x = self.conv.with_weights(
-                x,
-                self.conv.weight * scale[:, None, None, None],
-                norm.bias - norm.running_mean * scale,
-            )
-        return self.act(x)
+            return self.act(self.normalise(self.conv(x)))
+        norm = self.norm
+        return self.with_norm(x, norm.running_mean, norm.running_var)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise what the convolution made.
+
+        Shape: x (B, H, W, out_channels) -> (B, H, W, out_channels).
+        """
+        return self.norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def with_norm(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        """Convolve, normalise by a given mean and variance, and activate.
+
+        Args:
+            x: The map.
+            mean: Of each channel that the convolution makes.
+            var: Of each channel that the convolution makes.
+        """
+        scale = self.norm.weight * (var + self.norm.eps).rsqrt()
+        weight = self.conv.weight * scale[:, None, None, None]
+        bias = self.norm.bias - mean * scale
+        return self.act(self.conv.with_weights(x, weight, bias))
+
+    def has_batch_statistics(self, x: Tensor) -> bool:
+        """Whether `batch_statistics` can tell those of a map."""
+        return (
+            self.conv.kernel_size == self.conv.stride == (1, 1)
+            and self.conv.groups == 1
+            # SyncBatchNorm needs the maps of other processes, too.
+            and type(self.norm) is nn.BatchNorm2d
+            and self.norm.training
+            and x.dtype == self.conv.weight.dtype
+            and not torch.is_autocast_enabled(x.device.type)
+        )
+
+    def batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of what a 1x1 convolution makes of a batch.
+
+        They follow from the mean and the covariance of its input, W m and
+        diag(W C W^T), so that the map itself need not be there. The running
+        statistics take note of them.
+
+        Args:
+            x: The map.
+
+        Shape: x (B, H, W, in_channels) -> (out_channels,), (out_channels,).
+        """
+        tokens = x.flatten(0, -2)
+        mean = tokens.mean(0)
+        centred = tokens - mean
+        covariance = centred.T @ centred / len(tokens)
+        weight = self.conv.weight.flatten(1)
+        mean = weight @ mean
+        # Rounding may take a variance of zero below it.
+        var = (weight @ covariance * weight).sum(1).clamp(min=0)
+        norm = self.norm
+        with torch.no_grad():
+            norm.num_batches_tracked.add_(1)
+            norm.running_mean.lerp_(mean, norm.momentum)
+            unbiased = var * (len(tokens) / (len(tokens) - 1))
+            norm.running_var.lerp_(unbiased, norm.momentum)
+        return mean, var

@@ -20,9 +20,12 @@ WINDOWS = ('plain', 'dilated')
 # 800x1333 the whole of it would be larger than everything else.
 BIAS_ENTRIES = 2**24
 EMBEDDINGS = ('avg', 'max', 'dwconv')
-# In evaluation on a CPU a DWMLP's hidden maps are made for so many entries at
-# a time, which stay in its cache: memory costs more there than the products.
+# On a CPU a DWMLP's hidden maps are made for so many entries at a time, which
+# stay in its cache: memory costs more there than the products.
 HIDDEN_ENTRIES = 2**21
+# In training the part that can be made so is, if the map has more entries than
+# these: 32 MiB of float32, the most that C libraries keep for the next map.
+KEPT_ENTRIES = 2**23
 
 
 class DWMlp(BaseModule):
@@ -58,14 +61,33 @@ class DWMlp(BaseModule):
         x = self.drop(self.mixing(self.drop(self.fc1(x))))
         return self.drop(self.fc2(x))
 
+    def _mix_batch(self, x: Tensor, step: int) -> Tensor:
+        # The first normalisation need not see its map, the second has to.
+        mean, var = self.fc1.batch_statistics(x)
+        parts = [
+            self.mixing.conv(self.drop(self.fc1.with_norm(part, mean, var)))
+            for part in x.split(step)
+        ]
+        x = self.mixing.normalise(torch.cat(parts))
+        parts = [
+            self.drop(self.fc2(self.drop(self.mixing.act(part))))
+            for part in x.split(step)
+        ]
+        return torch.cat(parts)
+
     def forward(self, x: Tensor) -> Tensor:
-        # Batch normalisation needs all images in training.
-        if self.training or x.device.type != 'cpu':
+        if x.device.type != 'cpu':
             return self._mix(x)
         entries = x[0, ..., 0].numel() * self.fc2.in_channels
-        parts = x.split(max(HIDDEN_ENTRIES // entries, 1))
-        outs = [self._mix(part) for part in parts]
-        return outs[0] if len(outs) == 1 else torch.cat(outs)
+        step = max(HIDDEN_ENTRIES // entries, 1)
+        if not self.training:
+            parts = [self._mix(part) for part in x.split(step)]
+            return parts[0] if len(parts) == 1 else torch.cat(parts)
+        x = x.contiguous()
+        is_kept = len(x) * entries <= KEPT_ENTRIES
+        if is_kept or not self.fc1.has_batch_statistics(x):
+            return self._mix(x)
+        return self._mix_batch(x, step)
 
 
 class Bottleneck(BaseModule):

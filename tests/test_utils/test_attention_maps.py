@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmvit.models.backbones.hlg import HLGTransformer
 from mmvit.models.backbones.pvt import PVT
 from mmvit.utils.attention_maps import attention_weights, record_attention
 
@@ -46,6 +47,24 @@ def test_weights_of_a_backbone():
         torch.testing.assert_close(value.sum(-1), torch.ones(value.shape[:-1]))
     model(image)
     assert len(weights) == 5, 'nothing is recorded afterwards'
+
+
+def test_weights_where_biases_learn():
+    """With gradients a CPU has no fused attention for them."""
+    arch = dict(
+        embed_dims=(16, 16, 16, 16),
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 2, 2, 2),
+        mlp_ratios=(2, 2, 2, 2),
+    )
+    model = HLGTransformer(arch).eval()
+    image = torch.rand(1, 3, 64, 64)
+    with record_attention(model) as weights:
+        model(image)
+    with record_attention(model) as expected, torch.no_grad():
+        model(image)
+    assert len(weights) == 3 * 2 + 1
+    torch.testing.assert_close(weights, expected)
 
 
 def test_masks_and_scales():

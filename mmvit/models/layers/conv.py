@@ -1,6 +1,9 @@
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class MapConv(nn.Conv2d):
@@ -90,6 +93,29 @@ class DepthwiseConv(MapConv):
         super().__init__(
             channels, channels, kernel_size, stride, padding, groups=channels
         )
+
+
+class Moments(torch.autograd.Function):
+    """Mean and covariance of tokens, with one product for the gradient.
+
+    Shape: tokens (N, C) -> (C,), (C, C).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        mean = tokens.mean(0)
+        centred = tokens - mean
+        ctx.save_for_backward(tokens, mean)
+        return mean, centred.T @ centred / len(tokens)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, mean_grad: Tensor, grad: Tensor) -> Tensor:
+        tokens, mean = ctx.saved_tensors
+        # Through the mean that centres the tokens no gradient goes.
+        grad = (grad + grad.T) / len(tokens)
+        shift = mean_grad / len(tokens) - mean @ grad
+        return torch.addmm(shift, tokens, grad)
 
 
 class ConvNorm(nn.Module):
@@ -187,9 +213,7 @@ class ConvNorm(nn.Module):
         Shape: x (B, H, W, in_channels) -> (out_channels,), (out_channels,).
         """
         tokens = x.flatten(0, -2)
-        mean = tokens.mean(0)
-        centred = tokens - mean
-        covariance = centred.T @ centred / len(tokens)
+        mean, covariance = Moments.apply(tokens)
         weight = self.conv.weight.flatten(1)
         mean = weight @ mean
         # Rounding may take a variance of zero below it.

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.overrides import BaseTorchFunctionMode
 
 from mmvit.models.layers import (
     Mlp,
@@ -34,6 +35,40 @@ def test_attention_is_softmax_of_scaled_products():
         attention(q, k, v, scale=2.0),
         (q @ k.transpose(-1, -2) * 2).softmax(-1) @ v,
     )
+
+
+def _attention_step(drop_rate=0.0, scale=None):
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 5, 4, generator=generator) for _ in range(3))
+    bias = torch.randn(1, 3, 5, 5, generator=generator)
+    leaves = [x.requires_grad_() for x in (q, k, v, bias)]
+    out = attention(*leaves, drop_rate, scale)
+    (out**2).sum().backward()
+    return out, *(x.grad for x in leaves)
+
+
+@pytest.mark.parametrize('scale', [None, 0.3])
+def test_attention_whose_bias_learns(monkeypatch, scale):
+    calls = []
+    fused = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        F,
+        'scaled_dot_product_attention',
+        lambda *args, **kwargs: calls.append(1) or fused(*args, **kwargs),
+    )
+    with BaseTorchFunctionMode():
+        expected = _attention_step(scale=scale)
+    assert calls == [1]
+    torch.testing.assert_close(_attention_step(scale=scale), expected)
+    assert calls == [1]
+
+
+def test_dropout_of_attention_whose_bias_learns():
+    torch.manual_seed(0)
+    kept = _attention_step()[0]
+    dropped = torch.stack([_attention_step(0.4)[0] for _ in range(2000)])
+    assert not torch.equal(dropped[0], kept)
+    torch.testing.assert_close(dropped.mean(0), kept, rtol=0.1, atol=0.1)
 
 
 def test_masked_key_has_no_influence():

@@ -1,5 +1,6 @@
 """HLG's layer against its definition."""
 
+import copy
 import itertools
 
 import pytest
@@ -354,6 +355,51 @@ def test_large_hidden_maps_are_made_in_parts(monkeypatch, entries, images):
     # The batch's statistics are those of all images.
     mlp.train()(x)
     assert len(seen[-1]) == 3
+
+
+def _step_of(mlp, x):
+    """Output, gradients and running statistics after a training step."""
+    mlp = copy.deepcopy(mlp).train()
+    x = x.clone().requires_grad_()
+    out = mlp(x)
+    (out * torch.arange(out.numel()).view_as(out).cos()).sum().backward()
+    grads = {name: param.grad for name, param in mlp.named_parameters()}
+    return out, x.grad, grads, dict(mlp.named_buffers())
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('offset', [0.0, 30.0])
+def test_wide_hidden_maps_need_not_be_whole_in_training(
+    monkeypatch, stride, offset
+):
+    mlp = randomize(DWMlp(8, 16, stride)).double()
+    x = torch.randn(5, 6, 7, 8, dtype=torch.double) + offset
+    sizes = []
+    mlp.mixing.conv.register_forward_hook(
+        lambda _, args, __: sizes.append(len(args[0]))
+    )
+    whole = _step_of(mlp, x)
+    monkeypatch.setattr(local_global, 'KEPT_ENTRIES', 5 * 6 * 7 * 32 - 1)
+    monkeypatch.setattr(local_global, 'HIDDEN_ENTRIES', 2 * 6 * 7 * 32)
+    torch.testing.assert_close(_step_of(mlp, x), whole)
+    assert sizes == [5, 2, 2, 1]
+
+
+@pytest.mark.parametrize('case', ['synchronised', 'autocast', 'frozen'])
+def test_other_norms_see_whole_hidden_maps(monkeypatch, case):
+    """Statistics of the input are not enough, or too coarse, or unused."""
+    monkeypatch.setattr(local_global, 'KEPT_ENTRIES', 0)
+    mlp = DWMlp(8, 16).train()
+    if case == 'synchronised':
+        mlp = torch.nn.SyncBatchNorm.convert_sync_batchnorm(mlp)
+    elif case == 'frozen':
+        mlp.fc1.norm.eval()
+    x = torch.randn(2, 4, 4, 8)
+    with torch.autocast('cpu', torch.bfloat16, enabled=case == 'autocast'):
+        assert not mlp.fc1.has_batch_statistics(x)
+        if case != 'synchronised':  # needs GPUs
+            mlp(x).sum().backward()
+    assert DWMlp(8, 16).fc1.has_batch_statistics(x)
 
 
 @pytest.mark.parametrize(

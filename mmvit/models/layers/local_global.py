@@ -23,8 +23,8 @@ EMBEDDINGS = ('avg', 'max', 'dwconv')
 # On a CPU a DWMLP's hidden maps are made for so many entries at a time, which
 # stay in its cache: memory costs more there than the products.
 HIDDEN_ENTRIES = 2**21
-# In training the part that can be made so is, if the map has more entries than
-# these: 32 MiB of float32, the most that C libraries keep for the next map.
+# In training only larger maps than these are: 32 MiB of float32. More memory
+# at once is often new to the process, which costs as much as the products.
 KEPT_ENTRIES = 2**23
 
 

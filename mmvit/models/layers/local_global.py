@@ -80,14 +80,14 @@ class DWMlp(BaseModule):
             return self._mix(x)
         entries = x[0, ..., 0].numel() * self.fc2.in_channels
         step = max(HIDDEN_ENTRIES // entries, 1)
-        if not self.training:
+        # Not the module's mode: norms are frozen and calibrated by themselves.
+        if not (self.fc1.norm.training or self.mixing.norm.training):
             parts = [self._mix(part) for part in x.split(step)]
             return parts[0] if len(parts) == 1 else torch.cat(parts)
-        x = x.contiguous()
         is_kept = len(x) * entries <= KEPT_ENTRIES
         if is_kept or not self.fc1.has_batch_statistics(x):
             return self._mix(x)
-        return self._mix_batch(x, step)
+        return self._mix_batch(x.contiguous(), step)
 
 
 class Bottleneck(BaseModule):

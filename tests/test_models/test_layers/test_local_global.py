@@ -352,8 +352,11 @@ def test_large_hidden_maps_are_made_in_parts(monkeypatch, entries, images):
         monkeypatch.setattr(local_global, 'HIDDEN_ENTRIES', entries)
         torch.testing.assert_close(mlp(x), whole)
     assert max(map(len, seen[1:])) == images
-    # The batch's statistics are those of all images.
-    mlp.train()(x)
+    # The batch's statistics are those of all images, also where only the
+    # norms are in training.
+    mlp.fc1.norm.train()
+    mlp.mixing.norm.train()
+    mlp(x)
     assert len(seen[-1]) == 3
 
 

@@ -52,7 +52,7 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     # OpenMMLab's libraries go by two sets of names; mmvit.stack checks at
     # import that one of them is there, in versions that work.
-    install_requires=['torch>=2.6,<2.12'],
+    install_requires=['torch>=2.6,<2.15'],
     extras_require={
         'quickstart': ['scikit-learn', 'scikit-image'],
         'tests': ['pytest', 'ruff', 'scikit-learn', 'scikit-image'],

@@ -40,7 +40,7 @@ _MMCV_INSTALL = '--no-build-isolation --no-cache-dir onedl-mmcv==2.3.6'
 # The onedl-* packages are what is tested; the lower bounds admit the classic
 # distributions, which have the same public interface.
 REQUIREMENTS = (
-    Requirement('torch', ('torch',), '2.6', '2.12', 'torch==2.11.0'),
+    Requirement('torch', ('torch',), '2.6', '2.15', 'torch==2.14.1'),
     Requirement(
         'mmengine',
         ('onedl-mmengine', 'mmengine'),

@@ -8,6 +8,14 @@ import re
 from importlib import metadata
 from typing import NamedTuple
 
+# mmcv compiles its operators where it sees the installed torch. Its sources do
+# not compile with the headers of later versions.
+COMPILE_MMCV = (
+    "pip install ninja psutil setuptools wheel 'torch<2.12' torchvision && "
+    'pip install --no-build-isolation --no-cache-dir --force-reinstall '
+    '--no-deps onedl-mmcv==2.3.6'
+)
+
 
 class StackError(RuntimeError):
     """The installed packages cannot carry MMViT.
@@ -23,89 +31,59 @@ class Requirement(NamedTuple):
 
     Args:
         module: Name to import.
-        distributions: Names it is published under, ours first.
+        tested: The tested release, as pip takes it.
         low: Lowest version accepted.
         below: First version refused.
-        install: Arguments of ``pip install`` that mend it.
+        others: Names of other distributions, with spaces between them.
         optional: Whether MMViT works without it.
     """
 
     module: str
-    distributions: tuple[str, ...]
+    tested: str
     low: str
     below: str
-    install: str
+    others: str = ''
     optional: bool = False
 
+    @property
+    def version(self) -> str | None:
+        """The installed version, None without one."""
+        for name in (self.tested.partition('==')[0], *self.others.split()):
+            try:
+                return metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+        return None
 
-# mmcv compiles its operators where it sees the installed torch. Its sources do
-# not compile with the headers of later versions.
-COMPILE_MMCV = (
-    "pip install ninja psutil setuptools wheel 'torch<2.12' torchvision && "
-    'pip install --no-build-isolation --no-cache-dir --force-reinstall '
-    '--no-deps onedl-mmcv==2.3.6'
-)
 
-# The onedl-* packages are what is tested; the lower bounds admit the classic
-# distributions, which have the same public interface.
+# The lower bounds admit OpenMMLab's own releases.
 REQUIREMENTS = (
-    Requirement('torch', ('torch',), '2.6', '2.15', 'torch==2.14.1'),
+    Requirement('torch', 'torch==2.14.1', '2.6', '2.15'),
+    Requirement('torchvision', 'torchvision==0.29.1', '0.21', '0.30'),
     Requirement(
-        'torchvision',
-        ('torchvision',),
-        '0.21',
-        '0.30',
-        'torch==2.14.1 torchvision==0.29.1',
+        'mmengine', 'onedl-mmengine==0.10.12', '0.10.7', '0.11', 'mmengine'
     ),
+    Requirement('mmcv', 'onedl-mmcv==2.3.6', '2.1', '2.4', 'mmcv mmcv-lite'),
     Requirement(
-        'mmengine',
-        ('onedl-mmengine', 'mmengine'),
-        '0.10.7',
-        '0.11',
-        'onedl-mmengine==0.10.12',
-    ),
-    Requirement(
-        'mmcv',
-        ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
-        '2.1',
-        '2.4',
-        'onedl-mmcv==2.3.6',
-    ),
-    Requirement(
-        'mmdet',
-        ('onedl-mmdetection', 'mmdet'),
-        '3.3',
-        '3.6',
-        'onedl-mmdetection==3.5.1',
-        True,
+        'mmdet', 'onedl-mmdetection==3.5.1', '3.3', '3.6', 'mmdet', True
     ),
     Requirement(
         'mmseg',
-        ('onedl-mmsegmentation', 'mmsegmentation'),
+        'onedl-mmsegmentation==1.4.2',
         '1.2.2',
         '1.5',
-        'onedl-mmsegmentation==1.4.2',
+        'mmsegmentation',
         True,
     ),
     Requirement(
         'mmpretrain',
-        ('onedl-mmpretrain', 'mmpretrain'),
+        'onedl-mmpretrain==1.3.6',
         '1.2',
         '1.4',
-        'onedl-mmpretrain==1.3.6',
+        'mmpretrain',
         True,
     ),
 )
-
-
-def installed_version(requirement: Requirement) -> str | None:
-    """Return the installed version of a requirement, None without one."""
-    for name in requirement.distributions:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -119,25 +97,17 @@ def check_stack() -> None:
         StackError: If a package is missing or its version is out of range.
             The message holds the command that mends it.
     """
-    for requirement in REQUIREMENTS:
-        version = installed_version(requirement)
-        wanted = (
-            f'{requirement.module} >= {requirement.low}, < {requirement.below}'
-        )
-        cure = f'Run: pip install {requirement.install}'
-        if version is None:
-            if requirement.optional:
-                continue
-            raise StackError(
-                f'MMViT needs {wanted}, and none is installed. {cure}'
-            )
-        if not (
-            _numbers(requirement.low)
-            <= _numbers(version)
-            < _numbers(requirement.below)
+    for needed in REQUIREMENTS:
+        version, low, below = needed.version, needed.low, needed.below
+        if version is None and needed.optional:
+            continue
+        if version is None or not (
+            _numbers(low) <= _numbers(version) < _numbers(below)
         ):
+            found = f'{version} is' if version else 'none is'
             raise StackError(
-                f'MMViT needs {wanted}, but {version} is installed. {cure}'
+                f'MMViT needs {needed.module} >= {low}, < {below}, but '
+                f'{found} installed. Run: pip install {needed.tested}'
             )
 
 

@@ -12,7 +12,7 @@ import numpy
 import torch
 from mmengine.runner import Runner
 
-from mmvit.stack import REQUIREMENTS, installed_version
+from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
 RECORD, CONFIG, CHANGES = 'run.json', 'config.py', 'uncommitted.diff'
@@ -64,7 +64,7 @@ def versions() -> dict[str, str | None]:
         found['cudnn'] = str(torch.backends.cudnn.version())
         found['gpu'] = torch.cuda.get_device_name()
     for requirement in REQUIREMENTS:
-        found[requirement.module] = installed_version(requirement)
+        found[requirement.module] = requirement.version
     found['torch'] = torch.__version__  # with the build's name
     return found
 

@@ -5,7 +5,7 @@ import platform
 from mmengine.utils.dl_utils import collect_env as collect_base_env
 
 from mmvit.operators import operators_in_use
-from mmvit.stack import REQUIREMENTS, installed_version
+from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
 
@@ -17,8 +17,7 @@ def collect_env() -> dict[str, str]:
     """
     env = {'Platform': platform.platform(), **collect_base_env()}
     for requirement in REQUIREMENTS:
-        version = installed_version(requirement) or 'not installed'
-        env[requirement.module] = version
+        env[requirement.module] = requirement.version or 'not installed'
     env['mmcv operators'] = operators_in_use()
     env['mmvit'] = __version__
     return env

@@ -8,7 +8,7 @@ import pytest
 
 from mmvit import stack
 from mmvit.stack import REQUIREMENTS, StackError, check_stack
-from tests.helpers import run_python
+from tests.support.helpers import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = dict(

@@ -5,8 +5,8 @@ from mmengine.registry import init_default_scope
 
 from mmvit.engine import GuardedRunner
 from mmvit.engine.sampling import SampleError, count_bad_samples
-from tests.scenes import SPLITS
-from tests.tiny import tiny_config
+from tests.support.scenes import SPLITS
+from tests.support.tiny import tiny_config
 
 
 def cut(path, keep):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mmvit.utils import build_model
-from tests.helpers import weights_of
-from tests.tiny import ARCH, tiny_config
+from tests.support.helpers import weights_of
+from tests.support.tiny import ARCH, tiny_config
 
 WIDER = dict(ARCH, embed_dims=(16, 32, 48, 64))
 

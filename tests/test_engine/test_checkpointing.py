@@ -11,7 +11,7 @@ import torch
 from mmengine.fileio import get_file_backend
 
 from mmvit.engine.checkpointing import ATOMIC, newest_checkpoint
-from tests.toy import toy_runner, train_until_killed
+from tests.support.toy import toy_runner, train_until_killed
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def forks():
     # Autograd does not survive a fork of a process that has used it, and a
     # new Python for each kill would take long: fork from a clean process.
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tests.toy'])
+    context.set_forkserver_preload(['tests.support.toy'])
     return context
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from mmvit.engine import data_checks
 from mmvit.engine.data_checks import check_categories, check_masks, check_paths
-from tests.scenes import CLASSES, SIDE
-from tests.tiny import tiny_config
+from tests.support.scenes import CLASSES, SIDE
+from tests.support.tiny import tiny_config
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mmvit.checkpoints.loading import safe_load
 from mmvit.engine.checkpointing import newest_checkpoint
-from tests.helpers import load_tool
-from tests.toy import ToyMetric
+from tests.support.helpers import load_tool
+from tests.support.toy import ToyMetric
 
 campaign = load_tool('analysis_tools/fault_campaign')
 EPOCHS = campaign.Kind(by_epoch=True, keep=1, workers=0, persistent=False)

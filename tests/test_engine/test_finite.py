@@ -5,8 +5,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
-from tests.helpers import load_tool, weights_of
-from tests.tiny import TASKS, tiny_config
+from tests.support.helpers import load_tool, weights_of
+from tests.support.tiny import TASKS, tiny_config
 
 campaign = load_tool('analysis_tools/fault_campaign')
 ITERS = campaign.Kind(by_epoch=False, keep=1, workers=0, persistent=False)

@@ -10,8 +10,8 @@ from mmengine.hooks import Hook
 
 from mmvit.checkpoints import safe_load
 from mmvit.engine.checkpointing import AtomicBackend, newest_checkpoint
-from tests.tiny import TASKS, tiny_config
-from tests.toy import toy_runner
+from tests.support.tiny import TASKS, tiny_config
+from tests.support.toy import toy_runner
 
 
 class Fails(Hook):

@@ -11,7 +11,7 @@ from torch.utils.data import BatchSampler, Dataset
 
 from mmvit.engine import GuardedRunner
 from mmvit.engine.sampling import SeededIndex
-from tests.toy import toy_runner
+from tests.support.toy import toy_runner
 
 LENGTH = 6
 

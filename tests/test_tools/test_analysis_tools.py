@@ -10,9 +10,8 @@ from mmengine.config import Config
 
 from mmvit.utils import build_model, load_config
 from mmvit.utils.flops import count_complexity
-
-from ..helpers import ROOT, load_tool
-from ..tiny import tiny_config, write_config
+from tests.support.helpers import ROOT, load_tool
+from tests.support.tiny import tiny_config, write_config
 
 get_flops = load_tool('analysis_tools/get_flops')
 paper_table = load_tool('analysis_tools/paper_table')

@@ -11,7 +11,7 @@ from PIL import Image
 from mmvit.engine.sampling import SampleError
 from mmvit.models import PVT
 from mmvit.utils import build_model
-from tests.tiny import ARCH, TASKS, tiny_config
+from tests.support.tiny import ARCH, TASKS, tiny_config
 
 
 def mentions(error, *parts):

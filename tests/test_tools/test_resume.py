@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from tests.helpers import (
+from tests.support.helpers import (
     ROOT,
     clean_environment,
     losses,
@@ -17,7 +17,7 @@ from tests.helpers import (
     run_python,
     weights_of,
 )
-from tests.tiny import LAST, METRIC, tiny_config, write_config
+from tests.support.tiny import LAST, METRIC, tiny_config, write_config
 
 
 def longer(cfg, times=2):

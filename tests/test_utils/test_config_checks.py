@@ -15,8 +15,8 @@ from mmvit.utils.config_checks import (
     unread_keys,
     unread_options,
 )
-from tests.helpers import ROOT, read_log
-from tests.tiny import tiny_config, write_config
+from tests.support.helpers import ROOT, read_log
+from tests.support.tiny import tiny_config, write_config
 
 CONFIGS = sorted(
     path

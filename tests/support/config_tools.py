@@ -15,7 +15,7 @@ from torch import nn
 
 from mmvit.utils import build_model, load_config
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 FILES = sorted(CONFIGS.rglob('*.py'))
 LEAVES = [f for f in FILES if '_base_' not in f.parts]

@@ -14,7 +14,7 @@ from mmvit.utils import build_model, load_config
 
 from .tiny import ARCH
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SIDE = 64
 
 

@@ -10,7 +10,7 @@ import mmvit  # noqa: F401  (repairs `mmseg::`)
 
 from .scenes import CLASSES, SIDE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TASKS = ('cls', 'det', 'ins', 'seg')
 # Some ten thousand parameters.
 ARCH = dict(

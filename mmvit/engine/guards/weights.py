@@ -1,43 +1,44 @@
+"""Weights of a checkpoint against the model that they are loaded into."""
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmvit.checkpoints import check_match
+from mmvit.checkpoints.matching import MIN_MATCHED
 from mmvit.registry import HOOKS
 
-from ..unwrapping import unwrap
+from ..run_facts import unwrap
 
 
 @HOOKS.register_module()
 class CheckWeightsHook(Hook):
     """Stops a run whose checkpoint does not fit its model.
 
-    mmengine loads what matches and logs the rest: a test of random weights
-    then prints a metric. Here a test and a resumed training need every
-    parameter; a training that starts from other weights (`load_from`) needs a
-    share of them, and heads of another size may stay as they are.
+    mmengine loads what matches and logs the rest, so that a test of random
+    weights prints a metric. Here a test and a resumed training need every
+    parameter. A training that starts from other weights (`load_from`) needs a
+    share of them; weights of another shape stay as they were drawn.
 
     Args:
         min_matched: That share, counted by tensors.
     """
 
-    # After the EMA hook, which swaps the weights that will be loaded.
+    # After the EMA hook, which swaps the weights that will be loaded
     priority = 'VERY_LOW'
 
-    def __init__(self, min_matched: float = 0.5) -> None:
+    def __init__(self, min_matched: float = MIN_MATCHED) -> None:
         self.min_matched = min_matched
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes.
 
         Raises:
-            ValueError: If too little fits; names what does not.
+            ValueError: If too little fits; the message lists what does not.
         """
         weights = checkpoint.get('state_dict', checkpoint)
-        # In a test the training loop is not built.
-        fine_tunes = (
-            not runner._resume
-            and runner._train_loop is not None
-            and (not isinstance(runner._train_loop, dict))
+        # In a test the training loop is a dict: it is not built.
+        fine_tunes = not runner._resume and not isinstance(
+            runner._train_loop, (dict, type(None))
         )
         check_match(
             unwrap(runner.model),

@@ -1,4 +1,4 @@
-"""Keys of a config that nothing reads."""
+"""Keys of a config that nothing reads are errors."""
 
 import ast
 import difflib
@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-# Beside the arguments of the Runner: what mmengine, the libraries' tools and
-# ours read.
+# Top-level keys that mmengine, the libraries' tools, our tools and the Runner
+# read
 _READ = {
     'activation_checkpointing',
     'compile',
@@ -30,7 +31,7 @@ _READ = {
     'tta_pipeline',
     'work_dir',
 } | (set(inspect.signature(Runner).parameters) - {'cfg'})
-# Names from before mmengine, and where their settings went.
+# Names from before mmengine, and where their settings are now
 _LEGACY = dict(
     checkpoint_config='default_hooks.checkpoint',
     data='train_dataloader, val_dataloader and test_dataloader',
@@ -47,7 +48,7 @@ _LEGACY = dict(
     total_epochs='train_cfg.max_epochs',
     workflow='train_cfg and val_cfg',
 )
-# Dicts that are not a class's arguments, so that nothing refuses a key.
+# Keys of dicts that no class receives, so that no class refuses a wrong key
 _BY_NAME = (
     *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult'),
     *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult'),
@@ -80,12 +81,12 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _written(node: ast.AST) -> str:
-    # Only one of two copies says which library a base came from.
+    # Only one of two copies may name the library that a base came from.
     return re.sub(r"_scope_='\w+'(, )?", '', ast.unparse(node))
 
 
 class _File:
-    """What a config file assigns and what it uses.
+    """The names that a config file assigns and uses.
 
     Args:
         path: A Python file.
@@ -99,7 +100,7 @@ class _File:
             name.id: name.lineno
             for statement in tree.body
             if isinstance(statement, (ast.Assign, ast.AnnAssign))
-            # None takes a base's variable away.
+            # `name = None` removes a base's variable.
             and not (
                 isinstance(statement.value, ast.Constant)
                 and statement.value.value is None
@@ -139,13 +140,13 @@ class _File:
         return [osp.join(folder, base) for base in found if '::' not in base]
 
     def uses(self, name: str) -> bool:
-        """Whether the file, or a copy of it that was resolved, reads it."""
+        """Whether the file, or a resolved copy of it, reads a name."""
         if name in self.used or f'_base_.{name}' in self.text:
             return True
         return not self.bases and self._is_copied(name)
 
     def _is_copied(self, name: str) -> bool:
-        # mmengine's copy of a config keeps variables beside their uses.
+        # mmengine's resolved copy of a config has variables and their values.
         own, others = [], []
         for statement in self.tree.body:
             if isinstance(statement, ast.Assign):
@@ -161,14 +162,14 @@ class _File:
 
     @property
     def is_copy(self) -> bool:
-        """Whether it is a work dir's copy, which was checked when made."""
+        """Whether it is a work dir's copy, whose original was checked."""
         return not self.bases and {'launcher', 'work_dir'} <= set(
             self.assigned
         )
 
 
 def _chain(path: str) -> Iterator[tuple[str, _File]]:
-    """Yield a file and its bases, installed libraries' left out."""
+    """Yield a file and its bases, without those of installed libraries."""
     if osp.isfile(path) and path.endswith('.py'):
         file = _File(path)
         yield path, file
@@ -195,23 +196,23 @@ def _complain(name: str, place: str) -> str:
 def unread_keys(path: str) -> Iterator[str]:
     """Find the top-level keys of a config file that nothing reads.
 
-    A key that the rest of the file, or a file that inherits it, uses as a
-    variable is read. A base that holds variables only may hold more than are
-    used. Bases from installed libraries are not looked into.
+    A key that the rest of the file, or a file that inherits from it, uses as
+    a variable is read. A base that holds nothing but variables may hold more
+    than are used. Bases from installed libraries are not checked.
 
     Args:
         path: The file.
 
     Yields:
-        A line for each.
+        A message for each key.
     """
     files = list(_chain(path))
     if files and files[0][1].is_copy:
         return
     for index, (place, file) in enumerate(files):
-        # Its own bases have used theirs before.
+        # Its own bases were read before, so they cannot use its variables.
         readers = [reader for _, reader in files[: index + 1]]
-        # A base of nothing but variables is there to choose from.
+        # A base of nothing but variables offers a choice.
         offers = index > 0 and _READ.isdisjoint(file.assigned)
         for name, line in file.assigned.items():
             if (
@@ -228,10 +229,10 @@ def unread_options(cfg_options: dict) -> Iterator[str]:
     """Find the options of a command line that nothing reads.
 
     Args:
-        cfg_options: As argparse gives them, by dotted names.
+        cfg_options: Dotted names to values, as argparse gives them.
 
     Yields:
-        A line for each.
+        A message for each option.
     """
     for option in cfg_options:
         name = option.partition('.')[0]
@@ -243,10 +244,10 @@ def check_top_level(lines: Iterable[str]) -> None:
     """Refuse a config with top-level keys that nothing reads.
 
     Args:
-        lines: What `unread_keys` or `unread_options` found.
+        lines: Messages of `unread_keys` or `unread_options`.
 
     Raises:
-        ValueError: If there is any.
+        ValueError: If there are any.
     """
     lines = list(lines)
     if lines:
@@ -273,7 +274,7 @@ def _sub_keys(cfg: Config) -> Iterator[tuple[str, dict, Iterable[str]]]:
 
 
 def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
-    """Check the keys of those parts of a config that no class receives.
+    """Check the keys of the parts of a config that no class receives.
 
     Args:
         cfg: The config.
@@ -290,7 +291,7 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
                 lines.append(f'{section}.{key} is read by nothing; {hint}')
     known = (*_HOOKS, *hooks)
     for key, hook in (cfg.get('default_hooks') or {}).items():
-        # Further hooks may have any name, and need a type.
+        # mmengine accepts a hook by any other name if it has a type.
         if key not in known and (
             _hint(key, known)
             or not (isinstance(hook, dict) and 'type' in hook)
@@ -304,15 +305,17 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
         raise ValueError('\n'.join(['keys of the config:', *lines]))
 
 
-def check_custom_keys(optim_wrapper: object, model: nn.Module) -> None:
+def check_custom_keys(
+    optim_wrapper: OptimWrapper | dict, model: nn.Module
+) -> None:
     """Check that each entry of `paramwise_cfg.custom_keys` has an effect.
 
     Args:
-        optim_wrapper: Its dict.
+        optim_wrapper: Its config; one that is already built passes.
         model: The network that it trains.
 
     Raises:
-        ValueError: Names the entries that are part of no parameter's name.
+        ValueError: Lists the entries that are part of no parameter's name.
     """
     if not isinstance(optim_wrapper, dict):
         return

@@ -1,13 +1,14 @@
+"""A validation that a stopped run has missed."""
+
 import os.path as osp
 
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.fileio import get_file_backend
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from mmvit.registry import HOOKS
 
-from ..checkpointing import ATOMIC
+from .checkpoints import AtomicBackend
 
 
 def _is_due(runner: Runner) -> bool:
@@ -24,17 +25,17 @@ def _is_due(runner: Runner) -> bool:
 
 @HOOKS.register_module()
 class MissedValidationHook(Hook):
-    """Validates first where a run was stopped before or in its validation.
+    """Validates first if a run was stopped before or during a validation.
 
-    The checkpoint is written before the validation. mmengine goes on with
-    the next epoch, without a metric for the last one, and without its chance
-    to be the best.
+    A checkpoint is written before the validation. mmengine would resume with
+    the next epoch: the last one would get no metric and could not become the
+    best checkpoint.
     """
 
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Validate a resumed run where that is due and was not done."""
+        """Validate a resumed run if that is due and was not done."""
         if not runner._resume or runner.val_loop is None:
             return
         loop = runner.train_loop
@@ -56,11 +57,9 @@ class MissedValidationHook(Hook):
         runner: Runner,
         metrics: dict | None = None,  # noqa: ARG002
     ) -> None:
-        """Note what was validated."""
+        """Note the iteration that was validated."""
         if is_main_process() and runner._train_loop is not None:
-            get_file_backend(backend_args=dict(backend=ATOMIC)).put_text(
-                str(runner.iter), self._path(runner)
-            )
+            AtomicBackend().put_text(str(runner.iter), self._path(runner))
 
     def _read(self, runner: Runner) -> str | None:
         path = self._path(runner)

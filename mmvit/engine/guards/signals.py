@@ -1,9 +1,12 @@
+"""Signals that save a run and stop it."""
+
 import os
 import os.path as osp
 import signal
 import threading
 import time
 import types
+from collections.abc import Callable
 
 import torch
 from mmengine.dist import (
@@ -12,24 +15,23 @@ from mmengine.dist import (
     get_comm_device,
     is_main_process,
 )
-from mmengine.fileio import get_file_backend
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
 
-from ..checkpointing import ATOMIC, INTERRUPTED
-from ..resuming import wrappers_of
+from ..run_facts import wrappers_of
+from .checkpoints import INTERRUPTED, AtomicBackend
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# EX_TEMPFAIL: the job is not done, try again.
+# EX_TEMPFAIL: the job is not done; try again
 EXIT_CODE = 75
-# Seconds in which a signal comes twice: from a scheduler and from torchrun.
+# Seconds within which a scheduler and torchrun send the same signal
 PATIENCE = 2.0
 
 
 class Interrupted(SystemExit):
-    """Ends the process with the code that asks for another try."""
+    """Ends the process with the exit code that asks for another try."""
 
     def __init__(self, name: str) -> None:
         super().__init__(EXIT_CODE)
@@ -41,37 +43,44 @@ class Interrupted(SystemExit):
 
 @HOOKS.register_module()
 class StopOnSignalHook(Hook):
-    """Saves and stops where a scheduler or Ctrl-C asks for it.
+    """Saves and stops if a scheduler or Ctrl-C asks for it.
 
     SIGTERM and SIGINT set a flag. After the iteration that is running, or
     after a batch of the validation, `interrupted.pth` is written and the
-    process exits with code 75, from which `--resume auto` goes on. A second
-    Ctrl-C, some seconds later, ends the process at once; a launcher may send
-    SIGTERM more than once, and SIGKILL comes anyway.
+    process exits with code 75. `--resume auto` goes on from there. A second
+    Ctrl-C, some seconds later, ends the process at once. More SIGTERMs do
+    not: launchers send several.
 
     Args:
-        interval: With several processes, after how many iterations they ask
-            each other.
+        interval: After how many iterations several processes ask each other
+            for signals.
     """
 
-    # After a checkpoint of this iteration, after every other hook.
+    # After every other hook, so after a checkpoint of this iteration
     priority = 'LOWEST'
 
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
         self._received: int | None = None
         self._since = 0.0
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Callable | int | None] = {}
 
     def before_train(self, runner: Runner) -> None:  # noqa: ARG002
-        """Take over the signals."""
+        """Install the handler."""
         self._received = None
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._receive)
 
     def after_run(self, runner: Runner) -> None:  # noqa: ARG002
-        """Give the signals back."""
+        """Restore the handlers that were there before."""
+        self._restore()
+
+    def after_failed_train(self, runner: Runner) -> None:  # noqa: ARG002
+        """Restore the handlers; GuardedRunner calls it."""
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -81,7 +90,7 @@ class StopOnSignalHook(Hook):
         if self._received is None:
             self._received, self._since = number, now
         elif number == signal.SIGINT and now - self._since > PATIENCE:
-            # Only a handler that was set outside Python is None.
+            # None is a handler that was not set by Python.
             signal.signal(number, self._before.get(number) or signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
@@ -111,15 +120,15 @@ class StopOnSignalHook(Hook):
         data_batch: object = None,  # noqa: ARG002
         outputs: object = None,  # noqa: ARG002
     ) -> None:
-        """Stop within the validation of a training, which is then repeated.
+        """Stop during a validation of a training; resuming repeats it.
 
-        Several processes finish it first, as they may have unequal shares.
+        Several processes finish it first: they may have unequal shares.
         """
         if not self._before or runner.distributed or self._received is None:
             return
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
-                # The validation has swapped the averaged weights in.
+                # The validation has swapped in the averaged weights.
                 hook._swap_ema_parameters()
         self._stop(runner, runner.iter)
 
@@ -140,15 +149,15 @@ class StopOnSignalHook(Hook):
             by_epoch=False,
         )
         if is_main_process():
-            get_file_backend(backend_args=dict(backend=ATOMIC)).put_text(
+            AtomicBackend().put_text(
                 INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
             )
-        # The first process to end makes torchrun end the others.
+        # torchrun ends all processes as soon as one has ended.
         barrier()
         runner.logger.warning(
             f'{name}: stopped after {done} iterations, which '
             f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
             f'{EXIT_CODE}'
         )
-        self.after_run(runner)
+        self._restore()
         raise Interrupted(name)

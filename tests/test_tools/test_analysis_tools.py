@@ -455,7 +455,7 @@ def test_largest_batch_arguments(extra, message, capsys) -> None:
 
 
 def test_guard_cost_compares(config, scenes, capsys) -> None:
-    tool = load_tool('analysis_tools/guard_cost')
+    tool = load_tool('dev/guard_cost')
     name = write_config(
         tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')
     )

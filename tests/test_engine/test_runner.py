@@ -25,7 +25,7 @@ def registered(monkeypatch):
 
 def test_guards_are_on(registered):
     hooks = registered(None)
-    assert hooks['check_classes']['type'] == 'mmvit.CheckClassesHook'
+    assert hooks['check_data']['type'] == 'mmvit.CheckDataHook'
     assert hooks['check_weights']['type'] == 'mmvit.CheckWeightsHook'
     assert hooks['checkpoint']['type'] == 'mmvit.SafeCheckpointHook'
 
@@ -33,13 +33,11 @@ def test_guards_are_on(registered):
 def test_settings_keep_the_type(registered):
     hooks = registered(
         dict(
-            check_classes=dict(num_masks=7),
+            check_data=dict(num_masks=7),
             checkpoint=dict(type='CheckpointHook', interval=5),
         )
     )
-    assert hooks['check_classes'] == dict(
-        type='mmvit.CheckClassesHook', num_masks=7
-    )
+    assert hooks['check_data'] == dict(type='mmvit.CheckDataHook', num_masks=7)
     assert hooks['checkpoint'] == dict(
         type='mmvit.SafeCheckpointHook', interval=5
     )

@@ -25,28 +25,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import mmengine.runner.runner
 import numpy as np
-import torch
-import torch.nn.functional as F
 from mmengine.fileio import LocalBackend
-from mmengine.model import BaseModel
-from mmengine.runner import Runner
-from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from mmvit.checkpoints.loading import safe_load
-from mmvit.engine import GuardedRunner, SafeCheckpointHook
-from mmvit.engine.checkpointing import AtomicBackend, newest_checkpoint
+from mmvit.checkpoints import safe_load
+from mmvit.engine import SafeCheckpointHook
+from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
 from mmvit.registry import MODELS
+from mmvit.testing.small_runs import make_runner, noisy_loader, same
 
 EXAMPLES = """examples:
-  python tools/analysis_tools/fault_campaign.py
-  python tools/analysis_tools/fault_campaign.py --kills 6 --in-saves 2
+  python tools/dev/fault_campaign.py
+  python tools/dev/fault_campaign.py --kills 6 --in-saves 2
 """
-SAMPLES, BATCH = 8, 2
-EPOCHS = 6
-ITERS = EPOCHS * SAMPLES // BATCH
 # Seconds that each part of a save takes where it is made slow.
 PAUSE = 0.03
 SAVING = 'saving'
@@ -54,7 +45,14 @@ SAVING = 'saving'
 
 @dataclass(frozen=True)
 class Kind:
-    """What is varied from run to run."""
+    """A kind of run.
+
+    Args:
+        by_epoch: Whether its loop counts epochs or iterations.
+        keep: How many checkpoints it keeps.
+        workers: Number of workers that load its data.
+        persistent: Whether they live longer than an epoch.
+    """
 
     by_epoch: bool
     keep: int
@@ -63,10 +61,10 @@ class Kind:
 
     def __str__(self) -> str:
         loop = 'epochs' if self.by_epoch else 'iterations'
-        workers = f'{self.workers} workers'
-        if self.persistent:
-            workers += ', persistent'
-        return f'{loop:10}  keep {self.keep}  {workers}'
+        persistent = ', persistent' if self.persistent else ''
+        return (
+            f'{loop:10}  keep {self.keep}  {self.workers} workers{persistent}'
+        )
 
 
 KINDS = [
@@ -75,115 +73,6 @@ KINDS = [
         (True, False), (1, 3), ((0, False), (2, False), (2, True))
     )
 ]
-
-
-class NoisyScenes(Dataset):
-    """Images that each of the three generators of a process changes."""
-
-    metainfo: dict = {}
-
-    def __len__(self) -> int:
-        return SAMPLES
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = torch.full((3, 32, 32), index / SAMPLES)
-        image += torch.randn(3, 32, 32) * random.uniform(0.1, 0.5)
-        image += float(np.random.normal())
-        return image, index % 2
-
-
-class SmallClassifier(BaseModel):
-    """A PVT with a block in each stage, batch normalisation, dropout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        arch = dict(
-            embed_dims=(8, 8, 8, 16),
-            depths=(1, 1, 1, 1),
-            num_heads=(1, 1, 1, 2),
-            mlp_ratios=(2, 2, 2, 2),
-            sr_ratios=(4, 2, 1, 1),
-        )
-        self.backbone = MODELS.build(
-            dict(
-                type='mmvit.PVT',
-                arch=arch,
-                img_size=32,
-                out_indices=(3,),
-                drop_path_rate=0.3,
-            )
-        )
-        self.norm = nn.BatchNorm1d(16)
-        self.drop = nn.Dropout(0.2)
-        self.head = nn.Linear(16, 2)
-
-    def forward(self, inputs: list, mode: str) -> dict | Tensor:
-        images = torch.stack([image for image, _ in inputs])
-        features = self.backbone(images)[-1].mean(dim=(2, 3))
-        scores = self.head(self.drop(self.norm(features)))
-        if mode != 'loss':
-            return scores
-        labels = torch.tensor([label for _, label in inputs])
-        return dict(loss=F.cross_entropy(scores, labels))
-
-    def _run_forward(self, data: list, mode: str) -> dict | Tensor:
-        return self(data, mode)
-
-
-def make_runner(
-    work_dir: Path, kind: Kind, runner_type: type = GuardedRunner, **options
-) -> Runner:
-    """Build the training of a kind of run.
-
-    Args:
-        work_dir: Its folder.
-        kind: What is varied.
-        runner_type: The runner's class.
-        options: Further arguments of the runner.
-    """
-    torch.set_num_threads(1)
-    # Asking compilers for their versions takes longer than the training.
-    mmengine.runner.runner.collect_env = dict
-    torch.manual_seed(0)
-    sampler = 'DefaultSampler' if kind.by_epoch else 'InfiniteSampler'
-    length = (
-        dict(by_epoch=True, max_epochs=EPOCHS)
-        if kind.by_epoch
-        else dict(by_epoch=False, max_iters=ITERS)
-    )
-    arguments = dict(
-        model=SmallClassifier(),
-        work_dir=str(work_dir),
-        train_dataloader=dict(
-            batch_size=BATCH,
-            num_workers=kind.workers,
-            persistent_workers=kind.persistent,
-            dataset=NoisyScenes(),
-            sampler=dict(type=sampler, shuffle=True),
-            collate_fn=dict(type=list),
-        ),
-        train_cfg=length,
-        optim_wrapper=dict(
-            optimizer=dict(type='AdamW', lr=1e-3), clip_grad=dict(max_norm=1.0)
-        ),
-        param_scheduler=[
-            dict(type='CosineAnnealingLR', T_max=ITERS, by_epoch=False)
-        ],
-        custom_hooks=[dict(type='EMAHook')],
-        default_hooks=dict(
-            checkpoint=dict(
-                type='CheckpointHook',
-                by_epoch=kind.by_epoch,
-                interval=1 if kind.by_epoch else 3,
-                max_keep_ckpts=kind.keep,
-            )
-        ),
-        randomness=dict(seed=0),
-        log_level='ERROR',
-        experiment_name=Path(work_dir).name,
-        resume='auto',
-    )
-    return runner_type(**{**arguments, **options})
 
 
 def _pause_around(holder: object, name: str, pauses: int = 2) -> None:
@@ -232,7 +121,14 @@ def train(work_dir: Path, kind: Kind, slow: bool = False) -> None:
         os.dup2(file.fileno(), 2)
     if slow:
         _make_saves_slow(work_dir)
-    make_runner(work_dir, kind).train()
+    loader = noisy_loader(
+        kind.by_epoch,
+        num_workers=kind.workers,
+        persistent_workers=kind.persistent,
+    )
+    make_runner(
+        work_dir, kind.by_epoch, kind.keep, train_dataloader=loader
+    ).train()
 
 
 def _wait(condition: Callable[[], bool], process: object) -> bool:
@@ -322,19 +218,6 @@ class Campaign:
         if found['equal']:
             shutil.rmtree(work_dir)
         return found
-
-
-def same(first: object, second: object) -> bool:
-    """Whether two checkpoints' contents are equal, bit for bit."""
-    if isinstance(first, Tensor):
-        return first.dtype == second.dtype and torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(
-            same(first[key], second[key]) for key in first
-        )
-    if isinstance(first, (list, tuple)):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
 
 
 @dataclass

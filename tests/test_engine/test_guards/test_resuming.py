@@ -11,14 +11,17 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from mmvit.checkpoints.loading import safe_load
-from mmvit.engine.checkpointing import newest_checkpoint
-from tests.support.helpers import load_tool
+from mmvit.checkpoints import safe_load
+from mmvit.engine.guards.checkpoints import newest_checkpoint
+from mmvit.testing import small_runs
+from mmvit.testing.small_runs import NoisyScenes, noisy_loader, same
 from tests.support.toy import ToyMetric
 
-campaign = load_tool('analysis_tools/fault_campaign')
-EPOCHS = campaign.Kind(by_epoch=True, keep=1, workers=0, persistent=False)
-ITERS = campaign.Kind(by_epoch=False, keep=1, workers=0, persistent=False)
+# Whether a run's loop counts epochs
+EPOCHS, ITERS = True, False
+LOOPS = pytest.mark.parametrize(
+    'by_epoch', [EPOCHS, ITERS], ids=['epochs', 'iterations']
+)
 
 
 class Break(Hook):
@@ -54,12 +57,10 @@ class Quiet:
 
     def arguments(self, scores=(1.0,) * 99):
         return dict(
-            val_dataloader=dict(
+            val_dataloader=noisy_loader(
+                True,
                 batch_size=4,
-                num_workers=0,
-                dataset=campaign.NoisyScenes(),
                 sampler=dict(type='DefaultSampler', shuffle=False),
-                collate_fn=dict(type=list),
             ),
             val_cfg=dict(),
             val_evaluator=[ToyMetric(list(scores))],
@@ -68,15 +69,15 @@ class Quiet:
 
 @pytest.fixture
 def run(tmp_path, fresh_runs):
-    """Train in a folder: (name, kind, at, action, **options)."""
+    """Train in a folder: (name, by_epoch, at, action, **options)."""
 
-    def train(name, kind, at=None, action=stop, **options):
+    def train(name, by_epoch, at=None, action=stop, **options):
         fresh_runs()
         hooks = [dict(type='EMAHook')]
         if at:
             hooks.append(Break(at, action))
-        runner = campaign.make_runner(
-            tmp_path / name, kind, custom_hooks=hooks, **options
+        runner = small_runs.make_runner(
+            tmp_path / name, by_epoch, custom_hooks=hooks, **options
         )
         runner.train()
         return runner
@@ -90,21 +91,12 @@ def result(folder):
 
 def assert_same(first, second):
     for key in ('state_dict', 'ema_state_dict', 'optimizer'):
-        assert campaign.same(first[key], second[key]), key
+        assert same(first[key], second[key]), key
     assert first['meta']['iter'] == second['meta']['iter']
 
 
-def loader(sampler, **options):
-    return dict(
-        train_dataloader=dict(
-            batch_size=campaign.BATCH,
-            num_workers=0,
-            dataset=campaign.NoisyScenes(),
-            sampler=dict(type=sampler, shuffle=True),
-            collate_fn=dict(type=list),
-            **options,
-        )
-    )
+def loader(by_epoch, **options):
+    return dict(train_dataloader=noisy_loader(by_epoch, **options))
 
 
 class Pairs(BatchSampler):
@@ -123,54 +115,54 @@ class Pairs(BatchSampler):
                 group.clear()
 
 
-@pytest.mark.parametrize('kind', [EPOCHS, ITERS], ids=str)
+@LOOPS
 @pytest.mark.parametrize('how', ['kill', 'signal'])
-def test_all_of_the_state(run, tmp_path, kind, how):
-    run('whole', kind)
+def test_all_of_the_state(run, tmp_path, by_epoch, how):
+    run('whole', by_epoch)
     if how == 'kill':
         with pytest.raises(StopError):
-            run('parts', kind, at=14)
+            run('parts', by_epoch, at=14)
         assert result(tmp_path / 'parts')['meta']['iter'] == 12
     else:
         with pytest.raises(SystemExit) as error:
-            run('parts', kind, at=14, action=terminate)
+            run('parts', by_epoch, at=14, action=terminate)
         assert error.value.code == 75
         assert 'SIGTERM' in str(error.value)
         # In the middle of an epoch, too
         assert result(tmp_path / 'parts')['meta']['iter'] == 14
         assert (tmp_path / 'parts/interrupted.pth').exists()
-    run('parts', kind)
+    run('parts', by_epoch)
     assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
     assert not (tmp_path / 'parts/interrupted.pth').exists()
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
+@LOOPS
 @pytest.mark.parametrize('grouped', [False, True])
-def test_place_in_the_data(run, tmp_path, workers, sampler, grouped):
+def test_place_in_the_data(run, tmp_path, workers, by_epoch, grouped):
     options = dict(batch_sampler=dict(type=Pairs)) if grouped else {}
-    whole = run('whole', ITERS, **loader(sampler, **options))
+    whole = run('whole', ITERS, **loader(by_epoch, **options))
     with pytest.raises(StopError):
-        run('parts', ITERS, at=10, **loader(sampler, **options))
+        run('parts', ITERS, at=10, **loader(by_epoch, **options))
     drawn = []
-    getitem = campaign.NoisyScenes.__getitem__
-    parts = loader(sampler, **options)
+    getitem = NoisyScenes.__getitem__
+    parts = loader(by_epoch, **options)
     if workers:
         parts['train_dataloader']['num_workers'] = workers
     else:
 
-        class Watched(campaign.NoisyScenes):
+        class Watched(NoisyScenes):
             def __getitem__(self, index):
                 drawn.append(index)
                 return getitem(self, index)
 
         parts['train_dataloader']['dataset'] = Watched()
     run('parts', ITERS, **parts)
-    assert whole.iter == campaign.ITERS
+    assert whole.iter == small_runs.ITERS
     assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
     if not workers:
-        left = campaign.ITERS - 9
-        assert len(drawn) == left * campaign.BATCH, 'nothing is loaded twice'
+        left = small_runs.ITERS - 9
+        assert len(drawn) == left * small_runs.BATCH, 'nothing is loaded twice'
 
 
 def test_accumulated_gradients_are_kept(run, tmp_path):
@@ -308,7 +300,7 @@ def test_other_parameter_groups(run):
 def logged(monkeypatch):
     messages = []
     monkeypatch.setattr(
-        'mmvit.engine.resuming.print_log',
+        'mmvit.engine.guards.resuming.print_log',
         lambda text, *args, **kwargs: messages.append(text),
     )
     return messages
@@ -317,39 +309,39 @@ def logged(monkeypatch):
 def test_another_batch_is_reported(run, logged):
     with pytest.raises(StopError):
         run('parts', ITERS, at=4)
-    options = loader('InfiniteSampler')
+    options = loader(ITERS)
     options['train_dataloader']['batch_size'] = 4
     run('parts', ITERS, **options)
     (text,) = logged
     assert '1 processes x 2 images x 1 accumulated = 2' in text
     assert '1 processes x 4 images x 1 accumulated = 4' in text
     assert 'asks for 2 times as much' in text
-    assert 'mean 4 images each instead of 2' in text
+    assert 'each has 4 images instead of 2' in text
 
 
-@pytest.mark.parametrize('kind', [EPOCHS, ITERS], ids=str)
-def test_another_world_size_is_reported(run, logged, tmp_path, kind):
+@LOOPS
+def test_another_world_size_is_reported(run, logged, tmp_path, by_epoch):
     with pytest.raises(SystemExit):
-        run('parts', kind, at=7, action=terminate)
+        run('parts', by_epoch, at=7, action=terminate)
     path = tmp_path / 'parts/interrupted.pth'
     content = safe_load(str(path))
     content['meta']['run'].update(world_size=2, batches=1)
     torch.save(content, path)
     seen = []
 
-    class Watched(campaign.NoisyScenes):
+    class Watched(NoisyScenes):
         def __getitem__(self, index):
             seen.append(index)
             return super().__getitem__(index)
 
-    options = loader('DefaultSampler')
+    options = loader(EPOCHS)
     options['train_dataloader']['dataset'] = Watched()
-    run('parts', kind, **options)
+    run('parts', by_epoch, **options)
     (text,) = logged
     assert 'was written by 2 processes' in text
     assert 'dropout and drop path draw other numbers' in text
     # A batch of 2 x 2 images in epoch 1; or 7 of them, 28 in passes of 8
-    epoch = 1 if kind == EPOCHS else 3
+    epoch = 1 if by_epoch else 3
     sampler = DefaultSampler(Watched(), shuffle=True, seed=0)
     sampler.set_epoch(epoch)
     assert seen[:4] == list(sampler)[4:]
@@ -358,14 +350,14 @@ def test_another_world_size_is_reported(run, logged, tmp_path, kind):
 def test_checkpoint_of_another_runner(run):
     short = dict(train_cfg=dict(by_epoch=False, max_iters=6))
     run('parts', ITERS, runner_type=Runner, resume=False, **short)
-    assert run('parts', ITERS).iter == campaign.ITERS
+    assert run('parts', ITERS).iter == small_runs.ITERS
 
 
 def test_loader_of_the_user(run, tmp_path):
     """A loader that was built elsewhere has no place to go on from."""
 
     def own():
-        data = campaign.NoisyScenes()
+        data = NoisyScenes()
         return dict(
             train_dataloader=DataLoader(
                 data,
@@ -378,4 +370,4 @@ def test_loader_of_the_user(run, tmp_path):
     with pytest.raises(SystemExit):
         run('parts', EPOCHS, at=6, action=terminate, **own())
     runner = run('parts', EPOCHS, **own())
-    assert runner.epoch == campaign.EPOCHS
+    assert runner.epoch == small_runs.EPOCHS

@@ -4,7 +4,7 @@ import pytest
 from mmengine.registry import init_default_scope
 
 from mmvit.engine import GuardedRunner
-from mmvit.engine.sampling import SampleError, count_bad_samples
+from mmvit.engine.guards.bad_samples import SampleError, bad_samples
 from tests.support.scenes import SPLITS
 from tests.support.tiny import tiny_config
 
@@ -85,7 +85,7 @@ def test_some_are_skipped(own_scenes, fresh_runs, num_workers):
         ]
         assert len(samples) == SPLITS['train'], 'another one is in its place'
         assert not bad & {sample.img_path for sample in samples}
-    assert count_bad_samples(loader) == 2, 'each counts once'
+    assert bad_samples(loader) == (2, 2), 'each counts once'
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])

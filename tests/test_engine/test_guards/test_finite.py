@@ -5,15 +5,14 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
-from tests.support.helpers import load_tool, weights_of
+from mmvit.testing.small_runs import NoisyScenes, make_runner, noisy_loader
+from tests.support.helpers import weights_of
 from tests.support.tiny import TASKS, tiny_config
 
-campaign = load_tool('analysis_tools/fault_campaign')
-ITERS = campaign.Kind(by_epoch=False, keep=1, workers=0, persistent=False)
 PLAIN = dict(custom_hooks=[], param_scheduler=None)
 
 
-class BadScenes(campaign.NoisyScenes):
+class BadScenes(NoisyScenes):
     """Some images are not a number."""
 
     def __init__(self, *bad):
@@ -27,20 +26,18 @@ class BadScenes(campaign.NoisyScenes):
 
 
 def train(work_dir, *bad, max_skipped=0, **options):
-    loader = dict(
-        batch_size=2,
-        num_workers=0,
+    loader = noisy_loader(
+        True,
         dataset=BadScenes(*bad),
         sampler=dict(type='DefaultSampler', shuffle=False),
-        collate_fn=dict(type=list),
     )
     hooks = dict(
         finite=dict(type='mmvit.FiniteHook', max_skipped=max_skipped),
         checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=100),
     )
-    runner = campaign.make_runner(
+    runner = make_runner(
         work_dir,
-        ITERS,
+        by_epoch=False,
         **{
             **PLAIN,
             'train_dataloader': loader,

@@ -26,7 +26,7 @@ from mmengine.runner import Runner
 from mmvit.utils import load_config
 
 EXAMPLES = """example, on the quickstart's data:
-  python tools/analysis_tools/guard_cost.py \\
+  python tools/dev/guard_cost.py \\
       configs/quickstart/fpn_pvt-nano_1xb8_digit-scenes-128x128.py
 """
 KINDS = ('mmvit.GuardedRunner', 'Runner')

@@ -8,15 +8,17 @@ import signal
 
 import pytest
 import torch
-from mmengine.fileio import get_file_backend
 
-from mmvit.engine.checkpointing import ATOMIC, newest_checkpoint
+from mmvit.engine.guards.checkpoints import (
+    AtomicBackend,
+    newest_checkpoint,
+)
 from tests.support.toy import toy_runner, train_until_killed
 
 
 @pytest.fixture
 def backend():
-    return get_file_backend(backend_args=dict(backend=ATOMIC))
+    return AtomicBackend()
 
 
 @pytest.fixture

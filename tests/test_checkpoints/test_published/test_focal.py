@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.checkpoints import FAMILIES
-from mmvit.checkpoints.focal import fold_ring_bias
+from mmvit.checkpoints.published.focal import fold_ring_bias
 from mmvit.utils import build_model, load_config
 
 from .naive import Weights, gelu, to_tokens

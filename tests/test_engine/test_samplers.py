@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import BatchSampler, Dataset
 
 from mmvit.engine import GuardedRunner
-from mmvit.engine.sampling import SeededIndex
+from mmvit.engine.samplers import SeededIndex
 from tests.support.toy import toy_runner
 
 LENGTH = 6

@@ -9,7 +9,7 @@ import torch
 from mmengine.hooks import Hook
 
 from mmvit.checkpoints import safe_load
-from mmvit.engine.checkpointing import AtomicBackend, newest_checkpoint
+from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
 from tests.support.tiny import TASKS, tiny_config
 from tests.support.toy import toy_runner
 
@@ -43,7 +43,7 @@ def test_advice(command, scenes, task, monkeypatch):
 
 def test_advice_fits_the_run(command, scenes, monkeypatch):
     def fail(*args, **kwargs):
-        raise RuntimeError('DefaultCPUAllocator: can not allocate memory')
+        raise torch.OutOfMemoryError('CUDA out of memory.')
 
     monkeypatch.setattr('mmengine.optim.OptimWrapper.backward', fail)
     cfg = tiny_config('cls', scenes, model__backbone__with_cp=True)

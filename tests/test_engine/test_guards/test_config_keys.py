@@ -8,13 +8,13 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmvit.engine.run_record import git_states
-from mmvit.utils.config_checks import (
+from mmvit.engine.guards.config_keys import (
     check_custom_keys,
     check_sub_keys,
     unread_keys,
     unread_options,
 )
+from mmvit.engine.run_record import git_states
 from tests.support.helpers import ROOT, read_log
 from tests.support.tiny import tiny_config, write_config
 

@@ -123,12 +123,7 @@ class ResumableBatchSampler(Sampler):
 
 
 def seeded(cfg: dict, seed: int | None) -> dict:
-    """Wrap the samplers in a dataloader's config.
-
-    Args:
-        cfg: The config, whose `sampler` is a dict.
-        seed: The run's seed.
-    """
+    """Wrap the samplers in a dataloader's config."""
     cfg = dict(cfg)
     cfg['sampler'] = dict(
         type='mmvit.SeededSampler', sampler=cfg['sampler'], sample_seed=seed

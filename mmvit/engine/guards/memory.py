@@ -30,12 +30,7 @@ def _use() -> str:
 
 
 def advise(runner: Runner, batch: object) -> str:
-    """Say what this run can change to need less memory.
-
-    Args:
-        runner: The run that failed.
-        batch: Its last batch, as the data loader gave it.
-    """
+    """Say what a run can change to need less memory for a batch."""
     update = update_batch(runner)
     size = _largest_size(batch)
     text = (

@@ -40,11 +40,7 @@ def _groups(state: dict) -> list[tuple[int, frozenset]]:
 
 
 def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
-    """Check that a checkpoint's optimizer is the one of this run.
-
-    Raises:
-        ValueError: If its state does not fit this run's optimizer.
-    """
+    """Check that a checkpoint's optimizer is the one of this run."""
     own = _optimizers(runner)
     saved = checkpoint.get('meta', {}).get('run', {})
     before = saved.get('optimizers', own)
@@ -95,16 +91,16 @@ def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
 
 
 def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
-    """Let the data continue where a checkpoint's run was.
+    """Let the data continue where a run with another batch was.
 
     Args:
         runner: The run that resumes, before its loop begins.
         old: The batch of the checkpoint's run.
-        batches: How many batches of the epoch that run had used.
+        batches: Batches of the epoch that the checkpoint's run had used.
 
     Returns:
-        How many batches of the epoch this run skips. It is 0 for loops that
-        count iterations, which skip by themselves.
+        Batches of the epoch that are skipped here; 0 for loops that count
+        iterations, which skip by themselves.
     """
     loop, loader = runner.train_loop, runner.train_dataloader
     if isinstance(getattr(loop, 'dataloader_iterator', None), EndlessBatches):
@@ -180,8 +176,7 @@ class ExactResumeHook(Hook):
             inside = get_states()
             set_states(before_val)
         self._gathered = dict(
-            random_states=gather_states(),
-            gradients=_pending_gradients(runner),
+            random_states=gather_states(), gradients=_pending_gradients(runner)
         )
         if before_val is not None:
             set_states(inside)
@@ -206,11 +201,7 @@ class ExactResumeHook(Hook):
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check that the run can continue from the checkpoint.
-
-        Raises:
-            ValueError: If the optimizer is another one.
-        """
+        """Check that the run can continue from the checkpoint."""
         if not runner._resume:
             return
         _check_optimizer(runner, checkpoint)

@@ -9,12 +9,7 @@ import types
 from collections.abc import Callable
 
 import torch
-from mmengine.dist import (
-    all_reduce,
-    barrier,
-    get_comm_device,
-    is_main_process,
-)
+from mmengine.dist import all_reduce, barrier, get_comm_device, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
@@ -74,16 +69,12 @@ class StopOnSignalHook(Hook):
 
     def after_run(self, runner: Runner) -> None:  # noqa: ARG002
         """Restore the handlers that were there before."""
-        self._restore()
-
-    def after_failed_train(self, runner: Runner) -> None:  # noqa: ARG002
-        """Restore the handlers; GuardedRunner calls it."""
-        self._restore()
-
-    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    # GuardedRunner calls this one.
+    after_failed_train = after_run
 
     def _receive(self, number: int, _: types.FrameType | None) -> None:
         now = time.monotonic()
@@ -101,11 +92,7 @@ class StopOnSignalHook(Hook):
         data_batch: object = None,  # noqa: ARG002
         outputs: object = None,  # noqa: ARG002
     ) -> None:
-        """Stop after an iteration.
-
-        Raises:
-            Interrupted: After the checkpoint was written.
-        """
+        """Stop after an iteration."""
         if runner.distributed and (runner.iter + 1) % self.interval:
             return
         if self._is_asked(runner) and all(
@@ -159,5 +146,5 @@ class StopOnSignalHook(Hook):
             f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
             f'{EXIT_CODE}'
         )
-        self._restore()
+        self.after_run(runner)
         raise Interrupted(name)

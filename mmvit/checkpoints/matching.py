@@ -32,9 +32,6 @@ def check_match(
             that must be found with their shape.
         allow_shapes: Whether a tensor of another shape counts as missing, as
             in the head for another data set; otherwise it is an error.
-
-    Raises:
-        ValueError: If too little fits; the message lists what does not.
     """
     own = dict(module.named_parameters())
     missing = [name for name in own if name not in state_dict]
@@ -101,10 +98,6 @@ def load_pretrained(
             'backbone.'; None takes the keys as they are.
         min_matched: See `check_match`.
         allow_shapes: See `check_match`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file does not fit.
     """
     state_dict = read_state_dict(checkpoint)
     if prefix:

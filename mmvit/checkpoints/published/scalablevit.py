@@ -26,10 +26,7 @@ def _place(key: str, value: Tensor) -> StateDict | None:
         return None
     if '.attn.kv.' in name:
         k, v = value.chunk(2)
-        return {
-            name.replace('.kv.', '.k.'): k,
-            name.replace('.kv.', '.v.'): v,
-        }
+        return {name.replace('.kv.', '.k.'): k, name.replace('.kv.', '.v.'): v}
     if name.endswith('.attn.reduction.1.weight'):
         # A 1x1 convolution there, a linear layer here
         value = value.flatten(1)

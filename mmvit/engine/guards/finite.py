@@ -164,6 +164,7 @@ class FiniteHook(Hook):
         """Watch the losses and the optimizer."""
         # Another runner than ours does not call `after_failed_train`.
         self._undo.close()
+        self._in_a_row, self._loss_is_bad = 0, False
         model = unwrap(runner.model)
         parse = getattr(model, 'parse_losses', None)
         if parse is not None:
@@ -244,10 +245,7 @@ class FiniteHook(Hook):
         return bool(norm.isfinite()) or _is_finite(gradients)
 
     def before_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,
+        self, runner: Runner, data_batch: object = None, **_: object
     ) -> None:
         """Remember the batch, and the buffers if batches may be skipped."""
         self._batch = data_batch
@@ -309,6 +307,8 @@ class FiniteHook(Hook):
     def _stop(self, runner: Runner, wrapper: OptimWrapper, what: str) -> None:
         facts = self._facts(wrapper)
         place = _first_bad_place(unwrap(runner.model), self._batch, wrapper)
+        # Another training must not begin with these gradients.
+        wrapper.zero_grad()
         raise FloatingPointError(
             f'iteration {runner.iter + 1}: {what}. Place: {place}. {facts}. '
             f'{_ADVICE}. To go on over single batches: '

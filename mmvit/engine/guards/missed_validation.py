@@ -52,11 +52,7 @@ class MissedValidationHook(Hook):
                 )
                 runner.val_loop.run()
 
-    def after_val_epoch(
-        self,
-        runner: Runner,
-        metrics: dict | None = None,  # noqa: ARG002
-    ) -> None:
+    def after_val_epoch(self, runner: Runner, **_: object) -> None:
         """Note the iteration that was validated."""
         if is_main_process() and runner._train_loop is not None:
             AtomicBackend().put_text(str(runner.iter), self._path(runner))

@@ -61,33 +61,29 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
 
 def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
     """Log what another number of processes or batch size will change."""
-    lines = [
+    text = (
         f'{path} was written by {old} images an update, this run has {new}. '
-        'It will differ from an uninterrupted run:'
-    ]
-    factor = new.images / old.images
-    if factor != 1:
-        lines.append(
-            f"- the learning rate is the checkpoint's; for this batch the "
-            f'linear rule asks for {factor:g} times as much '
+        'The data continue where they were, but the run will differ from an '
+        'uninterrupted one.'
+    )
+    if old.images != new.images:
+        text += (
+            " The learning rate is the checkpoint's; for this batch the "
+            f'linear rule asks for {new.images / old.images:g} times as much '
             '(optim_wrapper.optimizer.lr, or the same batch by '
-            'optim_wrapper.accumulative_counts)'
+            'optim_wrapper.accumulative_counts).'
         )
     if old.images_per_iter != new.images_per_iter:
-        lines.append(
-            '- the count of iterations continues, and each has '
-            f'{new.images_per_iter} images instead of {old.images_per_iter}'
+        text += (
+            ' The count of iterations continues, and each has '
+            f'{new.images_per_iter} images instead of {old.images_per_iter}.'
         )
     if old.world_size != new.world_size:
-        lines.append(
-            '- dropout and drop path draw other numbers: each process has '
-            'its own generators'
+        text += (
+            ' Dropout and drop path draw other numbers: each process has its '
+            'own generators.'
         )
-    lines.append(
-        '- the order of the data and their augmentation continue where they '
-        'were'
-    )
-    print_log('\n'.join(lines), 'current', level=logging.WARNING)
+    print_log(text, 'current', level=logging.WARNING)
 
 
 def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
@@ -236,12 +232,7 @@ class ExactResumeHook(Hook):
         ):
             self._restore(runner)
 
-    def before_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-    ) -> None:
+    def before_train_iter(self, runner: Runner, **_: object) -> None:
         """Restore the random states in the middle of an epoch."""
         if self._saved is not None:
             self._restore(runner)

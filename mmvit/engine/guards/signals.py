@@ -85,13 +85,7 @@ class StopOnSignalHook(Hook):
             signal.signal(number, self._before.get(number) or signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-        outputs: object = None,  # noqa: ARG002
-    ) -> None:
+    def after_train_iter(self, runner: Runner, **_: object) -> None:
         """Stop after an iteration."""
         if runner.distributed and (runner.iter + 1) % self.interval:
             return
@@ -100,13 +94,7 @@ class StopOnSignalHook(Hook):
         ):
             self._stop(runner, runner.iter + 1)
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-        outputs: object = None,  # noqa: ARG002
-    ) -> None:
+    def after_val_iter(self, runner: Runner, **_: object) -> None:
         """Stop during a validation of a training; resuming repeats it.
 
         Several processes finish it first: they may have unequal shares.

@@ -155,9 +155,11 @@ def check_samples(
         file for info in infos for file in missing_files(info, dataset)[:1]
     ]
     empty = [str(info.get('img_path')) for info in infos if is_empty(info)]
-    seen = f'of {len(infos)} samples that were looked at have no'
     if missing:
-        text = f'{len(missing)} {seen} file: {some_of(missing)}'
+        text = (
+            f'{len(missing)} of {len(infos)} samples that were looked at have '
+            f'no file: {some_of(missing)}'
+        )
         if len(missing) > may_miss:
             raise FileNotFoundError(
                 f'{text}. Check data_root, data_prefix and the endings, or '
@@ -167,7 +169,10 @@ def check_samples(
             )
         print_log(text, logger='current', level=logging.WARNING)
     if empty:
-        text = f'{len(empty)} {seen} object: {some_of(empty)}'
+        text = (
+            f'{len(empty)} of {len(infos)} images that were looked at have no '
+            f'object: {some_of(empty)}'
+        )
         if len(empty) == len(infos) and needs_objects:
             raise ValueError(
                 f'{text}. There is nothing to learn: check metainfo classes '

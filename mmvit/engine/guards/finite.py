@@ -10,11 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn.utils import (
-    clip_grad_norm_,
-    clip_grads_with_norm_,
-    get_total_norm,
-)
+from torch.nn.utils import get_total_norm
 
 from mmvit.registry import HOOKS
 from mmvit.utils.text import some_of
@@ -119,23 +115,6 @@ def _first_bad_place(
     return 'not found: the batch is finite when it is repeated'
 
 
-class _ClipByKnownNorm:
-    """torch's clip_grad_norm_ for gradients whose norm is known."""
-
-    norm: Tensor
-
-    def __call__(
-        self,
-        parameters: list[Tensor],
-        max_norm: float,
-        norm_type: float = 2.0,  # noqa: ARG002  it is that of `norm`
-        error_if_nonfinite: bool = False,  # noqa: ARG002  it is finite here
-        foreach: bool | None = None,
-    ) -> Tensor:
-        clip_grads_with_norm_(parameters, max_norm, self.norm, foreach)
-        return self.norm
-
-
 @HOOKS.register_module()
 class FiniteHook(Hook):
     """Stops, or skips the batch, if a loss or a gradient is not finite.
@@ -202,11 +181,6 @@ class FiniteHook(Hook):
         step, scaler = wrapper.step, getattr(wrapper, 'loss_scaler', None)
         if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
             scaler = None  # The range is that of float32: nothing overflows.
-        if scaler is None and (
-            getattr(wrapper, 'clip_func', None) is clip_grad_norm_
-        ):
-            # One norm serves the check and the clipping.
-            self._replace(wrapper, 'clip_func', _ClipByKnownNorm())
 
         def watched_step(**kwargs) -> None:
             bad = self._loss_is_bad or (
@@ -234,12 +208,7 @@ class FiniteHook(Hook):
             for parameter in group['params']
             if parameter.grad is not None and not parameter.grad.is_sparse
         ]
-        clip = getattr(wrapper, 'clip_func', None)
-        if isinstance(clip, _ClipByKnownNorm):
-            kind = wrapper.clip_grad_kwargs.get('norm_type', 2.0)
-            norm = clip.norm = get_total_norm(gradients, kind)
-        else:
-            norm = get_total_norm(gradients)
+        norm = get_total_norm(gradients)
         # A number that is not finite makes the norm not finite. The squares
         # of large finite numbers overflow, too: then each tensor is tested.
         return bool(norm.isfinite()) or _is_finite(gradients)

@@ -46,7 +46,7 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, by_column, data = state
-        super().__setstate__((1, shape, dtype.dtype, by_column, bytes(data)))
+        super().__setstate__((1, shape, dtype.dtype, by_column, data))
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         return np.asarray(self).__reduce_ex__(protocol)
@@ -75,7 +75,7 @@ def _array(*_: object) -> _Array:
 
 
 def _number(dtype: _Dtype, data: bytes) -> np.generic:
-    return np.frombuffer(bytes(data), dtype.dtype, count=1)[0]
+    return np.frombuffer(data, dtype.dtype, count=1)[0]
 
 
 # The name before NumPy 2.0, and since

@@ -143,13 +143,11 @@ def seeded(cfg: dict, seed: int | None) -> dict:
 
 def seeded_sampler_of(loader: DataLoader) -> SeededSampler | None:
     """Return a dataloader's sampler if GuardedRunner built it, else None."""
-    for sampler in (
-        loader.sampler,
-        getattr(loader.batch_sampler, 'sampler', None),
-    ):
-        if isinstance(sampler, SeededSampler):
-            return sampler
-    return None
+    inner = getattr(loader.batch_sampler, 'sampler', None)
+    found = [
+        s for s in (loader.sampler, inner) if isinstance(s, SeededSampler)
+    ]
+    return found[0] if found else None
 
 
 def skip_batches(loader: DataLoader, num_batches: int) -> bool:
@@ -161,13 +159,13 @@ def skip_batches(loader: DataLoader, num_batches: int) -> bool:
         Whether that is possible. It is for dataloaders that GuardedRunner
         built.
     """
-    if isinstance(loader.batch_sampler, ResumableBatchSampler):
-        loader.batch_sampler.skip(num_batches)
-        return True
-    sampler = seeded_sampler_of(loader)
+    sampler, items = loader.batch_sampler, num_batches
+    if not isinstance(sampler, ResumableBatchSampler):
+        sampler = seeded_sampler_of(loader)
+        items *= batch_size_of(loader)
     if sampler is None:
         return False
-    sampler.skip(num_batches * batch_size_of(loader))
+    sampler.skip(items)
     return True
 
 

@@ -70,6 +70,7 @@ TYPE = Call(getattr, HistoryBuffer, '__class__')
 STATISTICS = Call(getattr, HistoryBuffer, '_statistics_methods')
 DICT = fetched(TYPE, STATISTICS, '__class__')
 INIT = Call(getattr, HistoryBuffer, '__init__')
+PLAIN = (None, None, None, -1, -1, 0)
 # What the files of an attacker may hold
 HOSTILE = {
     'a command': Call(os.system, 'touch TRACE'),
@@ -92,6 +93,9 @@ HOSTILE = {
     'a structured array': np.zeros(2, dtype=[('a', 'i4'), ('b', 'f4')]),
     'an array without its data': array(
         1, (10**9,), np.dtype('f8'), False, bytes(8)
+    ),
+    'an array of so many bytes': array(
+        1, (2**40,), dtype('b1', *PLAIN), False, 2**40
     ),
     'an array of a negative size': array(
         1, (-1,), np.dtype('f8'), False, bytes(8)

@@ -252,7 +252,11 @@ def test_signal_waits_for_accumulated_gradients(run, tmp_path):
 
 def test_signals_are_given_back(run):
     before = signal.getsignal(signal.SIGTERM)
-    run('whole', ITERS)
+    short = dict(train_cfg=dict(by_epoch=False, max_iters=2))
+    run('whole', ITERS, **short)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(StopError):
+        run('parts', ITERS, at=1, **short)
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -15,13 +15,7 @@ class CheckedPretrainedInit(PretrainedInit):
     """mmengine's `Pretrained`, which stops if too little fits.
 
     Weights of another shape, such as a head of other classes, stay as they
-    were drawn.
-
-    Args:
-        checkpoint: File or URL.
-        prefix: See `load_pretrained`.
-        map_location: See torch.load.
-        min_matched: See `check_match`.
+    were drawn. The arguments are those of `load_pretrained`.
     """
 
     def __init__(

@@ -13,10 +13,6 @@ def scale_lr(runner: Runner, auto_scale_lr: dict | None) -> None:
 
     The learning rate grows in proportion to the images of an update, which
     are processes x images x accumulated batches.
-
-    Args:
-        runner: The run, with its loop and optimizer built.
-        auto_scale_lr: That key of its config.
     """
     batch = update_batch(runner)
     wrappers = wrappers_of(runner)

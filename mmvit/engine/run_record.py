@@ -70,12 +70,7 @@ def versions() -> dict[str, str | None]:
 
 
 def write_record(runner: Runner, config: str) -> None:
-    """Write a run's record, config and uncommitted changes to its log folder.
-
-    Args:
-        runner: The run.
-        config: The file of its resolved config.
-    """
+    """Write a run's record, uncommitted changes and config file to its log."""
     sources = [osp.dirname(__file__), os.getcwd()]
     if runner.cfg.filename:
         sources.append(osp.dirname(osp.abspath(runner.cfg.filename)))

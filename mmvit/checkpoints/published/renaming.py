@@ -12,12 +12,8 @@ Rules = list[tuple[str, str]]
 def rename(key: str, rules: Rules) -> str | None:
     """Rename a key by the first rule whose pattern it begins with.
 
-    Args:
-        key: Published name.
-        rules: (regular expression, replacement) pairs.
-
-    Returns:
-        Our name, or None if no rule fits.
+    A rule is a (regular expression, replacement) pair. None means that no
+    rule fits.
     """
     for pattern, replacement in rules:
         name, found = re.subn(f'^{pattern}', replacement, key)
@@ -31,10 +27,8 @@ def convert_by(
 ) -> tuple[StateDict, list[str]]:
     """Convert published weights tensor by tensor.
 
-    Args:
-        place: Gives our names and tensors for a published one: {} if we do
-            not need it, None if its name is not known.
-        state_dict: Published names to tensors.
+    `place` gives our names and tensors for a published one: {} if we do not
+    need it, None if its name is not known.
 
     Returns:
         Our names to tensors, and the published names that are not known.

@@ -90,11 +90,7 @@ def _written(node: ast.AST) -> str:
 
 
 class _File:
-    """The names that a config file assigns and uses.
-
-    Args:
-        path: A Python file.
-    """
+    """The names that a Python config file assigns and uses."""
 
     def __init__(self, path: str) -> None:
         with open(path, encoding='utf-8') as file:

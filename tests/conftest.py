@@ -1,5 +1,6 @@
 """Data sets and commands that the tests of engine and tools share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from mmengine.utils import ManagerMixin
 
 from mmvit.utils import build_model
 
-from .helpers import load_tool
-from .scenes import write_scenes
-from .tiny import tiny_config, write_config
+from .support.helpers import load_tool
+from .support.scenes import write_scenes
+from .support.tiny import tiny_config, write_config
 
 
 def _forget_runs() -> None:
@@ -57,11 +58,18 @@ def plain_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write checkpoints without waiting for the disk."""
+    monkeypatch.setattr(os, 'fsync', lambda number: None)
+
+
+@pytest.fixture
 def command(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fresh_runs: Callable[[], None],
     plain_dumps: None,
+    no_sync: None,
 ) -> Callable[..., Path]:
     """Run a tool's main() in this process: (tool, config, *arguments).
 

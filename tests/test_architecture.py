@@ -19,7 +19,7 @@ RULES = {
     'mmvit.stack': (),
     'mmvit.version': (),
     'mmvit.registry': ('mmengine',),
-    'mmvit.checkpoints': ('mmengine', 'numpy', 'torch'),
+    'mmvit.checkpoints': ('mmengine', 'numpy', 'torch', 'mmvit.utils.text'),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (
         *(BACKBONES, 'mmvit.models.decode_heads'),
@@ -49,6 +49,10 @@ RULES = {
         *('cv2', 'mmcv', 'mmengine', 'numpy', 'torch', 'torchvision'),
         *('mmvit.checkpoints', 'mmvit.registry'),
         *('mmvit.stack', 'mmvit.version'),
+    ),
+    'mmvit.testing': (
+        *('mmengine', 'numpy', 'torch'),
+        *('mmvit.engine', 'mmvit.registry'),
     ),
     'mmvit.engine': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
@@ -95,8 +99,8 @@ def test_imports_are_read():
         f'{LAYERS}.TransformerBlock',
         f'{BACKBONES}.pyramid.PyramidBackbone',
     } <= found
-    assert 'mmvit.checkpoints.pvt' in set(
-        imports(ROOT / 'mmvit/checkpoints/__init__.py')
+    assert 'mmvit.checkpoints.published.pvt' in set(
+        imports(ROOT / 'mmvit/checkpoints/published/__init__.py')
     )
     assert len(PACKAGE) > 25 and len(TOOLS) > 5
 

@@ -9,9 +9,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmvit.checkpoints import trust_checkpoint
+from mmvit.engine.guards.config_keys import check_top_level, unread_options
 
 from .config import load_config
-from .config_checks import check_top_level, unread_options
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,8 @@ from mmengine.config import Config
 
 from mmvit.utils import build_model, load_config
 from mmvit.utils.flops import count_complexity
-
-from ..helpers import ROOT, load_tool
-from ..tiny import tiny_config, write_config
+from tests.support.helpers import ROOT, load_tool
+from tests.support.tiny import tiny_config, write_config
 
 get_flops = load_tool('analysis_tools/get_flops')
 paper_table = load_tool('analysis_tools/paper_table')
@@ -456,7 +455,7 @@ def test_largest_batch_arguments(extra, message, capsys) -> None:
 
 
 def test_guard_cost_compares(config, scenes, capsys) -> None:
-    tool = load_tool('analysis_tools/guard_cost')
+    tool = load_tool('dev/guard_cost')
     name = write_config(
         tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')
     )

@@ -10,10 +10,10 @@ import torch
 
 from mmvit.utils import build_model, load_config
 from mmvit.utils.drawing import draw_label_maps
-from tests.helpers import load_tool
-from tests.scenes import CLASSES, SPLITS
-from tests.tiny import TASKS, tiny_config
-from tests.tiny import write_config as write
+from tests.support.helpers import load_tool
+from tests.support.scenes import CLASSES, SPLITS
+from tests.support.tiny import TASKS, tiny_config
+from tests.support.tiny import write_config as write
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from mmvit.utils.flops import (
     count_complexity,
     count_params,
 )
-
-from ..tiny import tiny_config
+from tests.support.tiny import tiny_config
 
 
 def total(run, *args: object) -> int:

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 
-from mmvit.utils import build_model
+from mmvit.apis.config import build_model
 
 from .helpers import load_tool
 from .scenes import write_scenes

@@ -14,10 +14,10 @@ from mmengine.device import get_device
 from mmengine.structures import BaseDataElement
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.drawing import build_visualizer, draw_sample
-from mmvit.utils.inference import build_test_pipeline, load_weights
-from mmvit.utils.launch import add_cfg_options
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import build_test_pipeline, load_weights
+from mmvit.apis.launch import add_cfg_options
+from mmvit.visualization.drawing import build_visualizer, draw_sample
 
 EXAMPLE = """examples:
   python tools/infer.py CONFIG CHECKPOINT photo.jpg --out-dir predictions

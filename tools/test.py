@@ -5,12 +5,12 @@ import os.path as osp
 
 from mmengine.config import Config
 
-from mmvit.utils import enable_tta
-from mmvit.utils.launch import (
+from mmvit.apis.launch import (
     add_launch_arguments,
     build_runner,
     load_launch_config,
 )
+from mmvit.apis.tta import enable_tta
 
 EXAMPLE = """examples:
   python tools/test.py CONFIG work_dirs/NAME/epoch_12.pth

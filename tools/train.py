@@ -5,7 +5,7 @@ import argparse
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from mmvit.utils.launch import (
+from mmvit.apis.launch import (
     add_launch_arguments,
     build_runner,
     load_launch_config,

@@ -8,8 +8,8 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import count_complexity
+from mmvit.analysis.flops import count_complexity
+from mmvit.apis.config import build_model, load_config
 
 from ..helpers import ROOT, load_tool
 from ..tiny import tiny_config, write_config

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmvit.utils import build_model, load_config
+from mmvit.apis.config import build_model, load_config
 from tests.test_tools.test_digit_scenes import load_tool
 
 REPO = Path(__file__).resolve().parents[2]

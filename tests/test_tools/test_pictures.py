@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.drawing import draw_label_maps
+from mmvit.apis.config import build_model, load_config
+from mmvit.visualization.drawing import draw_label_maps
 from tests.helpers import load_tool
 from tests.scenes import CLASSES, SPLITS
 from tests.tiny import TASKS, tiny_config

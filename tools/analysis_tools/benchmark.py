@@ -33,8 +33,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import TRANSFORMS
 from torch import Tensor, nn
 
+from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import load_pretrained, read_state_dict
-from mmvit.utils import build_model, load_config
 
 EXAMPLES = """examples:
   python tools/analysis_tools/benchmark.py \\

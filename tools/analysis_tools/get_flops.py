@@ -7,8 +7,8 @@ from contextlib import redirect_stdout
 
 from mmengine.config import Config, DictAction
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import COUNTING_RULE, Complexity, count_complexity
+from mmvit.analysis.flops import COUNTING_RULE, Complexity, count_complexity
+from mmvit.apis.config import build_model, load_config
 
 EXAMPLES = """examples:
   python tools/analysis_tools/get_flops.py \\

@@ -23,7 +23,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
-from mmvit.utils import load_config
+from mmvit.apis.config import load_config
 
 EXAMPLES = """example, on the quickstart's data:
   python tools/analysis_tools/guard_cost.py \\

@@ -19,9 +19,9 @@ from mmengine.utils import ProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights
-from mmvit.utils.launch import add_cfg_options
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import load_weights
+from mmvit.apis.launch import add_cfg_options
 
 EXAMPLES = """examples:
   python tools/dataset_converters/label_maps.py CONFIG CHECKPOINT \\

@@ -18,11 +18,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.utils import mkdir_or_exist
 from torch import Tensor, nn
 
+from mmvit.analysis.attention_maps import record_attention
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import build_test_pipeline, load_weights
+from mmvit.apis.launch import add_cfg_options
 from mmvit.models import PyramidBackbone
-from mmvit.utils import build_model, load_config
-from mmvit.utils.attention_maps import record_attention
-from mmvit.utils.inference import build_test_pipeline, load_weights
-from mmvit.utils.launch import add_cfg_options
 
 EXAMPLE = """example:
   python tools/visualization/attention_map.py CONFIG photo.jpg \\

@@ -18,10 +18,10 @@ import torch
 from mmengine.utils import mkdir_or_exist
 from torch import Tensor, nn
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.attention_maps import record_attention
-from mmvit.utils.inference import load_weights, read_image
-from mmvit.utils.launch import add_cfg_options
+from mmvit.analysis.attention_maps import record_attention
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import load_weights, read_image
+from mmvit.apis.launch import add_cfg_options
 
 EXAMPLE = """example:
   python tools/visualization/attention_rollout.py CONFIG photo.jpg \\

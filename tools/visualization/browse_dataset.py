@@ -7,11 +7,11 @@ import numpy as np
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
+from mmvit.apis.config import load_config
+from mmvit.apis.launch import add_cfg_options
 from mmvit.engine.data_checks import check_categories, check_paths
 from mmvit.engine.sampling import seed_all
-from mmvit.utils import load_config
-from mmvit.utils.drawing import build_visualizer, draw_sample
-from mmvit.utils.launch import add_cfg_options
+from mmvit.visualization.drawing import build_visualizer, draw_sample
 
 EXAMPLE = """example:
   python tools/visualization/browse_dataset.py CONFIG --out-dir browse \\

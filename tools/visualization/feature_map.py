@@ -14,10 +14,10 @@ from mmengine.utils import mkdir_or_exist
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import load_weights, read_image
+from mmvit.apis.launch import add_cfg_options
 from mmvit.models import PyramidBackbone
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights, read_image
-from mmvit.utils.launch import add_cfg_options
 
 EXAMPLE = """examples:
   python tools/visualization/feature_map.py CONFIG photo.jpg \\

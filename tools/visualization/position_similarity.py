@@ -13,9 +13,9 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights
-from mmvit.utils.launch import add_cfg_options
+from mmvit.apis.config import build_model, load_config
+from mmvit.apis.inference import load_weights
+from mmvit.apis.launch import add_cfg_options
 
 EXAMPLE = """example:
   python tools/visualization/position_similarity.py CONFIG \\

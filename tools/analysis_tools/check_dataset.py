@@ -21,6 +21,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
+from mmvit.apis.config import load_config
 from mmvit.engine.data_checks import (
     check_categories,
     check_class_names,
@@ -30,7 +31,6 @@ from mmvit.engine.data_checks import (
     mask_values,
     missing_files,
 )
-from mmvit.utils import load_config
 
 EXAMPLES = """examples:
   python tools/dataset_converters/check_dataset.py \\

@@ -21,8 +21,8 @@ import yaml
 from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import Complexity, count_complexity, count_params
+from mmvit.analysis.flops import Complexity, count_complexity, count_params
+from mmvit.apis.config import build_model, load_config
 
 EXAMPLES = """examples:
   python tools/analysis_tools/paper_table.py

@@ -108,9 +108,7 @@ _SHARED: dict[str, dict[str, Any]] = {
         help='folder for logs, checkpoints and results (default: '
         'work_dirs/<name of the config>)',
     ),
-    '--out-dir': dict(
-        required=True, metavar='DIR', help='folder to write to'
-    ),
+    '--out-dir': dict(required=True, metavar='DIR', help='folder to write to'),
     '--device': dict(
         help='device to compute on, such as cpu or cuda:1 (default: a GPU if '
         'there is one)'
@@ -118,9 +116,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     '--seed': dict(
         type=int, default=0, help='seed of what is drawn (default: 0)'
     ),
-    '--json': dict(
-        action='store_true', help='print JSON instead of a table'
-    ),
+    '--json': dict(action='store_true', help='print JSON instead of a table'),
     '--trust-checkpoint': dict(
         action='append',
         default=[],

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmvit.analysis.flops import MultiplyAddCounter
+from mmvit.analysis.multiply_adds import MultiplyAddCounter
 from mmvit.models.backbones.focal import (
     FocalAttention,
     FocalTransformer,

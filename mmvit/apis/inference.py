@@ -1,5 +1,6 @@
 """Models with their weights, and the images that they look at."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import mmcv
@@ -12,7 +13,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-from mmvit.checkpoints import check_match, read_checkpoint
+from mmvit.checkpoints import (
+    check_match,
+    read_checkpoint,
+    trust_checkpoint,
+)
 
 from .config import build_model, innermost_dataset
 
@@ -39,7 +44,10 @@ def load_weights(model: nn.Module, path: str) -> dict:
 
 
 def load_model(
-    cfg: Config, checkpoint: str | None, device: str | None = None
+    cfg: Config,
+    checkpoint: str | None,
+    device: str | None = None,
+    trusted: Iterable[str] = (),
 ) -> nn.Module:
     """Build a config's model with its weights, in evaluation mode.
 
@@ -47,11 +55,14 @@ def load_model(
         cfg: The config.
         checkpoint: Weights; None leaves them random, which is printed.
         device: Where to put the model, as in `build_model`.
+        trusted: Files that may execute code while they are loaded.
 
     Returns:
-        The model. Its `dataset_meta` tells the classes that it was trained
-        on, as far as the checkpoint does.
+        The model. Its `dataset_meta` has the classes that it was trained on,
+        if the checkpoint tells them.
     """
+    for path in trusted:
+        trust_checkpoint(path)
     model = build_model(cfg, device)
     model.dataset_meta = {}
     if checkpoint:
@@ -89,6 +100,28 @@ class ModelInput(NamedTuple):
     image: np.ndarray
     inputs: Tensor
     share: tuple[float, float]
+
+    def place_of(self, point: tuple[int, int]) -> tuple[float, float]:
+        """Find a pixel of the image in the input.
+
+        Args:
+            point: (x, y) in pixels.
+
+        Returns:
+            (x, y) of the pixel's centre, as shares of the input's width and
+            height.
+
+        Raises:
+            ValueError: If the point is outside of the image.
+        """
+        height, width = self.image.shape[:2]
+        x, y = point
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(
+                f'point {x} {y} is outside of the image, {width}x{height}'
+            )
+        rows, columns = self.share
+        return (x + 0.5) / width * columns, (y + 0.5) / height * rows
 
     def without_padding(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the rows and columns of a map that are not padding."""

@@ -442,21 +442,21 @@ def write_dataset(
     """
     given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
     check_limits(given)
-    root = Path(root)
     settings = dict(generator='digit_scenes', version=VERSION, **given)
+    root = Path(root)
     if read_settings(root) == settings:
         return False
     partial = root.with_name(f'.{root.name}.partial')
-    if partial.exists():
-        shutil.rmtree(partial)
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     bar = ProgressBar(num_train + num_val) if show_progress else None
-    on_progress = bar.update if bar else lambda: None
+    update = bar.update if bar else lambda: None
     try:
-        for split, number in zip(SPLITS, (num_train, num_val), strict=True):
-            write_split(partial, split, seed, number, size, on_progress)
-        text = json.dumps(settings, indent=2) + '\n'
-        (partial / SETTINGS_FILE).write_text(text, encoding='utf-8')
+        for split, number in zip(SPLITS, (num_train, num_val)):
+            write_split(partial, split, seed, number, size, update)
+        (partial / SETTINGS_FILE).write_text(
+            json.dumps(settings, indent=2) + '\n', encoding='utf-8'
+        )
         if root.exists():
             shutil.rmtree(root)
         partial.rename(root)

@@ -75,7 +75,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--markdown', action='store_true', help='print a table for a README'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.json and args.markdown:
+        parser.error('choose one of --json and --markdown')
+    return args
 
 
 if __name__ == '__main__':

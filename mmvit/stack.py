@@ -1,4 +1,7 @@
-"""The packages that MMViT stands on, and the check that they are there."""
+"""The packages that MMViT stands on, and the check that they are there.
+
+The check reads versions only: it imports none of the packages.
+"""
 
 import importlib
 import re
@@ -35,12 +38,25 @@ class Requirement(NamedTuple):
     optional: bool = False
 
 
-_MMCV_INSTALL = '--no-build-isolation --no-cache-dir onedl-mmcv==2.3.6'
+# mmcv compiles its operators where it sees the installed torch. Its sources do
+# not compile with the headers of later versions.
+COMPILE_MMCV = (
+    "pip install ninja psutil setuptools wheel 'torch<2.12' torchvision && "
+    'pip install --no-build-isolation --no-cache-dir --force-reinstall '
+    '--no-deps onedl-mmcv==2.3.6'
+)
 
 # The onedl-* packages are what is tested; the lower bounds admit the classic
 # distributions, which have the same public interface.
 REQUIREMENTS = (
     Requirement('torch', ('torch',), '2.6', '2.15', 'torch==2.14.1'),
+    Requirement(
+        'torchvision',
+        ('torchvision',),
+        '0.21',
+        '0.30',
+        'torch==2.14.1 torchvision==0.29.1',
+    ),
     Requirement(
         'mmengine',
         ('onedl-mmengine', 'mmengine'),
@@ -53,14 +69,14 @@ REQUIREMENTS = (
         ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
         '2.1',
         '2.4',
-        _MMCV_INSTALL,
+        'onedl-mmcv==2.3.6',
     ),
     Requirement(
         'mmdet',
         ('onedl-mmdetection', 'mmdet'),
         '3.3',
         '3.6',
-        '--no-build-isolation onedl-mmdetection==3.5.1',
+        'onedl-mmdetection==3.5.1',
         True,
     ),
     Requirement(
@@ -68,7 +84,7 @@ REQUIREMENTS = (
         ('onedl-mmsegmentation', 'mmsegmentation'),
         '1.2.2',
         '1.5',
-        '--no-build-isolation onedl-mmsegmentation==1.4.2',
+        'onedl-mmsegmentation==1.4.2',
         True,
     ),
     Requirement(
@@ -76,7 +92,7 @@ REQUIREMENTS = (
         ('onedl-mmpretrain', 'mmpretrain'),
         '1.2',
         '1.4',
-        '--no-build-isolation onedl-mmpretrain==1.3.6',
+        'onedl-mmpretrain==1.3.6',
         True,
     ),
 )
@@ -97,12 +113,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_stack() -> None:
-    """Check versions, and that mmcv's compiled operators load.
+    """Check that the packages are installed in versions that work.
 
     Raises:
-        StackError: If a package is missing, is of a version out of range, or
-            if mmcv has no operators. The message holds the command that
-            mends it.
+        StackError: If a package is missing or its version is out of range.
+            The message holds the command that mends it.
     """
     for requirement in REQUIREMENTS:
         version = installed_version(requirement)
@@ -124,20 +139,18 @@ def check_stack() -> None:
             raise StackError(
                 f'MMViT needs {wanted}, but {version} is installed. {cure}'
             )
+
+
+def check_mmcv() -> None:
+    """Check that mmcv imports: its OpenCV may lack a system library.
+
+    Raises:
+        StackError: If it does not; the message holds the cure.
+    """
     try:
         importlib.import_module('mmcv')
     except ImportError as error:
         raise StackError(
             f'mmcv does not import ({error}). If it misses libGL, run: pip '
             'install --force-reinstall --no-deps opencv-python-headless'
-        ) from error
-    try:
-        importlib.import_module('mmcv._ext')
-    except ImportError as error:
-        raise StackError(
-            'mmcv is installed without operators that fit the installed '
-            f'PyTorch ({error}). They are compiled from source, with torch '
-            'already there and build isolation off, which takes about ten '
-            'minutes. Run: pip install ninja psutil setuptools wheel && '
-            f'pip install --force-reinstall --no-deps {_MMCV_INSTALL}'
         ) from error

@@ -422,8 +422,8 @@ def write_dataset(
 ) -> bool:
     """Write the data set, unless it is there with the same settings.
 
-    It is written to a folder beside ``root`` and moved when it is complete.
-    A data set of this tool with other settings is replaced.
+    It is moved to ``root`` when it is complete, and replaces a data set of
+    this tool with other settings.
 
     Args:
         root: Folder for the data set.

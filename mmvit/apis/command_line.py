@@ -147,7 +147,7 @@ class CommandLine(argparse.ArgumentParser):
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(
             description=description,
-            epilog=f'examples:\n{examples.rstrip()}',
+            epilog='examples:\n' + examples.strip('\n'),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 

@@ -173,14 +173,12 @@ def draw_sample(
         return
     draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     options = dict(
-        name='picture',
-        pred_score_thr=score_thr,
-        draw_pred=draw_pred,
+        name='picture', pred_score_thr=score_thr, draw_pred=draw_pred
     )
     known = inspect.signature(draw).parameters
     draw(
         image=np.ascontiguousarray(image),
         data_sample=sample,
         out_file=out_file,
-        **{key: value for key, value in options.items() if key in known},
+        **{key: options[key] for key in options if key in known},
     )

@@ -70,18 +70,20 @@ def test_paper_table_agrees(family, capsys, monkeypatch) -> None:
     assert len(built) == 1
 
 
-def test_paper_table_fails_beyond_the_tolerance(family, capsys) -> None:
-    root = str(family(**{'Paper Parameters (M)': 0.03}))
+def test_paper_table_fails_beyond_the_tolerance(
+    family, exact, capsys
+) -> None:
+    root = str(family(**{'Paper Parameters (M)': exact.params / 0.8e6}))
     assert paper_table.main(['--root', root]) == 1
     output = capsys.readouterr()
     assert 'a: #Params' in output.err and 'no Paper Deviation' in output.err
     assert 'b:' not in output.err
-    assert paper_table.main(['toy', '--root', root, '--tolerance', '200']) == 0
+    assert paper_table.main(['toy', '--root', root, '--tolerance', '30']) == 0
     capsys.readouterr()
     root = str(
         family(
             **{
-                'Paper Parameters (M)': 0.03,
+                'Paper Parameters (M)': exact.params / 0.8e6,
                 'Paper Deviation': 'the paper left the head out',
             }
         )

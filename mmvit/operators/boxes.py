@@ -29,13 +29,13 @@ def nms(
 
 
 def _overlaps(boxes: np.ndarray, index: int, offset: int) -> np.ndarray:
-    """IoU of one box with all, (N,)."""
+    """IoU of one box with all, (N,); 0 for two boxes without area."""
     low = np.maximum(boxes[:, :2], boxes[index, :2])
     high = np.minimum(boxes[:, 2:], boxes[index, 2:])
     shared = np.clip(high - low + offset, 0, None).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2] + offset).prod(1)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return shared / (areas + areas[index] - shared)
+    union = areas + areas[index] - shared
+    return np.divide(shared, union, np.zeros_like(union), where=union != 0)
 
 
 def softnms(

@@ -12,9 +12,9 @@ from mmengine.utils import ManagerMixin
 
 from mmvit.apis.config import build_model
 
-from .helpers import load_tool
-from .scenes import write_scenes
-from .tiny import tiny_config, write_config
+from .support.helpers import load_tool
+from .support.scenes import write_scenes
+from .support.tiny import tiny_config, write_config
 
 
 def _forget_runs() -> None:

@@ -21,7 +21,7 @@ from mmengine.registry import DefaultScope
 
 from mmvit import registry
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     FILES,
     LEAVES,

@@ -6,7 +6,7 @@ from torch import nn
 
 from mmvit.apis.tta import enable_tta
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     assert_detection_schedule,
     config_of,

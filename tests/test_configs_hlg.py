@@ -10,7 +10,7 @@ from torch import nn
 from mmvit.apis.tta import enable_tta
 from mmvit.models import HLGTransformer
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     assert_detection_schedule,
     config_of,

@@ -7,7 +7,7 @@ from torch import nn
 from mmvit.apis.tta import enable_tta
 from mmvit.models import TokenLabelHead, TokenLabelPreprocessor
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     assert_detection_schedule,
     config_of,

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     assert_deit_schedule,
     assert_detection_schedule,

@@ -10,7 +10,7 @@ from mmvit.models.backbones.scalablevit import (
     WindowAttention,
 )
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     assert_deit_schedule,
     assert_detection_schedule,

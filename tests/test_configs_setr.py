@@ -12,7 +12,7 @@ from mmseg.utils import register_all_modules
 
 from mmvit.apis.tta import enable_tta
 
-from .config_tools import (
+from .support.config_tools import (
     CONFIGS,
     config_of,
     lr_curve,

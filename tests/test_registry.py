@@ -12,8 +12,8 @@ from mmengine.registry import Registry
 import mmvit.registry
 from mmvit.apis.config import load_config
 from mmvit.models import PVT
-from tests.helpers import run_python
-from tests.tiny import ARCH
+from tests.support.helpers import run_python
+from tests.support.tiny import ARCH
 
 OURS = [
     value

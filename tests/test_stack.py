@@ -16,7 +16,7 @@ from mmvit.stack import (
     check_mmcv,
     check_stack,
 )
-from tests.helpers import run_python
+from tests.support.helpers import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = dict(

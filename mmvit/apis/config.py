@@ -8,6 +8,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
+from mmvit.checkpoints import guard_loading
+
 
 def parse_cfg_options(entries: list[str]) -> dict:
     """Turn the `KEY=VALUE` texts of `--cfg-options` into keys and values.
@@ -68,5 +70,7 @@ def build_model(cfg: Config, device: str | None = None) -> nn.Module:
     model = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(model)
+    # Some models load weights while they are built, such as a teacher's.
+    with guard_loading():
+        model = MODELS.build(model)
     return model if device is None else model.to(device)

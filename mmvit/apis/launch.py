@@ -9,7 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmvit.checkpoints import trust_checkpoint
-from mmvit.utils.config_checks import check_top_level, unread_options
+from mmvit.engine.guards.config_keys import check_top_level, unread_options
 
 from .config import load_config, parse_cfg_options
 

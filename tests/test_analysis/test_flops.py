@@ -14,8 +14,7 @@ from mmvit.analysis.multiply_adds import (
     UncountedOperatorError,
 )
 from mmvit.apis.config import build_model, load_config
-
-from ..tiny import tiny_config
+from tests.support.tiny import tiny_config
 
 
 def total(run, *args: object) -> int:

@@ -8,7 +8,7 @@ from mmengine.config import DictAction
 
 from mmvit.apis.command_line import CommandLine, output_file
 from mmvit.apis.config import load_config, parse_cfg_options
-from tests.helpers import ROOT, run_python
+from tests.support.helpers import ROOT, run_python
 
 TOOLS = sorted(
     path.relative_to(ROOT / 'tools').as_posix()

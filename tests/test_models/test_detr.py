@@ -7,8 +7,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmvit.apis.config import build_model, load_config
-
-from ..helpers import ROOT
+from tests.support.helpers import ROOT
 
 CONFIG = (
     ROOT / 'configs/quickstart/detr_pvt-nano_1xb16-24e_digit-scenes-64x64.py'

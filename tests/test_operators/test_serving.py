@@ -9,7 +9,7 @@ import torch
 from mmvit import on_import
 from mmvit.operators import MissingOperatorError, operators_in_use
 from mmvit.stack import COMPILE_MMCV
-from tests.helpers import run_python
+from tests.support.helpers import run_python
 
 # mmcv looks for its compiled module in a folder of the test first.
 FOLDER = """

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmvit.apis.config import build_model
-from tests.scenes import CLASSES
-from tests.tiny import tiny_config, write_config
+from tests.support.scenes import CLASSES
+from tests.support.tiny import tiny_config, write_config
 
 
 @pytest.fixture

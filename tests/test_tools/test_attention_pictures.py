@@ -7,9 +7,9 @@ import torch
 
 from mmvit.models import FocalTransformer, PyramidBackbone
 from mmvit.models.backbones.pvt import PVT
-from tests.helpers import load_tool
-from tests.tiny import ARCH, tiny_config
-from tests.tiny import write_config as write
+from tests.support.helpers import load_tool
+from tests.support.tiny import ARCH, tiny_config
+from tests.support.tiny import write_config as write
 
 FOCAL = dict(
     embed_dims=(8, 16, 24, 32),

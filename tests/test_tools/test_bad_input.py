@@ -9,9 +9,9 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmvit.apis.config import build_model
-from mmvit.engine.sampling import SampleError
+from mmvit.engine.guards.bad_samples import SampleError
 from mmvit.models import PVT
-from tests.tiny import ARCH, TASKS, tiny_config
+from tests.support.tiny import ARCH, TASKS, tiny_config
 
 
 def mentions(error, *parts):

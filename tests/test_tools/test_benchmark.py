@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmvit.apis.config import build_model, load_config
-from tests.helpers import load_tool
+from tests.support.helpers import load_tool
 
 benchmark = load_tool('analysis_tools/benchmark')
 

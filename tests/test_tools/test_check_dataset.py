@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import load_tool
-from tests.tiny import TASKS, tiny_config, write_config
+from tests.support.helpers import load_tool
+from tests.support.tiny import TASKS, tiny_config, write_config
 
 tool = load_tool('analysis_tools/check_dataset')
 

@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from sklearn.datasets import load_sample_image
 
-from tests.helpers import load_tool
+from tests.support.helpers import load_tool
 
 SETTINGS = dict(seed=3, num_train=10, num_val=10, size=64)
 

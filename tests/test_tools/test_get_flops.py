@@ -7,8 +7,8 @@ import pytest
 from mmengine.config import Config
 
 from mmvit.apis.config import load_config
-from tests.helpers import load_tool
-from tests.tiny import write_config
+from tests.support.helpers import load_tool
+from tests.support.tiny import write_config
 
 get_flops = load_tool('analysis_tools/get_flops')
 

@@ -1,16 +1,16 @@
-"""tools/analysis_tools/guard_cost.py on a tiny model."""
+"""tools/dev/guard_cost.py on a tiny model."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import load_tool
-from tests.tiny import tiny_config, write_config
+from tests.support.helpers import load_tool
+from tests.support.tiny import tiny_config, write_config
 
 
 def test_guard_cost_compares(config, scenes, capsys) -> None:
-    tool = load_tool('analysis_tools/guard_cost')
+    tool = load_tool('dev/guard_cost')
     name = write_config(
         tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')
     )

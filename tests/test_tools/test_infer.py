@@ -5,9 +5,9 @@ import json
 import cv2
 import pytest
 
-from tests.helpers import load_tool
-from tests.scenes import CLASSES, SPLITS
-from tests.tiny import TASKS
+from tests.support.helpers import load_tool
+from tests.support.scenes import CLASSES, SPLITS
+from tests.support.tiny import TASKS
 
 
 @pytest.mark.parametrize('task', TASKS)

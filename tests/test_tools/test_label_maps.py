@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mmvit.apis.config import build_model
-from tests.helpers import load_tool, losses
-from tests.scenes import SPLITS
-from tests.tiny import ARCH, tiny_config, write_config
+from tests.support.helpers import load_tool, losses
+from tests.support.scenes import SPLITS
+from tests.support.tiny import ARCH, tiny_config, write_config
 
 MAPS = 'dataset_converters/label_maps'
 

@@ -11,7 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmvit.apis.config import build_model, load_config
-from tests.helpers import load_tool
+from tests.support.helpers import load_tool
 
 REPO = Path(__file__).resolve().parents[2]
 GUIDE = (REPO / 'docs/en/own_data.md').read_text(encoding='utf-8')

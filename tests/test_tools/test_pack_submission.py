@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.helpers import load_tool
+from tests.support.helpers import load_tool
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import yaml
 
 from mmvit.analysis.flops import Complexity, count_complexity
 from mmvit.apis.config import build_model
-from tests.helpers import ROOT, load_tool
-from tests.tiny import tiny_config
+from tests.support.helpers import ROOT, load_tool
+from tests.support.tiny import tiny_config
 
 paper_table = load_tool('dev/paper_table')
 SIZE = (64, 64)
@@ -70,9 +70,7 @@ def test_paper_table_agrees(family, capsys, monkeypatch) -> None:
     assert len(built) == 1
 
 
-def test_paper_table_fails_beyond_the_tolerance(
-    family, exact, capsys
-) -> None:
+def test_paper_table_fails_beyond_the_tolerance(family, exact, capsys) -> None:
     root = str(family(**{'Paper Parameters (M)': exact.params / 0.8e6}))
     assert paper_table.main(['--root', root]) == 1
     output = capsys.readouterr()

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmvit.apis.config import build_model, load_config
-from tests.helpers import load_tool
-from tests.scenes import SPLITS
-from tests.tiny import TASKS
+from tests.support.helpers import load_tool
+from tests.support.scenes import SPLITS
+from tests.support.tiny import TASKS
 
 
 @pytest.mark.parametrize('task', TASKS)

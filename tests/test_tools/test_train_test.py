@@ -9,13 +9,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.helpers import (
+from tests.support.helpers import (
     load_tool,
     losses,
     read_log,
 )
-from tests.scenes import SPLITS
-from tests.tiny import LAST, METRIC, TASKS, tiny_config, write_config
+from tests.support.scenes import SPLITS
+from tests.support.tiny import LAST, METRIC, TASKS, tiny_config, write_config
 
 NO_GPU = not torch.cuda.is_available()
 

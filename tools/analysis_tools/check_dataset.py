@@ -70,10 +70,9 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
 from mmvit.apis.config import innermost_dataset, load_config
-from mmvit.engine.data_checks import (
-    check_categories,
+from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.engine.guards.data_samples import (
     check_class_names,
-    check_paths,
     check_values,
     is_empty,
     mask_values,

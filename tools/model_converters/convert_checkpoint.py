@@ -41,7 +41,7 @@ from mmengine.runner import save_checkpoint
 
 import mmvit.checkpoints
 import mmvit.engine  # noqa: F401  registers the storage back end
-from mmvit.engine.checkpointing import ATOMIC
+from mmvit.engine.guards.checkpoints import ATOMIC
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -39,8 +39,8 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
 from mmvit.apis.config import load_config
-from mmvit.engine.data_checks import check_categories, check_paths
-from mmvit.engine.sampling import seed_all
+from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.engine.random_states import seed_all
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import build_visualizer, draw_sample
 

@@ -37,11 +37,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
+from mmengine.fileio import register_backend
 from mmengine.runner import save_checkpoint
 
 import mmvit.checkpoints
-import mmvit.engine  # noqa: F401  registers the storage back end
-from mmvit.engine.guards.checkpoints import ATOMIC
+from mmvit.engine.guards.checkpoints import ATOMIC, AtomicBackend
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> None:
             f'{len(unplaced)} of its {len(weights)} keys have no place, '
             'nothing was written:\n  ' + '\n  '.join(unplaced)
         )
+    register_backend(ATOMIC, AtomicBackend, force=True)
     save_checkpoint(
         dict(
             state_dict=converted,

@@ -74,7 +74,10 @@ def test_paper_table_fails_beyond_the_tolerance(family, exact, capsys) -> None:
     root = str(family(**{'Paper Parameters (M)': exact.params / 0.8e6}))
     assert paper_table.main(['--root', root]) == 1
     output = capsys.readouterr()
-    assert 'a: #Params' in output.err and 'no Paper Deviation' in output.err
+    assert (
+        'a: #Params' in output.err
+        and 'without a Paper Deviation' in output.err
+    )
     assert 'b:' not in output.err
     assert paper_table.main(['toy', '--root', root, '--tolerance', '30']) == 0
     capsys.readouterr()

@@ -156,7 +156,7 @@ def test_amp(scenes, command, task):
 
 
 def test_equal_seeds_give_equal_runs(scenes, command, tmp_path):
-    cfg = tiny_config('ins', scenes)
+    cfg = tiny_config('cls', scenes)
     runs = [
         command(
             'train',

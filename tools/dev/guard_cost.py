@@ -15,6 +15,43 @@ import tempfile
 import time
 from pathlib import Path
 
+from mmvit.apis.command_line import CommandLine, at_least
+
+EXAMPLES = """
+  python tools/dev/guard_cost.py \\
+      configs/quickstart/fpn_pvt-nano_1xb8_digit-scenes-128x128.py
+"""
+KINDS = ('mmvit.GuardedRunner', 'Runner')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config')
+    for name, default, meaning in (
+        ('iters', 40, 'number of iterations of each training'),
+        ('warmup', 5, 'number of first iterations that are not timed'),
+        ('rounds', 7, 'number of times that each runner trains'),
+    ):
+        parser.add_argument(
+            f'--{name}',
+            type=at_least(1),
+            default=default,
+            metavar='N',
+            help=f'{meaning} (default: {default})',
+        )
+    parser.add_argument(
+        '--threads',
+        type=at_least(1),
+        metavar='N',
+        help="number of CPU threads (default: torch's, one for each core)",
+    )
+    parser.add_shared('--json', '--cfg-options')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
 import mmengine.runner.runner
 import torch
 from mmengine.config import Config
@@ -24,12 +61,6 @@ from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
 from mmvit.apis.config import load_config
-
-EXAMPLES = """example, on the quickstart's data:
-  python tools/dev/guard_cost.py \\
-      configs/quickstart/fpn_pvt-nano_1xb8_digit-scenes-128x128.py
-"""
-KINDS = ('mmvit.GuardedRunner', 'Runner')
 
 
 @HOOKS.register_module()

@@ -45,7 +45,9 @@ RULES = {
         'mmvit.registry',
     ),
     'mmvit.datasets': ('mmcv', 'mmengine', 'torch', 'mmvit.registry'),
-    'mmvit.utils': ('mmengine', 'mmvit.stack', 'mmvit.version'),
+    'mmvit.utils': (
+        *('mmengine', 'mmvit.operators', 'mmvit.stack', 'mmvit.version'),
+    ),
     # No third party: a tool answers --help before it imports torch.
     'mmvit.apis.command_line': (),
     'mmvit.apis': (

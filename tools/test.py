@@ -49,8 +49,9 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 from mmengine.config import Config
+from mmengine.registry import RUNNERS
 
-from mmvit.apis.launch import build_runner, load_launch_config
+from mmvit.apis.launch import load_launch_config
 from mmvit.apis.tta import enable_tta
 
 
@@ -78,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
             out_dir=args.show_dir,
             interval=args.show_every,
         )
-    metrics = build_runner(cfg).test()
+    metrics = RUNNERS.build(cfg).test()
     print(f'Result of {args.checkpoint}:')
     for name, value in metrics.items():
         print(f'  {name}: {value:.4g}')

@@ -52,8 +52,9 @@ if __name__ == '__main__':
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.registry import RUNNERS
 
-from mmvit.apis.launch import build_runner, load_launch_config
+from mmvit.apis.launch import load_launch_config
 
 
 def set_resume(cfg: Config, resume: str | bool) -> None:
@@ -113,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_lr_scaling(cfg)
-    build_runner(cfg).train()
+    RUNNERS.build(cfg).train()
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 Fused attention does not return them, so they are computed beside it.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -146,18 +147,16 @@ def record_attention(
     """
     recorder = _Recorder(values_only)
 
-    def enter(name: str) -> Callable:
-        def hook(*_: Any) -> None:
-            recorder.running.append(name)
-
-        return hook
+    def enter(*_: Any, name: str) -> None:
+        recorder.running.append(name)
 
     def leave(*_: Any) -> None:
         recorder.running.pop()
 
     handles = []
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(enter(name)))
+        hook = functools.partial(enter, name=name)
+        handles.append(module.register_forward_pre_hook(hook))
         handles.append(module.register_forward_hook(leave, always_call=True))
     try:
         with recorder:

@@ -2,8 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,19 +90,13 @@ def count_complexity(
     device = next((p.device for p in model.parameters()), torch.device('cpu'))
     if device.type != 'meta':
         try:
-            return _count(
-                model,
-                copy.deepcopy(model).to('meta'),
-                shape,
-                in_channels,
-                torch.device('meta'),
-            )
+            return _count(model, shape, in_channels, torch.device('meta'))
         except UncountedOperatorError:
             raise
         except Exception:
             # The model needs values. Any other error will occur again below.
             pass
-    return _count(model, model, shape, in_channels, device)
+    return _count(model, shape, in_channels, device)
 
 
 def _refuse_opaque_modules(model: nn.Module) -> None:
@@ -122,34 +115,24 @@ def _refuse_opaque_modules(model: nn.Module) -> None:
 
 def _count(
     model: nn.Module,
-    runs: nn.Module,
     shape: tuple[int, int],
     in_channels: int,
     device: torch.device,
 ) -> Complexity:
-    # `runs` is the model or a copy of it. In a copy on the meta device shared
-    # parameters are no longer shared, so parameters are counted in `model`.
-    image = torch.zeros(1, in_channels, *shape, device=device)
-    was_training = runs.training
-    trainable = [p for p in runs.parameters() if p.requires_grad]
+    # A copy runs, so that the model stays as it is. On the meta device shared
+    # parameters are no longer shared: parameters are counted in the model.
+    copied = copy.deepcopy(model).to(device)
     # The counter fails on views of parameters that require a gradient.
-    runs.requires_grad_(False)
+    copied.requires_grad_(False)
     # Not chained: some libraries' eval() returns None.
-    runs.eval()
-    try:
-        with (
-            _fixed_regions(runs, shape) as (proposals, masks),
-            torch.no_grad(),
-            MultiplyAddCounter() as counter,
-        ):
-            if isinstance(runs, BaseModel):
-                runs(image, [_data_sample(shape)], mode='tensor')
-            else:
-                runs(image)
-    finally:
-        runs.train(was_training)
-        for parameter in trainable:
-            parameter.requires_grad_(True)
+    copied.eval()
+    proposals, masks = _fix_regions(copied, shape)
+    image = torch.zeros(1, in_channels, *shape, device=device)
+    with torch.no_grad(), MultiplyAddCounter() as counter:
+        if isinstance(copied, BaseModel):
+            copied(image, [_data_sample(shape)], mode='tensor')
+        else:
+            copied(image)
     return Complexity(
         shape=tuple(shape),
         params=count_params(model),
@@ -163,15 +146,10 @@ def _count(
 
 
 def _data_sample(shape: tuple[int, int]) -> BaseDataElement:
+    names = 'img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'
+    sizes = dict.fromkeys(names, tuple(shape))
     return BaseDataElement(
-        metainfo=dict(
-            img_shape=tuple(shape),
-            ori_shape=tuple(shape),
-            pad_shape=tuple(shape),
-            batch_input_shape=tuple(shape),
-            scale_factor=(1.0, 1.0),
-            flip=False,
-        )
+        metainfo=dict(sizes, scale_factor=(1.0, 1.0), flip=False)
     )
 
 
@@ -179,9 +157,10 @@ def _parts(model: nn.Module, counter: MultiplyAddCounter) -> dict[str, Part]:
     parts = {}
     seen: set[Tensor] = set()
     for name, child in model.named_children():
+        path = f'{type(model).__name__}.{name}'
         own = set(child.parameters()) - seen
         seen |= own
-        part = Part(sum(p.numel() for p in own), counter.of_child(model, name))
+        part = Part(sum(p.numel() for p in own), counter.of_part(child, path))
         if part.params or part.flops:
             parts[name] = part
     rest = Part(
@@ -193,41 +172,33 @@ def _parts(model: nn.Module, counter: MultiplyAddCounter) -> dict[str, Part]:
     return parts
 
 
-@contextmanager
-def _fixed_regions(
+def _fix_regions(
     model: nn.Module, shape: tuple[int, int]
-) -> Iterator[tuple[int | None, int | None]]:
+) -> tuple[int | None, int | None]:
     """Give the heads of a two-stage detector as many boxes as allowed.
 
     How many boxes NMS keeps depends on the weights; a detector's cost should
-    not. Yields the numbers of proposals and of masks, None where there is no
+    not. Returns the numbers of proposals and of masks, None where there is no
     such head.
     """
     test_cfg = getattr(model, 'test_cfg', None) or {}
-    proposals = (test_cfg.get('rpn') or {}).get('max_per_img')
-    masks = (test_cfg.get('rcnn') or {}).get('max_per_img')
+    proposals = masks = None
     rpn_head = getattr(model, 'rpn_head', None)
-    roi_head = getattr(model, 'roi_head', None)
-    if rpn_head is None or proposals is None:
-        proposals = None
-    else:
+    if rpn_head is not None:
+        proposals = (test_cfg.get('rpn') or {}).get('max_per_img')
+    if proposals is not None:
         rpn_head.predict = _with_fixed_count(
             rpn_head.predict, proposals, shape
         )
-    if not getattr(roi_head, 'with_mask', False):
-        masks = None
-    elif masks is not None:
+    roi_head = getattr(model, 'roi_head', None)
+    if getattr(roi_head, 'with_mask', False):
+        masks = (test_cfg.get('rcnn') or {}).get('max_per_img')
+    if masks is not None:
         masks = min(masks, proposals or masks)
         roi_head._mask_forward = _with_fewer_rois(
             roi_head._mask_forward, masks
         )
-    try:
-        yield proposals, masks
-    finally:
-        if proposals is not None:
-            del rpn_head.predict
-        if masks is not None:
-            del roi_head._mask_forward
+    return proposals, masks
 
 
 def _with_fixed_count(
@@ -236,14 +207,14 @@ def _with_fixed_count(
     shape: tuple[int, int],
 ) -> Callable[..., list[InstanceData]]:
     def predict_fixed(*args: Any, **kwargs: Any) -> list[InstanceData]:
-        found = predict(*args, **kwargs)
-        height, width = shape
-        bboxes = found[0].bboxes.new_tensor([[0, 0, width, height]])
+        (found,) = predict(*args, **kwargs)
+        box = found.bboxes.new_tensor([[0, 0, *shape[::-1]]])
+        labels = box.new_zeros(count, dtype=torch.long)
         return [
             InstanceData(
-                bboxes=bboxes.repeat(count, 1),
-                scores=bboxes.new_ones(count),
-                labels=bboxes.new_zeros(count, dtype=torch.long),
+                bboxes=box.repeat(count, 1),
+                scores=box.new_ones(count),
+                labels=labels,
             )
         ]
 

@@ -8,7 +8,6 @@ has no formula is an error, so that a total is never too low.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -44,12 +43,6 @@ def _vector_product_flops(*shapes: Shape, **_: Any) -> int:
     return 2 * prod(shapes[-2])
 
 
-def _deform_conv_flops(
-    x: Shape, weight: Shape, *_: Any, out_shape: Shape, **__: Any
-) -> int:
-    return conv_flop_count(x, weight, out_shape)
-
-
 _FORMULAS: dict[str, Callable[..., int]] = {
     'aten._scaled_dot_product_flash_attention_for_cpu': _attention_flops,
     'aten._scaled_dot_product_fused_attention_overrideable': _attention_flops,
@@ -63,7 +56,9 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     'aten.addmv_': _vector_product_flops,
     'aten.dot': _vector_product_flops,
     'aten.vdot': _vector_product_flops,
-    'torchvision.deform_conv2d': _deform_conv_flops,
+    'torchvision.deform_conv2d': (
+        lambda x, weight, *_, out_shape: conv_flop_count(x, weight, out_shape)
+    ),
 }
 
 # Words in the names of aten operators that do the work of a matrix product,
@@ -75,11 +70,8 @@ _COSTLY = re.compile(
 )
 _OWN_NAMESPACES = ('aten', 'prim', 'prims', 'profiler')
 _CHEAP_FOREIGN = (
-    'torchvision.nms',
-    'torchvision.roi_align',
-    'torchvision.roi_pool',
-    'torchvision.ps_roi_align',
-    'torchvision.ps_roi_pool',
+    *('torchvision.nms', 'torchvision.roi_align', 'torchvision.roi_pool'),
+    *('torchvision.ps_roi_align', 'torchvision.ps_roi_pool'),
 )
 
 
@@ -100,7 +92,7 @@ class _Watch(TorchDispatchMode):
     def __init__(self, counted: set[Any]) -> None:
         super().__init__()
         self.counted = counted
-        self.uncounted: Counter[str] = Counter()
+        self.uncounted: set[str] = set()
 
     def __torch_dispatch__(
         self,
@@ -112,7 +104,7 @@ class _Watch(TorchDispatchMode):
         packet = getattr(func, 'overloadpacket', func)
         name = str(packet)
         if packet not in self.counted and _is_costly(name):
-            self.uncounted[name] += 1
+            self.uncounted.add(name)
         return func(*args, **(kwargs or {}))
 
 
@@ -131,11 +123,6 @@ class MultiplyAddCounter:
     Raises:
         UncountedOperatorError: At the end of the block, if an operator ran
             that does the work of a matrix product and has no formula.
-
-    Example:
-        >>> with MultiplyAddCounter() as counter, torch.no_grad():
-        ...     model(image)
-        >>> counter.total
     """
 
     def __init__(self) -> None:
@@ -174,13 +161,10 @@ class MultiplyAddCounter:
         F.scaled_dot_product_attention = self._fused_attention
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
         if error[0] is None and self._watch.uncounted:
+            names = ', '.join(sorted(self._watch.uncounted))
             raise UncountedOperatorError(
-                'cannot count: these operators have no formula: '
-                + ', '.join(
-                    f'{name} ({times} times)'
-                    for name, times in self._watch.uncounted.items()
-                )
-                + f'. Add a formula to _FORMULAS in {__name__}'
+                f'cannot count: these operators have no formula: {names}. Add '
+                f'one to _FORMULAS in {__name__}'
             )
 
     @property
@@ -188,26 +172,20 @@ class MultiplyAddCounter:
         """Multiply-adds of everything that ran."""
         return self._flops.get_total_flops() // 2
 
-    def of_child(self, model: nn.Module, name: str) -> int:
-        """Multiply-adds of a direct child of the model that ran.
+    def of_part(self, part: nn.Module, name: str) -> int:
+        """Multiply-adds of a part of the model that ran.
 
         Args:
-            model: What was called inside the block.
-            name: The child's name.
+            part: The part.
+            name: The model's class and the names that lead to the part, such
+                as PVT.stages.0.
         """
         counts = self._flops.get_flop_counts()
-        return self._sum(
-            getattr(model, name), f'{type(model).__name__}.{name}', counts
-        )
-
-    def _sum(
-        self, module: nn.Module, name: str, counts: dict[str, dict[Any, int]]
-    ) -> int:
         if name in counts:
             return sum(counts[name].values()) // 2
         # mmdet's RoI heads are not called themselves: only their children
         # have counts.
         return sum(
-            self._sum(child, f'{name}.{child_name}', counts)
-            for child_name, child in module.named_children()
+            self.of_part(child, f'{name}.{child_name}')
+            for child_name, child in part.named_children()
         )

@@ -13,11 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-from mmvit.checkpoints import (
-    check_match,
-    read_checkpoint,
-    trust_checkpoint,
-)
+from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
 
 from .config import build_model, innermost_dataset
 
@@ -30,11 +26,11 @@ def load_weights(model: nn.Module, path: str) -> dict:
         path: Checkpoint.
 
     Returns:
-        What the checkpoint holds besides the weights.
+        The rest of the checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a parameter of the model is not in it.
+        ValueError: If it lacks a parameter of the model.
     """
     checkpoint = read_checkpoint(path)
     weights = checkpoint.pop('state_dict')
@@ -77,13 +73,9 @@ def load_model(
 def build_test_pipeline(cfg: Config) -> Compose:
     """Build a config's test pipeline for images without annotations."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    dataset = innermost_dataset(cfg.test_dataloader.dataset)
+    steps = innermost_dataset(cfg.test_dataloader.dataset).pipeline
     return Compose(
-        [
-            step
-            for step in dataset.pipeline
-            if not step['type'].endswith('LoadAnnotations')
-        ]
+        [s for s in steps if not s['type'].endswith('LoadAnnotations')]
     )
 
 
@@ -102,26 +94,18 @@ class ModelInput(NamedTuple):
     share: tuple[float, float]
 
     def place_of(self, point: tuple[int, int]) -> tuple[float, float]:
-        """Find a pixel of the image in the input.
-
-        Args:
-            point: (x, y) in pixels.
-
-        Returns:
-            (x, y) of the pixel's centre, as shares of the input's width and
-            height.
+        """Convert a pixel (x, y) to shares of the input's width and height.
 
         Raises:
-            ValueError: If the point is outside of the image.
+            ValueError: If the pixel is outside of the image.
         """
-        height, width = self.image.shape[:2]
-        x, y = point
+        (x, y), (height, width) = point, self.image.shape[:2]
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(
                 f'point {x} {y} is outside of the image, {width}x{height}'
             )
-        rows, columns = self.share
-        return (x + 0.5) / width * columns, (y + 0.5) / height * rows
+        down, right = self.share
+        return (x + 0.5) / width * right, (y + 0.5) / height * down
 
     def without_padding(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the rows and columns of a map that are not padding."""

@@ -5,8 +5,6 @@ import os
 import os.path as osp
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from mmvit.checkpoints import trust_checkpoint
 from mmvit.engine.guards.config_keys import check_top_level, unread_options
@@ -37,8 +35,3 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     if cfg.runner_type == 'mmvit.GuardedRunner':
         check_top_level(unread_options(options))
     return cfg
-
-
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner that a config names."""
-    return RUNNERS.build(cfg)

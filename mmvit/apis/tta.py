@@ -41,7 +41,9 @@ def enable_tta(cfg: Config) -> None:
                 f'{scope!r}: set tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
-    if cfg.tta_model.get('type') in _BOXES_ONLY and _has_masks(cfg.model):
+    heads = cfg.model, cfg.model.get('roi_head') or {}
+    has_masks = any('mask_head' in part for part in heads)
+    if has_masks and cfg.tta_model.get('type') in _BOXES_ONLY:
         raise ValueError(
             "mmdet's DetTTAModel merges boxes only, and the model has masks: "
             "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
@@ -53,12 +55,6 @@ def enable_tta(cfg: Config) -> None:
     else:
         dataset.pipeline = _with_flip(dataset.pipeline, scope)
     cfg.model = dict(cfg.tta_model, module=cfg.model)
-
-
-def _has_masks(model: dict) -> bool:
-    return any(
-        'mask_head' in part for part in (model, model.get('roi_head') or {})
-    )
 
 
 def _with_flip(pipeline: list[dict], scope: str) -> list[dict]:

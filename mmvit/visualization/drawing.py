@@ -6,8 +6,6 @@ import math
 import cv2
 import mmcv
 import numpy as np
-import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS
 from mmengine.structures import BaseDataElement
@@ -38,7 +36,7 @@ def save_picture(picture: np.ndarray, out_dir: str, name: str) -> str:
 
 
 def heat_map(values: np.ndarray) -> np.ndarray:
-    """Draw values as colours, from dark blue (0) to yellow (1), RGB."""
+    """Draw values as colours, from dark blue (0) to yellow (1), in RGB."""
     grey = (255 * values.clip(0, 1)).round().astype(np.uint8)
     return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
 
@@ -67,14 +65,10 @@ def _enlarge(sample: BaseDataElement, factor: int) -> None:
         instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
         if 'masks' in instances:
             masks = instances.masks
-            if not isinstance(masks, torch.Tensor):
-                size = masks.height, masks.width
-                masks = torch.from_numpy(masks.to_ndarray().copy())
-                masks = masks.reshape(-1, *size)
-            masks = F.interpolate(
-                masks[None].float(), scale_factor=factor, mode='nearest'
-            )[0]
-            instances.masks = masks.bool().numpy()
+            if hasattr(masks, 'to_ndarray'):
+                masks = masks.to_ndarray()
+            masks = np.asarray(masks, bool)
+            instances.masks = masks.repeat(factor, 1).repeat(factor, 2)
 
 
 def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
@@ -156,17 +150,11 @@ def draw_sample(
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
-        size = image.shape[1] * factor, image.shape[0] * factor
-        image = mmcv.imresize(image, size, interpolation='bicubic')
+        image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
     fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
-    maps = [
-        np.asarray(getattr(sample, name).data)[0]
-        .repeat(factor, 0)
-        .repeat(factor, 1)
-        for name in fields
-        if name in sample
-    ]
+    maps = [sample.get(name).data[0] for name in fields if name in sample]
+    maps = [np.asarray(m).repeat(factor, 0).repeat(factor, 1) for m in maps]
     if maps:
         picture = draw_label_maps(image, maps, visualizer.dataset_meta)
         mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)

@@ -14,7 +14,7 @@ def test_guard_cost_compares(config, scenes, capsys) -> None:
     name = write_config(
         tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')
     )
-    args = ['--iters', '6', '--warmup', '2', '--rounds', '2', '--json']
+    args = ['--iters', '4', '--warmup', '1', '--rounds', '2', '--json']
     assert tool.main([name, *args]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found['ratio'] == pytest.approx(

@@ -1,5 +1,6 @@
 """Data sets and commands that the tests of engine and tools share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,11 +72,18 @@ def plain_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write checkpoints without waiting for the disk."""
+    monkeypatch.setattr(os, 'fsync', lambda number: None)
+
+
+@pytest.fixture
 def command(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fresh_runs: Callable[[], None],
     plain_dumps: None,
+    no_sync: None,
 ) -> Callable[..., Path]:
     """Run a tool's main() in this process: (tool, config, *arguments).
 

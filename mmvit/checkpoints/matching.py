@@ -30,11 +30,8 @@ def check_match(
         source: Where they come from, for the message.
         min_matched: Share of the module's parameters, counted by tensors,
             that must be found with their shape.
-        allow_shapes: Whether a tensor of another shape counts as missing, as
-            in the head for another data set; otherwise it is an error.
-
-    Raises:
-        ValueError: If too little fits; the message lists what does not.
+        allow_shapes: Whether tensors of another shape count as missing, as in
+            the head for another data set; otherwise they are an error.
     """
     own = dict(module.named_parameters())
     missing = [name for name in own if name not in state_dict]
@@ -51,13 +48,10 @@ def check_match(
         f'{source}: {matched} of {len(own)} parameters of '
         f'{type(module).__name__} found'
     )
-    for what, keys in (
-        ('missing', missing),
-        ('of another shape', misshapen),
-        ('not used', unexpected),
-    ):
+    kinds = ('missing', 'of another shape', 'not used')
+    for kind, keys in zip(kinds, (missing, misshapen, unexpected)):
         if keys:
-            report += f'; {what}: {some_of(keys)}'
+            report += f'; {kind}: {some_of(keys)}'
     too_few = matched < min_matched * len(own) or not matched
     if too_few or (misshapen and not allow_shapes):
         raise ValueError(
@@ -101,10 +95,6 @@ def load_pretrained(
             'backbone.'; None takes the keys as they are.
         min_matched: See `check_match`.
         allow_shapes: See `check_match`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file does not fit.
     """
     state_dict = read_state_dict(checkpoint)
     if prefix:

@@ -46,7 +46,7 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, by_column, data = state
-        super().__setstate__((1, shape, dtype.dtype, by_column, bytes(data)))
+        super().__setstate__((1, shape, dtype.dtype, by_column, data))
 
     def __reduce_ex__(self, protocol: int) -> tuple:
         return np.asarray(self).__reduce_ex__(protocol)
@@ -75,7 +75,7 @@ def _array(*_: object) -> _Array:
 
 
 def _number(dtype: _Dtype, data: bytes) -> np.generic:
-    return np.frombuffer(bytes(data), dtype.dtype, count=1)[0]
+    return np.frombuffer(data, dtype.dtype, count=1)[0]
 
 
 # The name before NumPy 2.0, and since
@@ -88,17 +88,6 @@ _STAND_INS = [
     *((_array, f'{module}._reconstruct') for module in _MULTIARRAY),
     *((_number, f'{module}.scalar') for module in _MULTIARRAY),
 ]
-
-
-def _reason(error: Exception) -> str:
-    """The line of torch's long message that says what it met."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    telling = (
-        line.strip()
-        for line in lines
-        if 'Unsupported' in line or 'error' in line.lower()
-    )
-    return next(telling, lines[0])
 
 
 def trust_checkpoint(path: str) -> None:
@@ -118,11 +107,6 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
     Args:
         path: A file written by torch.save.
         map_location: See torch.load.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is cut off, or if it is not trusted and holds
-            an object that only code could build.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
@@ -140,11 +124,15 @@ def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
                 path, map_location=map_location, weights_only=True
             )
     except Exception as error:
+        # torch's advice fills a screen: take the line that says what it found.
+        lines = str(error).splitlines() or [type(error).__name__]
+        found = (line.strip() for line in lines if 'Unsupported' in line)
+        reason = next(found, lines[0])
         raise ValueError(
             f'{path} cannot be read as a checkpoint: it is truncated, or '
             'holds objects that only executing code could make. If you trust '
             'the file, name it with --trust-checkpoint FILE '
-            f'(mmvit.checkpoints.trust_checkpoint). ({_reason(error)})'
+            f'(mmvit.checkpoints.trust_checkpoint). ({reason})'
         ) from error
 
 
@@ -186,27 +174,19 @@ def read_checkpoint(path: str) -> dict:
     Returns:
         The checkpoint. Its weights are under `state_dict`; their names have
         no prefix of a distributed run.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read safely, or holds no weights.
     """
     with safe_schemes():
         content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     checkpoint = content if isinstance(content, dict) else {}
-    for key in ('state_dict', 'model'):
-        if isinstance(checkpoint.get(key), dict):
-            weights = checkpoint[key]
-            break
+    nested = [checkpoint.get(key) for key in ('state_dict', 'model')]
+    nested = [weights for weights in nested if isinstance(weights, dict)]
+    if nested:
+        weights = nested[0]
     else:
         weights, checkpoint = checkpoint, {}
-    if not weights or not all(
-        isinstance(value, Tensor) for value in weights.values()
-    ):
+    if not weights or not all(isinstance(w, Tensor) for w in weights.values()):
         raise ValueError(f'{path} holds no state dict')
-    weights = {
-        key.removeprefix('module.'): value for key, value in weights.items()
-    }
+    weights = {key.removeprefix('module.'): w for key, w in weights.items()}
     return {**checkpoint, 'state_dict': weights}
 
 

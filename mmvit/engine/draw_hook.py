@@ -36,11 +36,7 @@ class DrawHook(Hook):
         self._count = 0
 
     def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: dict | None = None,  # noqa: ARG002
-        outputs: list | None = None,
+        self, runner: Runner, outputs: list, **_: object
     ) -> None:
         """Draw the images of a batch whose turn it is."""
         for sample in outputs:

@@ -16,11 +16,7 @@ def scale_lr(runner: Runner, auto_scale_lr: dict | None) -> None:
 
     Args:
         runner: The run, with its loop and optimizer built.
-        auto_scale_lr: That key of its config, with `base_batch_size` and
-            `enable`.
-
-    Raises:
-        ValueError: If it is enabled without a `base_batch_size`.
+        auto_scale_lr: That key of its config.
     """
     batch = update_batch(runner)
     wrappers = wrappers_of(runner)

@@ -1,4 +1,4 @@
-"""What a run was made of: command, versions, seed, state of the code."""
+"""Record of a run: command, versions, seed, state of the code."""
 
 import json
 import os
@@ -32,11 +32,11 @@ def _git(folder: str, *args: str) -> str | None:
 
 
 def git_states(folders: list[str]) -> dict[str, dict]:
-    """Read the commits of the repositories that folders are in.
+    """Read the states of the repositories that folders are in.
 
     Returns:
-        'commit', 'changed' (files that differ from it) and 'diff' by the
-        repositories' roots.
+        A dict for the root of each, with the keys 'commit', 'changed' (files
+        that differ from it) and 'diff'.
     """
     states = {}
     for folder in folders:
@@ -52,7 +52,7 @@ def git_states(folders: list[str]) -> dict[str, dict]:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what computes."""
+    """Versions of the packages and of the hardware's software."""
     found = dict(
         python=platform.python_version(),
         platform=platform.platform(),
@@ -70,12 +70,11 @@ def versions() -> dict[str, str | None]:
 
 
 def write_record(runner: Runner, config: str) -> None:
-    """Write `run.json`, `config.py` and `uncommitted.diff` of a run.
+    """Write a run's record, config and uncommitted changes to its log folder.
 
     Args:
-        runner: The run; the files go into its log folder, which no other run
-            shares.
-        config: Its resolved config, as it was written.
+        runner: The run.
+        config: The file of its resolved config.
     """
     sources = [osp.dirname(__file__), os.getcwd()]
     if runner.cfg.filename:

@@ -51,28 +51,18 @@ class GuardedRunner(Runner):
     """mmengine's Runner that does not lose work silently.
 
     A config of any OpenMMLab library uses it with
-    `runner_type = 'mmvit.GuardedRunner'`. What it changes:
+    `runner_type = 'mmvit.GuardedRunner'`. Besides the hooks in `GUARDS`, which
+    are on, it changes the following; docs/en/guards.md has the details:
 
-    - keys of the config that nothing reads are errors;
-    - each sample's augmentation is seeded by (seed, epoch, position): it
-      differs from epoch to epoch, and depends neither on the number of
-      workers nor on that of GPUs;
+    - keys of the config that nothing reads, missing files and categories
+      that are not the classes are errors before anything is loaded;
+    - weights are loaded without executing anything that a file holds;
+    - each sample's augmentation is seeded by (seed, epoch, position);
     - a sample that cannot be loaded is named; `max_bad_samples` in a
       dataloader's dict lets training skip that many;
-    - missing files, and annotation files whose categories are not the
-      classes, are reported before anything is loaded; wrong class counts and
-      labels before the first iteration (`CheckDataHook`); weights that do not
-      fit before they are used (`CheckWeightsHook`);
-    - weights are loaded without executing anything that a file holds;
-    - a checkpoint is written under another name, synced and renamed, and
-      older ones are removed after that (`SafeCheckpointHook`);
-    - SIGTERM and SIGINT save and stop (`StopOnSignalHook`), and a resumed run
-      continues as if it had never stopped (`ExactResumeHook`,
-      `MissedValidationHook`);
-    - a loss or gradient that is not finite stops the run (`FiniteHook`);
+    - checkpoints are written under another name, synced and renamed;
     - the rule for the learning rate counts accumulated batches;
-    - each run's config, versions, seed and state of the code are kept with
-      its log;
+    - each run's config, versions, seed and state of the code are recorded;
     - an out-of-memory error ends with advice for this run;
     - `resume` takes the newest checkpoint that can be read and is an error if
       there is none; `resume='auto'` starts anew then;
@@ -137,27 +127,23 @@ class GuardedRunner(Runner):
     ) -> nn.Module:
         """Wrap the model for several processes, with or without GPUs."""
         if (
-            self.distributed
-            and get_device() == 'cpu'
-            and not is_model_wrapper(model)
+            not self.distributed
+            or get_device() != 'cpu'
+            or is_model_wrapper(model)
         ):
-            self.logger.warning(
-                'SyncBatchNorm needs GPUs: on a CPU each process normalises '
-                'with the statistics of its own images'
-            )
-            model = revert_sync_batchnorm(model)
-            model_wrapper_cfg = dict(
-                dict(
-                    type='MMDistributedDataParallel',
-                    broadcast_buffers=False,
-                    find_unused_parameters=self.cfg.get(
-                        'find_unused_parameters', False
-                    ),
-                ),
-                **(model_wrapper_cfg or {}),
-                device_ids=None,
-            )
-        return super().wrap_model(model_wrapper_cfg, model)
+            return super().wrap_model(model_wrapper_cfg, model)
+        self.logger.warning(
+            'SyncBatchNorm needs GPUs: on a CPU each process normalizes '
+            'with the statistics of its own images'
+        )
+        find_unused = self.cfg.get('find_unused_parameters', False)
+        cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=find_unused,
+        )
+        cfg.update(model_wrapper_cfg or {}, device_ids=None)
+        return super().wrap_model(cfg, revert_sync_batchnorm(model))
 
     @staticmethod
     def build_dataloader(
@@ -167,15 +153,8 @@ class GuardedRunner(Runner):
     ) -> DataLoader:
         """Build a dataloader that seeds its samples and names bad files.
 
-        Args:
-            dataloader: As for mmengine; `max_bad_samples` in it is the number
-                of different samples that may fail to load in training (0:
-                the first one stops the run).
-            seed: The run's seed.
-            diff_rank_seed: See mmengine.
-
-        Raises:
-            EmptyDatasetError: If the data set finds no sample.
+        The arguments are those of mmengine. `max_bad_samples` in the config
+        is the number of different samples that may fail to load in training.
         """
         if isinstance(dataloader, DataLoader):
             return dataloader
@@ -265,14 +244,10 @@ class GuardedRunner(Runner):
                     {**guard, **hook} if isinstance(hook, dict) else hook
                 )
         checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
-        if isinstance(checkpoint, dict) and checkpoint['type'] in (
-            'CheckpointHook',
-            CheckpointHook,
-        ):
-            hooks['checkpoint'] = {
-                **checkpoint,
-                'type': 'mmvit.SafeCheckpointHook',
-            }
+        own = ('CheckpointHook', CheckpointHook)
+        if isinstance(checkpoint, dict) and checkpoint['type'] in own:
+            safe = dict(checkpoint, type='mmvit.SafeCheckpointHook')
+            hooks['checkpoint'] = safe
         super().register_default_hooks(hooks)
 
     def build_optim_wrapper(

@@ -28,8 +28,35 @@ class SeededIndex(int):
         return type(self), (int(self), self.seed)
 
 
+class _Resumable(Sampler):
+    """Another sampler, of which a pass can leave out the beginning.
+
+    Args:
+        inner: The other sampler.
+    """
+
+    def __init__(self, inner: Sampler) -> None:
+        self.inner = inner
+        self._skipped = 0
+
+    def skip(self, number: int) -> None:
+        """Leave out the first items of the next pass only."""
+        self._skipped = number
+
+    def _take_skipped(self) -> int:
+        skipped, self._skipped = self._skipped, 0
+        return skipped
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getattr__(self, name: str) -> object:
+        # Batch samplers ask for the dataset, loops for `set_epoch`.
+        return getattr(self.__dict__['inner'], name)
+
+
 @DATA_SAMPLERS.register_module()
-class SeededSampler(Sampler):
+class SeededSampler(_Resumable):
     """Adds a seed to each index of another sampler.
 
     The seed is drawn from the run's seed, the epoch, and the position in the
@@ -51,44 +78,32 @@ class SeededSampler(Sampler):
         seed: int | None = None,
         sample_seed: int | None = None,
     ) -> None:
-        self.sampler = MMENGINE_DATA_SAMPLERS.build(
-            sampler, default_args=dict(dataset=dataset, seed=seed)
+        defaults = dict(dataset=dataset, seed=seed)
+        super().__init__(
+            MMENGINE_DATA_SAMPLERS.build(sampler, default_args=defaults)
         )
         self.sample_seed = sample_seed or 0
-        self._skipped = 0
 
     @property
     def endless(self) -> bool:
         """Whether it has no epochs."""
-        return not hasattr(self.sampler, 'epoch')
+        return not hasattr(self.inner, 'epoch')
 
     def __iter__(self) -> Iterator[SeededIndex]:
-        epoch = getattr(self.sampler, 'epoch', 0)
-        world_size = getattr(self.sampler, 'world_size', get_world_size())
-        rank = getattr(self.sampler, 'rank', 0)
-        skipped, self._skipped = self._skipped, 0
-        indices = itertools.islice(self.sampler, skipped, None)
+        epoch = getattr(self.inner, 'epoch', 0)
+        world_size = getattr(self.inner, 'world_size', get_world_size())
+        rank = getattr(self.inner, 'rank', 0)
+        skipped = self._take_skipped()
+        indices = itertools.islice(self.inner, skipped, None)
         positions = itertools.count(rank + skipped * world_size, world_size)
         for position, index in zip(positions, indices):
-            sequence = np.random.SeedSequence(
-                [self.sample_seed, epoch, position]
-            )
-            yield SeededIndex(index, int(sequence.generate_state(1)[0]))
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def __getattr__(self, name: str) -> object:
-        # Batch samplers ask for the dataset, loops for `set_epoch`.
-        return getattr(self.__dict__['sampler'], name)
-
-    def skip(self, num_samples: int) -> None:
-        """Leave out the first samples of the next pass only."""
-        self._skipped = num_samples
+            entropy = [self.sample_seed, epoch, position]
+            (seed,) = np.random.SeedSequence(entropy).generate_state(1)
+            yield SeededIndex(index, int(seed))
 
 
 @DATA_SAMPLERS.register_module()
-class ResumableBatchSampler(Sampler):
+class ResumableBatchSampler(_Resumable):
     """Lets another batch sampler start in the middle of a pass.
 
     Args:
@@ -100,35 +115,18 @@ class ResumableBatchSampler(Sampler):
     def __init__(
         self, sampler: Sampler, batch_size: int, batch_sampler: dict
     ) -> None:
-        self.batch_sampler = MMENGINE_DATA_SAMPLERS.build(
-            batch_sampler,
-            default_args=dict(sampler=sampler, batch_size=batch_size),
+        defaults = dict(sampler=sampler, batch_size=batch_size)
+        super().__init__(
+            MMENGINE_DATA_SAMPLERS.build(batch_sampler, default_args=defaults)
         )
-        self._skipped = 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        skipped, self._skipped = self._skipped, 0
         # The batches before decide what is in a batch: draw them, too.
-        yield from itertools.islice(self.batch_sampler, skipped, None)
-
-    def __len__(self) -> int:
-        return len(self.batch_sampler)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.__dict__['batch_sampler'], name)
-
-    def skip_batches(self, num_batches: int) -> None:
-        """Leave out the first batches of the next pass only."""
-        self._skipped = num_batches
+        yield from itertools.islice(self.inner, self._take_skipped(), None)
 
 
 def seeded(cfg: dict, seed: int | None) -> dict:
-    """Wrap the samplers in a dataloader's config.
-
-    Args:
-        cfg: The config, whose `sampler` is a dict.
-        seed: The run's seed.
-    """
+    """Wrap the samplers in a dataloader's config."""
     cfg = dict(cfg)
     cfg['sampler'] = dict(
         type='mmvit.SeededSampler', sampler=cfg['sampler'], sample_seed=seed
@@ -145,13 +143,11 @@ def seeded(cfg: dict, seed: int | None) -> dict:
 
 def seeded_sampler_of(loader: DataLoader) -> SeededSampler | None:
     """Return a dataloader's sampler if GuardedRunner built it, else None."""
-    for sampler in (
-        loader.sampler,
-        getattr(loader.batch_sampler, 'sampler', None),
-    ):
-        if isinstance(sampler, SeededSampler):
-            return sampler
-    return None
+    inner = getattr(loader.batch_sampler, 'sampler', None)
+    found = [
+        s for s in (loader.sampler, inner) if isinstance(s, SeededSampler)
+    ]
+    return found[0] if found else None
 
 
 def skip_batches(loader: DataLoader, num_batches: int) -> bool:
@@ -163,13 +159,13 @@ def skip_batches(loader: DataLoader, num_batches: int) -> bool:
         Whether that is possible. It is for dataloaders that GuardedRunner
         built.
     """
-    if isinstance(loader.batch_sampler, ResumableBatchSampler):
-        loader.batch_sampler.skip_batches(num_batches)
-        return True
-    sampler = seeded_sampler_of(loader)
+    sampler, items = loader.batch_sampler, num_batches
+    if not isinstance(sampler, ResumableBatchSampler):
+        sampler = seeded_sampler_of(loader)
+        items *= batch_size_of(loader)
     if sampler is None:
         return False
-    sampler.skip(num_batches * batch_size_of(loader))
+    sampler.skip(items)
     return True
 
 

@@ -9,18 +9,15 @@ from torch import Tensor
 def nms(
     boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int
 ) -> Tensor:
-    """Keep boxes that overlap no kept box with a higher score too much.
+    """Keep boxes whose IoU with no kept box of a higher score is too high.
 
-    Args:
-        boxes: Corners x1, y1, x2, y2.
-        scores: One a box; NaN ranks first, as in torch.sort.
-        iou_threshold: Boxes of a higher IoU are dropped.
-        offset: Width and height are x2 - x1 + offset and y2 - y1 + offset.
+    A score of NaN ranks first, as in torch.sort. Width and height are
+    x2 - x1 + offset and y2 - y1 + offset.
 
     Returns:
         Indices of the kept boxes, highest score first.
 
-    Shape: boxes (N, 4), scores (N,) -> (at most N,).
+    Shape: boxes (N, 4) as x1, y1, x2, y2, scores (N,) -> (at most N,).
     """
     boxes = boxes.float()
     if offset:
@@ -50,22 +47,14 @@ def softnms(
 ) -> Tensor:
     """Lower the scores of boxes that overlap a box with a higher score.
 
-    Algorithm of `Soft-NMS <https://arxiv.org/abs/1704.04503>`_, on the CPU,
-    where mmcv has it, too.
-
-    Args:
-        boxes: Corners x1, y1, x2, y2.
-        scores: One a box.
-        dets: Gets the boxes and their new scores, in the order of the result.
-        iou_threshold: For methods 0 and 1: lower overlaps change nothing.
-        sigma: For method 2: scores are multiplied by exp(-IoU^2 / sigma).
-        min_score: Boxes whose score falls below it are dropped.
-        method: 0 drops overlapping boxes, 1 multiplies their scores by
-            1 - IoU, 2 by the Gaussian.
-        offset: See `nms`.
+    `Soft-NMS <https://arxiv.org/abs/1704.04503>`_, on the CPU, as in mmcv.
+    Method 0 drops boxes with an IoU of `iou_threshold` or more, 1 multiplies
+    their scores by 1 - IoU, 2 multiplies all scores by exp(-IoU^2 / sigma).
+    Boxes whose score falls below `min_score` are dropped.
 
     Returns:
-        Indices of the boxes that are left, highest new score first.
+        Indices of the boxes that are left, highest new score first; `dets`
+        gets these boxes and scores.
 
     Shape: boxes (N, 4), scores (N,), dets (N, 5) -> (at most N,).
     """

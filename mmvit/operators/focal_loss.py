@@ -29,16 +29,10 @@ def sigmoid_focal_loss_forward(
 ) -> None:
     """Binary focal loss of each class (Eq. 5).
 
-    Args:
-        x: Logits.
-        target: Class of each row. Any other number is background: no class
-            is right.
-        weight: Factor of the rows of each class, or empty.
-        output: Gets the losses.
-        gamma: Exponent of the wrong class's probability.
-        alpha: Weight of the right class, 1 - alpha that of the others.
+    A target that is no class is background: then no class is right. `weight`
+    has a factor for the rows of each class, or is empty.
 
-    Shape: x (N, C), target (N,), weight (C,) or (0,), output (N, C).
+    Shape: x and output (N, C), target (N,), weight (C,) or (0,).
     """
     right = _is_target(x, target)
     # log p and log(1 - p), without overflow

@@ -5,17 +5,23 @@ import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
 
 
-def _check_average(pool_mode: int) -> None:
-    if pool_mode != 1:
+def _exact(x: Tensor) -> Tensor:
+    # Half precision would round the corners of boxes by several pixels.
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def _settings(how: dict) -> tuple[tuple, tuple]:
+    """What torchvision's functions take before and after the map's size."""
+    if how['pool_mode'] != 1:
         raise NotImplementedError(
             "RoIAlign with pool_mode='max' needs mmcv's compiled operators; "
             "with torchvision's use pool_mode='avg'"
         )
-
-
-def _exact(x: Tensor) -> Tensor:
-    # Half precision would round the corners of boxes by several pixels.
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+    size = how['aligned_height'], how['aligned_width']
+    return (how['spatial_scale'], *size), (
+        how['sampling_ratio'],
+        how['aligned'],
+    )
 
 
 def roi_align_forward(
@@ -24,49 +30,24 @@ def roi_align_forward(
     output: Tensor,
     _argmax_y: Tensor,
     _argmax_x: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    **how: float,
 ) -> None:
     """Average bilinear samples of a map in the bins of each RoI.
 
-    RoIAlign of `Mask R-CNN <https://arxiv.org/abs/1703.06870>`_.
+    RoIAlign of `Mask R-CNN <https://arxiv.org/abs/1703.06870>`_. With a
+    `sampling_ratio` of 0 a bin has as many samples as tokens, rounded up.
 
-    Args:
-        x: The maps.
-        rois: Image index, x1, y1, x2, y2.
-        output: Gets the result.
-        _argmax_y: Unused, of mmcv's maximum pooling.
-        _argmax_x: Unused.
-        aligned_height: Rows of bins.
-        aligned_width: Columns of bins.
-        spatial_scale: Factor from the RoIs' coordinates to the map's.
-        sampling_ratio: Samples of a bin in either direction; 0 takes as many
-            as the bin has tokens, rounded up.
-        pool_mode: 1, the average.
-        aligned: Whether the centre of the first token lies at 0.5.
-
-    Shape: x (B, C, H, W), rois (K, 5), output (K, C, height, width).
+    Shape: x (B, C, H, W), rois (K, 5) as image, x1, y1, x2, y2, output
+        (K, C, aligned_height, aligned_width).
 
     Raises:
-        NotImplementedError: For another `pool_mode`.
+        NotImplementedError: If `pool_mode` is not 1, the average.
     """
-    _check_average(pool_mode)
-    x = _exact(x)
-    output.copy_(
-        torch.ops.torchvision.roi_align(
-            x.contiguous(),
-            rois.to(x).contiguous(),
-            spatial_scale,
-            aligned_height,
-            aligned_width,
-            sampling_ratio,
-            aligned,
-        )
-    )
+    before, after = _settings(how)
+    x = _exact(x).contiguous()
+    rois = rois.to(x).contiguous()
+    align = torch.ops.torchvision.roi_align
+    output.copy_(align(x, rois, *before, *after))
 
 
 def roi_align_backward(
@@ -75,31 +56,14 @@ def roi_align_backward(
     _argmax_y: Tensor,
     _argmax_x: Tensor,
     grad_input: Tensor,
-    aligned_height: int,
-    aligned_width: int,
-    spatial_scale: float,
-    sampling_ratio: int,
-    pool_mode: int,
-    aligned: bool,
+    **how: float,
 ) -> None:
-    """Gradient of `roi_align_forward`, written to `grad_input`.
-
-    Shape: grad_output (K, C, height, width), grad_input (B, C, H, W).
-    """
-    _check_average(pool_mode)
-    grad = _exact(grad_output)
-    grad_input.copy_(
-        torch.ops.torchvision._roi_align_backward(
-            grad.contiguous(),
-            rois.to(grad).contiguous(),
-            spatial_scale,
-            aligned_height,
-            aligned_width,
-            *grad_input.shape,
-            sampling_ratio,
-            aligned,
-        )
-    )
+    """Gradient of `roi_align_forward`, written to `grad_input`."""
+    before, after = _settings(how)
+    grad = _exact(grad_output).contiguous()
+    rois = rois.to(grad).contiguous()
+    align = torch.ops.torchvision._roi_align_backward
+    grad_input.copy_(align(grad, rois, *before, *grad_input.shape, *after))
 
 
 def _bins(start: Tensor, stop: Tensor, number: int, length: int) -> Tensor:
@@ -122,20 +86,12 @@ def roi_pool_forward(
 ) -> None:
     """Take the maximum of a map in the bins of each RoI.
 
-    mmcv's definition. torchvision's RoIPool rounds the corners of a RoI
-    first, which gives other bins.
-
-    Args:
-        x: The maps.
-        rois: Image index, x1, y1, x2, y2; the last pixel belongs to the RoI.
-        output: Gets the maxima; an empty bin has 0.
-        argmax: Gets the places of the maxima in a map, -1 in an empty bin.
-        pooled_height: Rows of bins.
-        pooled_width: Columns of bins.
-        spatial_scale: Factor from the RoIs' coordinates to the map's.
+    This is mmcv's definition. torchvision's RoIPool rounds the corners of a
+    RoI first, which gives other bins. `argmax` gets the places of the maxima
+    in a map; a bin without a token has 0 and the place -1.
 
     Shape: x (B, C, H, W), rois (K, 5), output and argmax
-        (K, C, height, width).
+        (K, C, pooled_height, pooled_width).
     """
     height, width = x.shape[2:]
     rois = _exact(rois)
@@ -163,9 +119,7 @@ def roi_pool_backward(
     rois: Tensor,
     argmax: Tensor,
     grad_input: Tensor,
-    pooled_height: int,  # noqa: ARG001
-    pooled_width: int,  # noqa: ARG001
-    spatial_scale: float,  # noqa: ARG001
+    **_: float,
 ) -> None:
     """Gradient of `roi_pool_forward`, added to `grad_input`.
 

@@ -59,12 +59,17 @@ def dtype(code, *state):
     return Call(np.dtype, code, False, True, state=(3, '<', *state))
 
 
-def attribute(owner, *names):
-    for name in names:
-        owner = Call(getattr, owner, name)
-    return owner
+def fetched(kind, owner, name):
+    """An attribute of any object, by the methods of a log buffer."""
+    get = Call(getattr, HistoryBuffer, '__getattribute__')
+    rebuild = torch._tensor._rebuild_from_type_v2
+    return Call(rebuild, get, kind, (owner, name), {})
 
 
+TYPE = Call(getattr, HistoryBuffer, '__class__')
+STATISTICS = Call(getattr, HistoryBuffer, '_statistics_methods')
+DICT = fetched(TYPE, STATISTICS, '__class__')
+INIT = Call(getattr, HistoryBuffer, '__init__')
 PLAIN = (None, None, None, -1, -1, 0)
 # What the files of an attacker may hold
 HOSTILE = {
@@ -74,10 +79,7 @@ HOSTILE = {
     'a statistics method': Call(
         Call(getattr, HistoryBuffer, 'register_statistics'), print
     ),
-    'the globals of a class': Call(
-        attribute(HistoryBuffer, '__init__', '__globals__', '__getitem__'),
-        '__builtins__',
-    ),
+    'the globals of a method': fetched(DICT, INIT, '__globals__'),
     'attributes set on a class': Call(
         torch._tensor._rebuild_from_type_v2,
         getattr,
@@ -91,6 +93,9 @@ HOSTILE = {
     'a structured array': np.zeros(2, dtype=[('a', 'i4'), ('b', 'f4')]),
     'an array without its data': array(
         1, (10**9,), np.dtype('f8'), False, bytes(8)
+    ),
+    'an array of so many bytes': array(
+        1, (2**40,), dtype('b1', *PLAIN), False, 2**40
     ),
     'an array of a negative size': array(
         1, (-1,), np.dtype('f8'), False, bytes(8)

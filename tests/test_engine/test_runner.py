@@ -1,7 +1,13 @@
+"""What GuardedRunner changes besides single guards."""
+
+import re
+
 import pytest
 from mmengine.runner import Runner
 
-from mmvit.engine import GuardedRunner
+from mmvit.engine import GUARDS, GuardedRunner
+from mmvit.registry import HOOKS
+from tests.support.helpers import ROOT
 
 
 @pytest.fixture
@@ -25,8 +31,9 @@ def registered(monkeypatch):
 
 def test_guards_are_on(registered):
     hooks = registered(None)
-    assert hooks['check_data']['type'] == 'mmvit.CheckDataHook'
-    assert hooks['check_weights']['type'] == 'mmvit.CheckWeightsHook'
+    for name, guard in GUARDS.items():
+        assert hooks[name] == guard
+        assert HOOKS.get(guard['type']) is not None
     assert hooks['checkpoint']['type'] == 'mmvit.SafeCheckpointHook'
 
 
@@ -52,3 +59,11 @@ def test_none_switches_a_guard_off(registered):
 def test_another_checkpoint_hook_is_kept(registered):
     hook = dict(type='mmengine.CheckpointHook')
     assert registered(dict(checkpoint=hook))['checkpoint'] == hook
+
+
+def test_page_has_the_same_guards():
+    text = (ROOT / 'docs/en/guards.md').read_text()
+    table = set(re.findall(r'^\|.*`default_hooks\.(\w+)=None`', text, re.M))
+    assert table == set(GUARDS)
+    for guard in GUARDS.values():
+        assert f'`{guard["type"].partition(".")[2]}`' in text

@@ -6,39 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .renaming import rename
+from .renaming import StateDict, convert_by, rename
 
 _BLOCK = r'backbone.stages.\1.blocks.\2'
-_ATTN = r'layers\.(\d)\.blocks\.(\d+)\.attn\.'
+_THEIRS = r'layers\.(\d)\.blocks\.(\d+)\.'
+_BIAS = f'{_BLOCK}.attn.position_bias'
+_TABLE = rf'{_THEIRS}attn\.relative_position_bias_table'
 _RULES = [
     (r'patch_embed\.proj\.', 'backbone.stages.0.downsample.projection.'),
     (r'patch_embed\.norm\.', 'backbone.stages.0.downsample.norm.'),
-    (
-        rf'{_ATTN}relative_position_bias_table$',
-        f'{_BLOCK}.attn.position_bias_window.table',
-    ),
-    (
-        rf'{_ATTN}relative_position_bias_table_to_neighbors$',
-        f'{_BLOCK}.attn.position_bias_ring',
-    ),
-    (
-        rf'{_ATTN}relative_position_bias_table_to_windows\.(\d)$',
-        rf'{_BLOCK}.attn.position_bias_coarse.\3.table',
-    ),
-    (
-        r'layers\.(\d)\.blocks\.(\d+)\.pool_layers\.',
-        f'{_BLOCK}.attn.pools.',
-    ),
-    (
-        r'layers\.(\d)\.blocks\.(\d+)\.(norm|attn\.(qkv|proj)\.|mlp)',
-        rf'{_BLOCK}.\3',
-    ),
+    (rf'{_TABLE}$', f'{_BIAS}_window.table'),
+    (rf'{_TABLE}_to_neighbors$', f'{_BIAS}_ring'),
+    (rf'{_TABLE}_to_windows\.(\d)$', rf'{_BIAS}_coarse.\3.table'),
+    (rf'{_THEIRS}pool_layers\.', f'{_BLOCK}.attn.pools.'),
+    (rf'{_THEIRS}(norm|attn\.(qkv|proj)\.|mlp)', rf'{_BLOCK}.\3'),
     (r'norm\.', 'backbone.norms.3.'),
     (r'head\.', 'head.fc.'),
 ]
-# Indices and masks, which follow from the sizes.
+# Indices and masks, which we compute
 _COMPUTED = re.compile(
-    _ATTN + r'(relative_position_index|valid_ind_rolled|valid_ind_unfold)'
+    _THEIRS
+    + r'attn\.(relative_position_index|valid_ind_rolled|valid_ind_unfold)'
 )
 _DOWNSAMPLE = re.compile(r'layers\.(\d)\.downsample\.(proj|norm)\.(.+)')
 
@@ -88,41 +76,34 @@ def _to_square(table: Tensor) -> Tensor:
     return table.unflatten(0, (side, side))
 
 
-def convert(
-    state_dict: dict[str, Tensor],
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Convert published Focal Transformer weights to our classifier's.
+def _place(key: str, value: Tensor) -> StateDict | None:
+    if _COMPUTED.match(key):
+        return {}
+    between = _DOWNSAMPLE.match(key)
+    if between:
+        # Ours belongs to the stage that it leads to.
+        stage, part = int(between[1]) + 1, between[2]
+        part = 'projection' if part == 'proj' else part
+        name = f'backbone.stages.{stage}.downsample.{part}.{between[3]}'
+    else:
+        name = rename(key, _RULES)
+    if name is None:
+        return None
+    if '.attn.qkv.' in name:
+        q, k, v = value.chunk(3)
+        return {
+            name.replace('.qkv.', '.q.'): q,
+            name.replace('.qkv.', '.kv.'): torch.cat([k, v]),
+        }
+    if name.endswith('position_bias_window.table'):
+        value = _to_square(value)
+    elif name.endswith('position_bias_ring'):
+        value = fold_ring_bias(value)
+    elif '.position_bias_coarse.' in name:
+        value = _to_square(value.T)
+    return {name: value}
 
-    Args:
-        state_dict: Published names to tensors.
 
-    Returns:
-        Our names to tensors, and the published names without a place.
-    """
-    converted, unplaced = {}, []
-    for key, value in state_dict.items():
-        if _COMPUTED.match(key):
-            continue
-        between = _DOWNSAMPLE.match(key)
-        if between:
-            # Ours belongs to the stage that it leads to.
-            stage, part = int(between[1]) + 1, between[2]
-            part = 'projection' if part == 'proj' else part
-            name = f'backbone.stages.{stage}.downsample.{part}.{between[3]}'
-        else:
-            name = rename(key, _RULES)
-        if name is None:
-            unplaced.append(key)
-        elif '.attn.qkv.' in name:
-            q, k, v = value.chunk(3)
-            converted[name.replace('.qkv.', '.q.')] = q
-            converted[name.replace('.qkv.', '.kv.')] = torch.cat([k, v])
-        elif name.endswith('position_bias_window.table'):
-            converted[name] = _to_square(value)
-        elif name.endswith('position_bias_ring'):
-            converted[name] = fold_ring_bias(value)
-        elif '.position_bias_coarse.' in name:
-            converted[name] = _to_square(value.T)
-        else:
-            converted[name] = value
-    return converted, unplaced
+def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+    """Convert published Focal Transformer weights."""
+    return convert_by(_place, state_dict)

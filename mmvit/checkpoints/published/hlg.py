@@ -8,11 +8,10 @@ import re
 
 from torch import Tensor
 
-from .renaming import rename
+from .renaming import StateDict, convert_by, rename
 
 _STAGE_4 = r'block4\.\d+\.'
-# The published layers of stage 4 also have the parts of a local attention,
-# which nothing calls.
+# Parts of a local attention in stage 4, which the published code never calls
 _UNUSED = re.compile(
     f'{_STAGE_4}(spatial_smooth|norm0|h0_norm|aux_q|pos_local)\\.'
 )
@@ -25,7 +24,7 @@ _RULES = [
     (r'block3\.', 'backbone.stages.2.blocks.'),
     (r'block4\.', 'backbone.stages.3.blocks.'),
 ]
-# What comes after the block's number, in stages 1 to 3.
+# What follows the block's number, in stages 1 to 3
 _PARTS = [
     (r'down_proj\.proj\.', 'shortcut.'),
     (r'mlp\.fc1\.', 'mlp.fc1.conv.'),
@@ -54,9 +53,9 @@ _PARTS = [
     (r'pos_(local|global)\.pos3\.0\.', r'attn.\1_bias.layers.7.'),
     (r'pos_(local|global)\.pos3\.2\.', r'attn.\1_bias.layers.9.'),
 ]
-# In stage 4, norm1 comes after the only attention.
+# In stage 4, norm1 follows the only attention.
 _LAST_PARTS = [(r'norm1\.', 'attn.norm.'), *_PARTS]
-# Ours by name, theirs by their places in a nn.Sequential.
+# Parts that have names here, and numbers in a published nn.Sequential
 _CONV_NORM = (
     r'(downsample\.\d|shortcut|bottleneck\.layers\.\d)\.({})\.(?=\w+$)'
 )
@@ -79,31 +78,22 @@ def _our_name(key: str) -> str | None:
     return re.sub(_CONV_NORM.format('1'), r'\1.norm.', name)
 
 
-def convert(
-    state_dict: dict[str, Tensor],
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Convert published HLG weights to our ImageNet classifier's.
+def _place(key: str, value: Tensor) -> StateDict | None:
+    if _UNUSED.match(key):
+        return {}
+    name = _our_name(key)
+    return None if name is None else {name: value}
 
-    Biases of convolutions that a batch normalisation follows are subtracted
-    from its running means, which has the same effect.
 
-    Args:
-        state_dict: Published names to tensors.
+def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+    """Convert published HLG weights.
 
-    Returns:
-        Our names to tensors, and the published names without a place.
+    The bias of a convolution before a batch normalization is subtracted from
+    the running mean, which has the same effect.
     """
-    converted, unplaced = {}, []
-    for key, value in state_dict.items():
-        if _UNUSED.match(key):
-            continue
-        name = _our_name(key)
-        if name is None:
-            unplaced.append(key)
-        else:
-            converted[name] = value
+    converted, unknown = convert_by(_place, state_dict)
     for name in [n for n in converted if n.endswith('.conv.bias')]:
         mean = f'{name.removesuffix("conv.bias")}norm.running_mean'
         if mean in converted:
             converted[mean] = converted[mean] - converted.pop(name)
-    return converted, unplaced
+    return converted, unknown

@@ -4,24 +4,19 @@ import re
 
 from torch import Tensor
 
-from .renaming import rename
+from .renaming import StateDict, convert_by, rename
 
 _RULES = []
 for number in range(1, 5):
     ours = f'backbone.stages.{number - 1}'
     embed, block = f'{ours}.downsample.patch_embed', rf'{ours}.blocks.\1'
+    theirs = rf'block{number}\.(\d+)\.'
     _RULES += [
         (rf'patch_embed{number}\.proj\.', f'{embed}.projection.'),
         (rf'patch_embed{number}\.norm\.', f'{embed}.norm.'),
-        (
-            rf'block{number}\.(\d+)\.attn\.sr\.',
-            f'{block}.attn.reduction.projection.',
-        ),
-        (
-            rf'block{number}\.(\d+)\.attn\.norm\.',
-            f'{block}.attn.reduction.norm.',
-        ),
-        (rf'block{number}\.(\d+)\.', f'{block}.'),
+        (rf'{theirs}attn\.sr\.', f'{block}.attn.reduction.projection.'),
+        (rf'{theirs}attn\.norm\.', f'{block}.attn.reduction.norm.'),
+        (theirs, f'{block}.'),
     ]
 _RULES += [
     (r'norm\.', 'backbone.norms.3.'),
@@ -30,35 +25,22 @@ _RULES += [
 ]
 
 
-def convert(
-    state_dict: dict[str, Tensor],
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Convert published PVT weights to our ImageNet classifier's.
+def _place(key: str, value: Tensor) -> StateDict | None:
+    table = re.fullmatch(r'pos_embed([1-4])', key)
+    if not table:
+        name = rename(key, _RULES)
+        return None if name is None else {name: value}
+    # A published table is a row of tokens, ours a grid. The first token of
+    # stage 4 is the class token.
+    name, placed = f'backbone.stages.{int(table[1]) - 1}.downsample', {}
+    if table[1] == '4':
+        placed[f'{name}.cls_position'] = value[:, :1]
+        value = value[:, 1:]
+    side = round(value.shape[1] ** 0.5)
+    placed[f'{name}.position.table'] = value.unflatten(1, (side, -1))
+    return placed
 
-    A published position table is a row of tokens: ours keeps its grid, and
-    the class token's entry, the first of stage 4's, apart.
 
-    Args:
-        state_dict: Published names to tensors.
-
-    Returns:
-        Our names to tensors, and the published names without a place.
-    """
-    converted, unplaced = {}, []
-    for key, value in state_dict.items():
-        table = re.fullmatch(r'pos_embed([1-4])', key)
-        if table:
-            stage = int(table.group(1)) - 1
-            name = f'backbone.stages.{stage}.downsample'
-            if stage == 3:
-                converted[f'{name}.cls_position'] = value[:, :1]
-                value = value[:, 1:]
-            side = round(value.shape[1] ** 0.5)
-            converted[f'{name}.position.table'] = value.unflatten(
-                1, (side, -1)
-            )
-        elif name := rename(key, _RULES):
-            converted[name] = value
-        else:
-            unplaced.append(key)
-    return converted, unplaced
+def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+    """Convert published PVT weights."""
+    return convert_by(_place, state_dict)

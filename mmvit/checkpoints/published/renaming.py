@@ -1,7 +1,11 @@
 """What the families' converters share."""
 
 import re
+from collections.abc import Callable
 
+from torch import Tensor
+
+StateDict = dict[str, Tensor]
 Rules = list[tuple[str, str]]
 
 
@@ -20,3 +24,26 @@ def rename(key: str, rules: Rules) -> str | None:
         if found:
             return name
     return None
+
+
+def convert_by(
+    place: Callable[[str, Tensor], StateDict | None], state_dict: StateDict
+) -> tuple[StateDict, list[str]]:
+    """Convert published weights tensor by tensor.
+
+    Args:
+        place: Gives our names and tensors for a published one: {} if we do
+            not need it, None if its name is not known.
+        state_dict: Published names to tensors.
+
+    Returns:
+        Our names to tensors, and the published names that are not known.
+    """
+    converted, unknown = {}, []
+    for key, value in state_dict.items():
+        placed = place(key, value)
+        if placed is None:
+            unknown.append(key)
+        else:
+            converted.update(placed)
+    return converted, unknown

@@ -59,17 +59,13 @@ class GuardedFetch:
         if count <= self.max_bad:
             print_log(f'{message}. Skipped', 'current', level=logging.WARNING)
             return
-        if self.max_bad:
-            message += (
-                f'; it is number {count}, and max_bad_samples is '
-                f'{self.max_bad}'
-            )
-        else:
-            message += (
-                '. Mend or remove it, or let some be skipped in training '
-                'with train_dataloader.max_bad_samples=N'
-            )
-        raise SampleError(message) from error
+        cure = (
+            f'; it is number {count}, and max_bad_samples is {self.max_bad}'
+            if self.max_bad
+            else '. Mend or remove it, or let some be skipped in training '
+            'with train_dataloader.max_bad_samples=N'
+        )
+        raise SampleError(message + cure) from error
 
     def _files(self, index: int) -> str:
         try:
@@ -87,9 +83,7 @@ class GuardedFetch:
 def guard_dataset(dataset: Dataset, max_bad: int) -> None:
     """Let a data set seed its samples and name those that cannot be loaded.
 
-    Args:
-        dataset: Any map-style dataset that no dataloader has iterated over.
-        max_bad: See `GuardedFetch`.
+    It must be before a dataloader iterates over the data set.
     """
     if hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__'):
         dataset.__getitems__ = GuardedFetch(dataset, max_bad)
@@ -104,15 +98,7 @@ def bad_samples(loader: DataLoader) -> tuple[int, int]:
 
 
 def refuse_skipping(name: str, dataloader: DataLoader | dict | None) -> None:
-    """Refuse `max_bad_samples` where a metric is computed.
-
-    Args:
-        name: The dataloader's key in the config.
-        dataloader: Its config; one that is already built passes.
-
-    Raises:
-        ValueError: If samples may be skipped.
-    """
+    """Refuse `max_bad_samples` for data of which a metric is computed."""
     if isinstance(dataloader, dict) and dataloader.get('max_bad_samples'):
         raise ValueError(
             f'{name}.max_bad_samples: a metric that leaves samples out would '

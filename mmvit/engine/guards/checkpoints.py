@@ -7,6 +7,7 @@ import os.path as osp
 import re
 import shutil
 import zipfile
+from collections.abc import Callable
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
@@ -32,11 +33,7 @@ class AtomicBackend(LocalBackend):
     """
 
     def put(self, obj: bytes, filepath: str) -> None:
-        """Write bytes to a file.
-
-        Raises:
-            OSError: If the disk is full, with the sizes and the cure.
-        """
+        """Write bytes to a file."""
         filepath = str(filepath)
         folder = osp.dirname(filepath) or '.'
         os.makedirs(folder, exist_ok=True)
@@ -103,16 +100,10 @@ def remove_unfinished(work_dir: str) -> None:
 
 
 def newest_checkpoint(work_dir: str) -> str | None:
-    """Find the newest whole checkpoint of a run.
+    """Find the newest whole checkpoint in a run's folder.
 
     The file that `last_checkpoint` names comes first, then the run's other
     checkpoints, newest first. A damaged one is reported and passed over.
-
-    Args:
-        work_dir: The run's folder.
-
-    Returns:
-        Its path, or None if there is none.
     """
     for path in _candidates(work_dir) if osp.isdir(work_dir) else ():
         if _is_whole(path):
@@ -155,21 +146,21 @@ class _LateRemoval:
 
     def __init__(self, backend: BaseStorageBackend) -> None:
         self.backend = backend
-        self.pending: list[tuple[str, str]] = []
+        self.pending: list[tuple[Callable, str]] = []
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.backend, name)
 
     def remove(self, path: str) -> None:
-        self.pending.append(('remove', path))
+        self.pending.append((self.backend.remove, path))
 
     def rmtree(self, path: str) -> None:
-        self.pending.append(('rmtree', path))
+        self.pending.append((self.backend.rmtree, path))
 
     def flush(self, keep: str | None) -> None:
-        for how, path in self.pending:
+        for remove, path in self.pending:
             if path != keep and self.backend.exists(path):
-                getattr(self.backend, how)(path)
+                remove(path)
         self.pending = []
 
 

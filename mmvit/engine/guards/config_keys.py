@@ -1,6 +1,7 @@
 """Keys of a config that nothing reads are errors."""
 
 import ast
+import contextlib
 import difflib
 import inspect
 import os.path as osp
@@ -54,12 +55,15 @@ _BY_NAME = (
     *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult'),
     'bypass_duplicate',
 )
-_BY_LAYER = ('num_layers', 'decay_rate', 'layer_decay_rate', 'decay_type')
+_BY_LAYER = (
+    *_BY_NAME,
+    *('num_layers', 'decay_rate', 'layer_decay_rate', 'decay_type'),
+)
 _PARAMWISE = dict(
     DefaultOptimWrapperConstructor=_BY_NAME,
-    LearningRateDecayOptimizerConstructor=_BY_NAME + _BY_LAYER,
-    LayerDecayOptimizerConstructor=_BY_NAME + _BY_LAYER,
-    LearningRateDecayOptimWrapperConstructor=_BY_NAME + _BY_LAYER,
+    LearningRateDecayOptimizerConstructor=_BY_LAYER,
+    LayerDecayOptimizerConstructor=_BY_LAYER,
+    LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
 )
 _SECTIONS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
@@ -94,68 +98,54 @@ class _File:
 
     def __init__(self, path: str) -> None:
         with open(path, encoding='utf-8') as file:
-            text = file.read()
-        tree = ast.parse(text)
-        self.assigned = {
-            name.id: name.lineno
+            self.text = file.read()
+        tree = ast.parse(self.text)
+        self.assignments = [
+            (name.id, statement.lineno, statement.value)
             for statement in tree.body
             if isinstance(statement, (ast.Assign, ast.AnnAssign))
-            # `name = None` removes a base's variable.
-            and not (
-                isinstance(statement.value, ast.Constant)
-                and statement.value.value is None
-            )
+            and statement.value
             for name in ast.walk(statement)
             if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        ]
+        self.assigned = {
+            name: line
+            for name, line, value in self.assignments
+            # `name = None` removes a base's variable.
+            if not (isinstance(value, ast.Constant) and value.value is None)
         }
+        # `name`, and `_base_.name`
         self.used = {
-            node.id
+            node.attr if isinstance(node, ast.Attribute) else node.id
             for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            if isinstance(node, (ast.Attribute, ast.Name))
+            and isinstance(node.ctx, ast.Load)
         }
-        # `_base_.name`, and the older `{{_base_.name}}` in a string
-        self.used |= {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-        }
-        self.text = text
-        self.tree = tree
-        self.bases = self._bases(tree, path)
+        self.bases = []
+        for name, _, value in self.assignments:
+            if name == '_base_':
+                with contextlib.suppress(ValueError):
+                    self._add_bases(path, ast.literal_eval(value))
 
-    @staticmethod
-    def _bases(tree: ast.Module, path: str) -> list[str]:
-        found = []
-        for statement in tree.body:
-            if isinstance(statement, ast.Assign) and any(
-                isinstance(target, ast.Name) and target.id == '_base_'
-                for target in statement.targets
-            ):
-                try:
-                    value = ast.literal_eval(statement.value)
-                except ValueError:
-                    continue
-                found += [value] if isinstance(value, str) else list(value)
+    def _add_bases(self, path: str, bases: str | list[str]) -> None:
+        bases = [bases] if isinstance(bases, str) else bases
         folder = osp.dirname(path)
-        return [osp.join(folder, base) for base in found if '::' not in base]
+        self.bases += [osp.join(folder, b) for b in bases if '::' not in b]
 
     def uses(self, name: str) -> bool:
         """Whether the file, or a resolved copy of it, reads a name."""
+        # The older form is `{{_base_.name}}` in a string.
         if name in self.used or f'_base_.{name}' in self.text:
             return True
         return not self.bases and self._is_copied(name)
 
     def _is_copied(self, name: str) -> bool:
         # mmengine's resolved copy of a config has variables and their values.
-        own, others = [], []
-        for statement in self.tree.body:
-            if isinstance(statement, ast.Assign):
-                is_own = ast.unparse(statement.targets[0]) == name
-                (own if is_own else others).append(statement.value)
-        values = set(map(_written, own))
+        values = {_written(v) for n, _, v in self.assignments if n == name}
         return any(
             _written(node) in values
-            for value in others
+            for other, _, value in self.assignments
+            if other != name
             for node in ast.walk(value)
             if isinstance(node, ast.expr)
         )
@@ -163,9 +153,8 @@ class _File:
     @property
     def is_copy(self) -> bool:
         """Whether it is a work dir's copy, whose original was checked."""
-        return not self.bases and {'launcher', 'work_dir'} <= set(
-            self.assigned
-        )
+        copied = {'launcher', 'work_dir'} <= set(self.assigned)
+        return copied and not self.bases
 
 
 def _chain(path: str) -> Iterator[tuple[str, _File]]:
@@ -200,9 +189,6 @@ def unread_keys(path: str) -> Iterator[str]:
     a variable is read. A base that holds nothing but variables may hold more
     than are used. Bases from installed libraries are not checked.
 
-    Args:
-        path: The file.
-
     Yields:
         A message for each key.
     """
@@ -215,21 +201,17 @@ def unread_keys(path: str) -> Iterator[str]:
         # A base of nothing but variables offers a choice.
         offers = index > 0 and _READ.isdisjoint(file.assigned)
         for name, line in file.assigned.items():
-            if (
+            if not (
                 name in _READ
                 or name.startswith('_')
                 or (offers and name not in _LEGACY)
                 or any(reader.uses(name) for reader in readers)
             ):
-                continue
-            yield _complain(name, f'{place}:{line}')
+                yield _complain(name, f'{place}:{line}')
 
 
 def unread_options(cfg_options: dict) -> Iterator[str]:
     """Find the options of a command line that nothing reads.
-
-    Args:
-        cfg_options: Dotted names to values, as argparse gives them.
 
     Yields:
         A message for each option.
@@ -241,14 +223,7 @@ def unread_options(cfg_options: dict) -> Iterator[str]:
 
 
 def check_top_level(lines: Iterable[str]) -> None:
-    """Refuse a config with top-level keys that nothing reads.
-
-    Args:
-        lines: Messages of `unread_keys` or `unread_options`.
-
-    Raises:
-        ValueError: If there are any.
-    """
+    """Raise what `unread_keys` or `unread_options` found, if anything."""
     lines = list(lines)
     if lines:
         raise ValueError('\n'.join(['keys of the config:', *lines]))
@@ -266,11 +241,8 @@ def _sub_keys(cfg: Config) -> Iterator[tuple[str, dict, Iterable[str]]]:
         kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
         known = _PARAMWISE.get(str(kind).rpartition('.')[2])
         if known:
-            yield (
-                'optim_wrapper.paramwise_cfg',
-                wrapper['paramwise_cfg'],
-                known,
-            )
+            name = 'optim_wrapper.paramwise_cfg'
+            yield name, wrapper['paramwise_cfg'], known
 
 
 def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
@@ -279,9 +251,6 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
     Args:
         cfg: The config.
         hooks: Names of default hooks, besides those of mmengine.
-
-    Raises:
-        ValueError: Names every key that nothing reads.
     """
     lines = []
     for section, value, known in _sub_keys(cfg):
@@ -308,15 +277,7 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
 def check_custom_keys(
     optim_wrapper: OptimWrapper | dict, model: nn.Module
 ) -> None:
-    """Check that each entry of `paramwise_cfg.custom_keys` has an effect.
-
-    Args:
-        optim_wrapper: Its config; one that is already built passes.
-        model: The network that it trains.
-
-    Raises:
-        ValueError: Lists the entries that are part of no parameter's name.
-    """
+    """Check that each entry of `paramwise_cfg.custom_keys` has an effect."""
     if not isinstance(optim_wrapper, dict):
         return
     paramwise = optim_wrapper.get('paramwise_cfg') or {}

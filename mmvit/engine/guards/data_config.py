@@ -59,19 +59,13 @@ def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
     Args:
         name: The dataloader's key in the config.
         dataloader: Its config; one that is already built passes.
-
-    Raises:
-        FileNotFoundError: Lists every missing path with its key.
     """
-    if not isinstance(dataloader, dict) or not isinstance(
-        dataloader.get('dataset'), dict
-    ):
+    whole = dataloader.get('dataset') if isinstance(dataloader, dict) else None
+    if not isinstance(whole, dict):
         return
     missing = [
         f'  {label} = {path!r}'
-        for key, dataset in _innermost(
-            f'{name}.dataset', dataloader['dataset']
-        )
+        for key, dataset in _innermost(f'{name}.dataset', whole)
         if dataset.get('type') not in _SELF_FETCHING
         for label, path in _paths(key, dataset)
         if path
@@ -121,9 +115,6 @@ def check_categories(dataset: dict) -> None:
 
     Args:
         dataset: Config of a data set, or of a wrapper.
-
-    Raises:
-        ValueError: If a class has no category, or if the orders differ.
     """
     for _, inner in _innermost('dataset', dataset):
         path = osp.join(
@@ -167,11 +158,7 @@ def _compare(
 def finds_nothing(dataset: dict) -> bool:
     """Whether the data sets of a config have no sample.
 
-    mmengine fails to build an empty data set. This builds it without the
-    serialization that fails.
-
-    Args:
-        dataset: Config of a data set, or of a wrapper.
+    mmengine fails to serialize an empty data set, so this does not.
     """
     for _, inner in _innermost('dataset', dataset):
         try:

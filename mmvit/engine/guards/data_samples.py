@@ -29,10 +29,16 @@ class ColouredMaskError(ValueError):
     """A mask is a coloured picture; the message names it."""
 
 
-def _spread(length: int, number: int) -> list[int]:
-    """Return the indices of some samples, spread evenly."""
-    steps = np.linspace(0, length - 1, min(number, length))
-    return steps.round().astype(int).tolist()
+def _infos(dataset: Dataset, number: int) -> list[dict]:
+    """What a data set knows about some of its samples, spread evenly.
+
+    It is nothing if the data set is not of OpenMMLab's kind.
+    """
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return []
+    steps = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
+    infos = map(dataset.get_data_info, steps.round().astype(int).tolist())
+    return [info for info in infos if isinstance(info, dict)]
 
 
 def mask_values(info: dict) -> set[int]:
@@ -63,11 +69,7 @@ def mask_values(info: dict) -> set[int]:
 
 
 def check_values(info: dict, values: set[int], num_classes: int) -> None:
-    """Check that label values are classes.
-
-    Raises:
-        ValueError: Names the file and the values that are no class.
-    """
+    """Check that the label values of a mask are classes."""
     wrong = sorted(v for v in values if v >= num_classes and v != _IGNORED)
     if wrong:
         raise ValueError(
@@ -87,20 +89,14 @@ def check_masks(
         dataset: A data set of mmseg; others pass.
         num_classes: Values below this number are classes; 255 is ignored.
         num_samples: How many masks are read, spread evenly.
-
-    Raises:
-        ValueError: Names the file and the values that are no class.
     """
-    if (
-        not hasattr(dataset, 'get_data_info')
-        or not len(dataset)
-        or not dataset.get_data_info(0).get('seg_map_path')
-    ):
-        return
     seen: set[int] = set()
-    steps = _spread(len(dataset), num_samples)
-    for index in steps:
-        info = dataset.get_data_info(index)
+    infos = [
+        info
+        for info in _infos(dataset, num_samples)
+        if info.get('seg_map_path')
+    ]
+    for info in infos:
         try:
             values = mask_values(info)
         except ColouredMaskError:
@@ -112,7 +108,7 @@ def check_masks(
         seen |= values
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
         print_log(
-            f'{len(steps)} masks hold no label but 0 and {_IGNORED}. '
+            f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
             f'{_IGNORED} is ignored in training: if it means a class, write '
             'it as 1',
             logger='current',
@@ -121,12 +117,7 @@ def check_masks(
 
 
 def missing_files(info: dict, dataset: Dataset) -> list[str]:
-    """List the files of a sample that are not on this machine's disks.
-
-    Args:
-        info: What the data set knows about the sample.
-        dataset: The data set; remote files are not looked for.
-    """
+    """List the local files of a sample that do not exist."""
     backend_args = getattr(dataset, 'backend_args', None)
     return [
         str(info[key])
@@ -158,66 +149,40 @@ def check_samples(
         num_samples: How many samples are looked at, spread evenly.
         may_miss: How many of them may lack a file.
         needs_objects: Whether a detection set without objects is an error.
-
-    Raises:
-        FileNotFoundError: If files are missing; counts and names them.
-        ValueError: If none of the samples has an object.
     """
-    if not hasattr(dataset, 'get_data_info') or not len(dataset):
-        return
-    missing, empty = [], []
-    steps = _spread(len(dataset), num_samples)
-    for index in steps:
-        info = dataset.get_data_info(index)
-        if not isinstance(info, dict):
-            return
-        missing += missing_files(info, dataset)[:1]
-        if is_empty(info):
-            empty.append(str(info.get('img_path')))
+    infos = _infos(dataset, num_samples)
+    missing = [
+        file for info in infos for file in missing_files(info, dataset)[:1]
+    ]
+    empty = [str(info.get('img_path')) for info in infos if is_empty(info)]
     if missing:
-        _report_missing(missing, len(steps), may_miss)
+        text = (
+            f'{len(missing)} of {len(infos)} samples that were looked at have '
+            f'no file: {some_of(missing)}'
+        )
+        if len(missing) > may_miss:
+            raise FileNotFoundError(
+                f'{text}. Check data_root, data_prefix and the endings, or '
+                'let some be skipped in training with '
+                'train_dataloader.max_bad_samples=N. '
+                'tools/analysis_tools/check_dataset.py looks at all'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
     if empty:
-        _report_empty(empty, len(steps), needs_objects)
-
-
-def _report_missing(paths: list[str], seen: int, may_miss: int) -> None:
-    text = (
-        f'{len(paths)} of {seen} samples that were looked at have no file: '
-        f'{some_of(paths)}'
-    )
-    if len(paths) > may_miss:
-        raise FileNotFoundError(
-            f'{text}. Check data_root, data_prefix and the endings, or let '
-            'some be skipped in training with '
-            'train_dataloader.max_bad_samples=N. '
-            'tools/analysis_tools/check_dataset.py looks at all'
+        text = (
+            f'{len(empty)} of {len(infos)} images that were looked at have no '
+            f'object: {some_of(empty)}'
         )
-    print_log(text, logger='current', level=logging.WARNING)
-
-
-def _report_empty(paths: list[str], seen: int, needs_objects: bool) -> None:
-    text = (
-        f'{len(paths)} of {seen} images that were looked at have no object: '
-        f'{some_of(paths)}'
-    )
-    if len(paths) == seen and needs_objects:
-        raise ValueError(
-            f'{text}. There is nothing to learn: check metainfo classes '
-            'against the categories of the annotation file'
-        )
-    print_log(text, logger='current', level=logging.WARNING)
+        if len(empty) == len(infos) and needs_objects:
+            raise ValueError(
+                f'{text}. There is nothing to learn: check metainfo classes '
+                'against the categories of the annotation file'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
 
 
 def check_class_names(dataset: Dataset) -> None:
-    """Check the classes of a loaded data set against what it found.
-
-    Args:
-        dataset: A data set of OpenMMLab; others pass.
-
-    Raises:
-        ValueError: If categories are missing, or folders of a classification
-            set have the classes' names in another order.
-    """
+    """Check the classes of a loaded data set against what it found."""
     classes = list(getattr(dataset, 'metainfo', {}).get('classes') or ())
     found = getattr(dataset, 'cat_ids', None)
     if classes and isinstance(found, list) and len(found) != len(classes):
@@ -252,7 +217,10 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 @HOOKS.register_module()
 class CheckDataHook(Hook):
-    """Compares the data with the model before the first iteration.
+    """Compares data and model before the first iteration.
+
+    It stops if files are missing, if no sample has an object, if a mask holds
+    a label that is no class, or if a head's `num_classes` is not the data's.
 
     Args:
         num_masks: How many masks of a segmentation set are read.
@@ -265,19 +233,13 @@ class CheckDataHook(Hook):
         self.num_samples = num_samples
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training and validation data.
-
-        Raises:
-            ValueError: If a head's `num_classes` is not the data set's, a
-                mask holds a label that is no class, or there is no object.
-            FileNotFoundError: If images or masks are missing.
-        """
+        """Check the training and validation data."""
         self._check(runner, 'train_dataloader', runner.train_dataloader)
         if runner._val_loop is not None:
             self._check(runner, 'val_dataloader', runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
-        """Check the test data; raises as `before_train`."""
+        """Check the test data."""
         self._check(runner, 'test_dataloader', runner.test_dataloader)
 
     def _check(self, runner: Runner, key: str, loader: DataLoader) -> None:
@@ -295,11 +257,9 @@ class CheckDataHook(Hook):
             return
         for name, head in _heads(unwrap(runner.model)):
             if head.num_classes != len(classes):
-                shown = ', '.join(classes[:10])
                 raise ValueError(
                     f'model.{name}.num_classes is {head.num_classes}, but '
-                    f'{key}.dataset has {len(classes)} classes ({shown}'
-                    f'{", ..." if len(classes) > 10 else ""}): make them '
-                    'agree'
+                    f'{key}.dataset has {len(classes)} classes '
+                    f'({some_of(classes, 10)}): make them agree'
                 )
         check_masks(dataset, len(classes), self.num_masks)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from mmengine.dist import all_reduce, get_comm_device
@@ -9,11 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn.utils import (
-    clip_grad_norm_,
-    clip_grads_with_norm_,
-    get_total_norm,
-)
+from torch.nn.utils import get_total_norm
 
 from mmvit.registry import HOOKS
 from mmvit.utils.text import some_of
@@ -24,34 +21,6 @@ _ADVICE = (
     'Causes are a learning rate that is too high or without a warm-up, no '
     'optim_wrapper.clip_grad, float16 instead of bfloat16, or a broken sample'
 )
-
-
-def _all_finite(tensors: list[Tensor], norm: Tensor | None = None) -> bool:
-    """Whether tensors hold finite numbers only.
-
-    Args:
-        tensors: Tensors of any types and sizes.
-        norm: Their total norm, if it is known.
-    """
-    tensors = [t for t in tensors if t.is_floating_point() and t.numel()]
-    if not tensors:
-        return True
-    if norm is None:
-        norm = get_total_norm(tensors)
-    # One number that is not finite makes the norm not finite. The squares of
-    # large finite numbers may overflow, too: then each tensor is tested.
-    return bool(norm.isfinite()) or all(
-        bool(tensor.isfinite().all()) for tensor in tensors
-    )
-
-
-def _gradients_of(wrapper: OptimWrapper) -> list[Tensor]:
-    return [
-        parameter.grad
-        for group in wrapper.optimizer.param_groups
-        for parameter in group['params']
-        if parameter.grad is not None and not parameter.grad.is_sparse
-    ]
 
 
 def _tensors(value: object) -> Iterator[Tensor]:
@@ -88,18 +57,17 @@ class _FirstBad:
     def __init__(self, model: nn.Module) -> None:
         self.found: str | None = None
         self.handles = [
-            module.register_forward_hook(self._look_at(name))
+            module.register_forward_hook(partial(self._look, name))
             for name, module in model.named_modules()
             if name
         ]
 
-    def _look_at(self, name: str) -> Callable:
-        def look(module: nn.Module, args: tuple, output: object) -> None:
-            if self.found is None and not _is_finite(output):
-                given = '' if _is_finite(args) else ', whose input is not'
-                self.found = f'{name} ({type(module).__name__}){given}'
-
-        return look
+    def _look(
+        self, name: str, module: nn.Module, args: tuple, output: object
+    ) -> None:
+        if self.found is None and not _is_finite(output):
+            given = '' if _is_finite(args) else ', whose input is not'
+            self.found = f'{name} ({type(module).__name__}){given}'
 
     def remove(self) -> None:
         for handle in self.handles:
@@ -112,11 +80,6 @@ def _first_bad_place(
     """Say where the numbers of a batch stop being finite.
 
     The batch goes through the model once more, with every module watched.
-
-    Args:
-        model: The network, without a distributed wrapper.
-        batch: The batch as the data loader gave it.
-        wrapper: The optimizer wrapper, which sets the precision.
     """
     weights = [n for n, p in model.named_parameters() if not _is_finite(p)]
     if weights:
@@ -152,34 +115,14 @@ def _first_bad_place(
     return 'not found: the batch is finite when it is repeated'
 
 
-class _ClipByKnownNorm:
-    """torch's clip_grad_norm_ for gradients whose norm is known."""
-
-    norm: Tensor
-
-    def __call__(
-        self,
-        parameters: list[Tensor],
-        max_norm: float,
-        norm_type: float = 2.0,  # noqa: ARG002  it is that of `norm`
-        error_if_nonfinite: bool = False,  # noqa: ARG002  it is finite here
-        foreach: bool | None = None,
-    ) -> Tensor:
-        clip_grads_with_norm_(parameters, max_norm, self.norm, foreach)
-        return self.norm
-
-
 @HOOKS.register_module()
 class FiniteHook(Hook):
     """Stops, or skips the batch, if a loss or a gradient is not finite.
 
     The weights are not updated with such a gradient. In float16 a gradient
     may overflow now and then: there the loss scaler skips the step, and the
-    run stops when the scale falls below 1.
-
-    During training the hook wraps the model's `parse_losses` and the
-    optimizer wrapper's `backward`, `step` and `clip_func`. All are restored
-    at the end.
+    run stops when the scale falls below 1. What the hook wraps during a
+    training is restored at the end.
 
     Args:
         max_skipped: How many batches in a row are skipped; 0 stops at the
@@ -200,6 +143,7 @@ class FiniteHook(Hook):
         """Watch the losses and the optimizer."""
         # Another runner than ours does not call `after_failed_train`.
         self._undo.close()
+        self._in_a_row, self._loss_is_bad = 0, False
         model = unwrap(runner.model)
         parse = getattr(model, 'parse_losses', None)
         if parse is not None:
@@ -237,11 +181,6 @@ class FiniteHook(Hook):
         step, scaler = wrapper.step, getattr(wrapper, 'loss_scaler', None)
         if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
             scaler = None  # The range is that of float32: nothing overflows.
-        if scaler is None and (
-            getattr(wrapper, 'clip_func', None) is clip_grad_norm_
-        ):
-            # One norm serves the check and the clipping.
-            self._replace(wrapper, 'clip_func', _ClipByKnownNorm())
 
         def watched_step(**kwargs) -> None:
             bad = self._loss_is_bad or (
@@ -254,11 +193,8 @@ class FiniteHook(Hook):
             self._in_a_row = 0
             step(**kwargs)
             if scaler is not None and scaler.get_scale() < 1:
-                self._stop(
-                    runner,
-                    wrapper,
-                    'gradients overflow with every loss scale down to 1',
-                )
+                what = 'gradients overflow with every loss scale down to 1'
+                self._stop(runner, wrapper, what)
 
         # Schedulers look for this mark to see that steps are counted.
         watched_step._with_counter = True
@@ -266,18 +202,19 @@ class FiniteHook(Hook):
 
     @staticmethod
     def _gradients_are_finite(wrapper: OptimWrapper) -> bool:
-        gradients, norm = _gradients_of(wrapper), None
-        clip = getattr(wrapper, 'clip_func', None)
-        if isinstance(clip, _ClipByKnownNorm):
-            kind = wrapper.clip_grad_kwargs.get('norm_type', 2.0)
-            norm = clip.norm = get_total_norm(gradients, kind)
-        return _all_finite(gradients, norm)
+        gradients = [
+            parameter.grad
+            for group in wrapper.optimizer.param_groups
+            for parameter in group['params']
+            if parameter.grad is not None and not parameter.grad.is_sparse
+        ]
+        norm = get_total_norm(gradients)
+        # A number that is not finite makes the norm not finite. The squares
+        # of large finite numbers overflow, too: then each tensor is tested.
+        return bool(norm.isfinite()) or _is_finite(gradients)
 
     def before_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,
+        self, runner: Runner, data_batch: object = None, **_: object
     ) -> None:
         """Remember the batch, and the buffers if batches may be skipped."""
         self._batch = data_batch
@@ -339,6 +276,8 @@ class FiniteHook(Hook):
     def _stop(self, runner: Runner, wrapper: OptimWrapper, what: str) -> None:
         facts = self._facts(wrapper)
         place = _first_bad_place(unwrap(runner.model), self._batch, wrapper)
+        # Another training must not begin with these gradients.
+        wrapper.zero_grad()
         raise FloatingPointError(
             f'iteration {runner.iter + 1}: {what}. Place: {place}. {facts}. '
             f'{_ADVICE}. To go on over single batches: '

@@ -17,25 +17,8 @@ def _largest_size(batch: object) -> tuple[int, int] | None:
     return max(heights), max(widths)
 
 
-def _use() -> str:
-    if not torch.cuda.is_available():
-        return ''
-    free, total = torch.cuda.mem_get_info()
-    peak = torch.cuda.max_memory_allocated()
-    return (
-        f' Tensors took up to {peak / 2**30:.1f} GiB of '
-        f'{total / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free, other '
-        'processes may hold the rest.'
-    )
-
-
 def advise(runner: Runner, batch: object) -> str:
-    """Say what this run can change to need less memory.
-
-    Args:
-        runner: The run that failed.
-        batch: Its last batch, as the data loader gave it.
-    """
+    """Say what a run can change to need less memory for a batch."""
     update = update_batch(runner)
     size = _largest_size(batch)
     text = (
@@ -44,7 +27,7 @@ def advise(runner: Runner, batch: object) -> str:
     )
     if size:
         text += f' of up to {size[0]} x {size[1]} pixels on each process'
-    lines = [f'{text}.{_use()} What helps, in the order of its cost:']
+    lines = [f'{text}. What helps, in the order of its cost:']
     backbone = getattr(unwrap(runner.model), 'backbone', None)
     if backbone is not None and any(
         getattr(module, 'with_cp', None) is False

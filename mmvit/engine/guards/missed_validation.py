@@ -1,6 +1,6 @@
 """A validation that a stopped run has missed."""
 
-import os.path as osp
+from pathlib import Path
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
@@ -43,7 +43,9 @@ class MissedValidationHook(Hook):
             return
         loop._decide_current_val_interval()
         if _is_due(runner):
-            done = [self._read(runner) if is_main_process() else None]
+            note, done = self._note(runner), [None]
+            if is_main_process() and note.is_file():
+                done = [note.read_text().strip()]
             broadcast_object_list(done)
             if done[0] != str(runner.iter):
                 runner.logger.info(
@@ -52,21 +54,11 @@ class MissedValidationHook(Hook):
                 )
                 runner.val_loop.run()
 
-    def after_val_epoch(
-        self,
-        runner: Runner,
-        metrics: dict | None = None,  # noqa: ARG002
-    ) -> None:
+    def after_val_epoch(self, runner: Runner, **_: object) -> None:
         """Note the iteration that was validated."""
         if is_main_process() and runner._train_loop is not None:
-            AtomicBackend().put_text(str(runner.iter), self._path(runner))
+            AtomicBackend().put_text(str(runner.iter), self._note(runner))
 
-    def _read(self, runner: Runner) -> str | None:
-        path = self._path(runner)
-        if not osp.isfile(path):
-            return None
-        with open(path, encoding='utf-8') as file:
-            return file.read().strip()
-
-    def _path(self, runner: Runner) -> str:
-        return osp.join(runner.work_dir, 'last_validated')
+    @staticmethod
+    def _note(runner: Runner) -> Path:
+        return Path(runner.work_dir, 'last_validated')

@@ -40,11 +40,7 @@ def _groups(state: dict) -> list[tuple[int, frozenset]]:
 
 
 def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
-    """Check that a checkpoint's optimizer is the one of this run.
-
-    Raises:
-        ValueError: If its state does not fit this run's optimizer.
-    """
+    """Check that a checkpoint's optimizer is the one of this run."""
     own = _optimizers(runner)
     saved = checkpoint.get('meta', {}).get('run', {})
     before = saved.get('optimizers', own)
@@ -65,46 +61,42 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
 
 def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
     """Log what another number of processes or batch size will change."""
-    lines = [
+    text = (
         f'{path} was written by {old} images an update, this run has {new}. '
-        'It will differ from an uninterrupted run:'
-    ]
-    factor = new.images / old.images
-    if factor != 1:
-        lines.append(
-            f"- the learning rate is the checkpoint's; for this batch the "
-            f'linear rule asks for {factor:g} times as much '
+        'The data continue where they were, but the run will differ from an '
+        'uninterrupted one.'
+    )
+    if old.images != new.images:
+        text += (
+            " The learning rate is the checkpoint's; for this batch the "
+            f'linear rule asks for {new.images / old.images:g} times as much '
             '(optim_wrapper.optimizer.lr, or the same batch by '
-            'optim_wrapper.accumulative_counts)'
+            'optim_wrapper.accumulative_counts).'
         )
     if old.images_per_iter != new.images_per_iter:
-        lines.append(
-            '- the count of iterations continues, and each has '
-            f'{new.images_per_iter} images instead of {old.images_per_iter}'
+        text += (
+            ' The count of iterations continues, and each has '
+            f'{new.images_per_iter} images instead of {old.images_per_iter}.'
         )
     if old.world_size != new.world_size:
-        lines.append(
-            '- dropout and drop path draw other numbers: each process has '
-            'its own generators'
+        text += (
+            ' Dropout and drop path draw other numbers: each process has its '
+            'own generators.'
         )
-    lines.append(
-        '- the order of the data and their augmentation continue where they '
-        'were'
-    )
-    print_log('\n'.join(lines), 'current', level=logging.WARNING)
+    print_log(text, 'current', level=logging.WARNING)
 
 
 def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
-    """Let the data continue where a checkpoint's run was.
+    """Let the data continue where a run with another batch was.
 
     Args:
         runner: The run that resumes, before its loop begins.
         old: The batch of the checkpoint's run.
-        batches: How many batches of the epoch that run had used.
+        batches: Batches of the epoch that the checkpoint's run had used.
 
     Returns:
-        How many batches of the epoch this run skips. It is 0 for loops that
-        count iterations, which skip by themselves.
+        Batches of the epoch that are skipped here; 0 for loops that count
+        iterations, which skip by themselves.
     """
     loop, loader = runner.train_loop, runner.train_dataloader
     if isinstance(getattr(loop, 'dataloader_iterator', None), EndlessBatches):
@@ -180,8 +172,7 @@ class ExactResumeHook(Hook):
             inside = get_states()
             set_states(before_val)
         self._gathered = dict(
-            random_states=gather_states(),
-            gradients=_pending_gradients(runner),
+            random_states=gather_states(), gradients=_pending_gradients(runner)
         )
         if before_val is not None:
             set_states(inside)
@@ -206,11 +197,7 @@ class ExactResumeHook(Hook):
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check that the run can continue from the checkpoint.
-
-        Raises:
-            ValueError: If the optimizer is another one.
-        """
+        """Check that the run can continue from the checkpoint."""
         if not runner._resume:
             return
         _check_optimizer(runner, checkpoint)
@@ -245,12 +232,7 @@ class ExactResumeHook(Hook):
         ):
             self._restore(runner)
 
-    def before_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-    ) -> None:
+    def before_train_iter(self, runner: Runner, **_: object) -> None:
         """Restore the random states in the middle of an epoch."""
         if self._saved is not None:
             self._restore(runner)

@@ -9,12 +9,7 @@ import types
 from collections.abc import Callable
 
 import torch
-from mmengine.dist import (
-    all_reduce,
-    barrier,
-    get_comm_device,
-    is_main_process,
-)
+from mmengine.dist import all_reduce, barrier, get_comm_device, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
@@ -74,16 +69,12 @@ class StopOnSignalHook(Hook):
 
     def after_run(self, runner: Runner) -> None:  # noqa: ARG002
         """Restore the handlers that were there before."""
-        self._restore()
-
-    def after_failed_train(self, runner: Runner) -> None:  # noqa: ARG002
-        """Restore the handlers; GuardedRunner calls it."""
-        self._restore()
-
-    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    # GuardedRunner calls this one.
+    after_failed_train = after_run
 
     def _receive(self, number: int, _: types.FrameType | None) -> None:
         now = time.monotonic()
@@ -94,18 +85,8 @@ class StopOnSignalHook(Hook):
             signal.signal(number, self._before.get(number) or signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-        outputs: object = None,  # noqa: ARG002
-    ) -> None:
-        """Stop after an iteration.
-
-        Raises:
-            Interrupted: After the checkpoint was written.
-        """
+    def after_train_iter(self, runner: Runner, **_: object) -> None:
+        """Stop after an iteration."""
         if runner.distributed and (runner.iter + 1) % self.interval:
             return
         if self._is_asked(runner) and all(
@@ -113,13 +94,7 @@ class StopOnSignalHook(Hook):
         ):
             self._stop(runner, runner.iter + 1)
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,  # noqa: ARG002
-        data_batch: object = None,  # noqa: ARG002
-        outputs: object = None,  # noqa: ARG002
-    ) -> None:
+    def after_val_iter(self, runner: Runner, **_: object) -> None:
         """Stop during a validation of a training; resuming repeats it.
 
         Several processes finish it first: they may have unequal shares.
@@ -159,5 +134,5 @@ class StopOnSignalHook(Hook):
             f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
             f'{EXIT_CODE}'
         )
-        self._restore()
+        self.after_run(runner)
         raise Interrupted(name)

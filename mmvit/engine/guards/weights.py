@@ -30,11 +30,7 @@ class CheckWeightsHook(Hook):
         self.min_matched = min_matched
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare names and shapes.
-
-        Raises:
-            ValueError: If too little fits; the message lists what does not.
-        """
+        """Compare names and shapes."""
         weights = checkpoint.get('state_dict', checkpoint)
         # In a test the training loop is a dict: it is not built.
         fine_tunes = not runner._resume and not isinstance(

@@ -1,10 +1,6 @@
 """Keys of a config that nothing reads."""
 
-import json
-import subprocess
-
 import pytest
-import torch
 from mmengine.config import Config
 from torch import nn
 
@@ -14,8 +10,7 @@ from mmvit.engine.guards.config_keys import (
     unread_keys,
     unread_options,
 )
-from mmvit.engine.run_record import git_states
-from tests.support.helpers import ROOT, read_log
+from tests.support.helpers import ROOT
 from tests.support.tiny import tiny_config, write_config
 
 CONFIGS = sorted(
@@ -179,53 +174,3 @@ def test_train_refuses(scenes, command, tmp_path):
     cfg.launcher = 'none'
     cfg.work_dir = str(tmp_path / 'again')
     command('train', cfg)
-
-
-@pytest.mark.parametrize('accumulated', [1, 2])
-def test_learning_rate_counts_accumulation(scenes, command, accumulated):
-    cfg = tiny_config('cls', scenes, auto_scale_lr=dict(base_batch_size=16))
-    cfg.optim_wrapper.accumulative_counts = accumulated
-    work_dir = command('train', cfg, '--auto-scale-lr')
-    assert read_log(work_dir)[-2]['lr'] == pytest.approx(
-        1e-3 * 4 * accumulated / 16
-    )
-    (log,) = work_dir.glob('*/*.log')
-    total = 4 * accumulated
-    assert (
-        f'1 processes x 4 images x {accumulated} accumulated = {total} images'
-        in log.read_text()
-    )
-
-
-def test_record_of_a_run(scenes, command):
-    work_dir = command('train', tiny_config('cls', scenes))
-    (log,) = work_dir.glob('*/*.log')
-    text = log.read_text()
-    assert 'Batch of an update: 1 processes x 4 images' in text
-    record = json.loads((log.parent / 'run.json').read_text())
-    assert record['seed'] == 0
-    assert record['versions']['torch'] == torch.__version__
-    assert record['versions']['mmdet']
-    used = Config.fromfile(log.parent / 'config.py')
-    assert used.optim_wrapper.optimizer.lr == 1e-3
-
-
-def test_git_state(tmp_path):
-    def git(*args):
-        subprocess.run(['git', '-C', tmp_path, *args], check=True)
-
-    git('init', '-q')
-    (tmp_path / 'code.py').write_text('a = 1\n')
-    git('add', '.')
-    git(
-        *('-c', 'user.name=a', '-c', 'user.email=a@example.com'),
-        *('commit', '-qm', 'first'),
-    )
-    (state,) = git_states([str(tmp_path)]).values()
-    assert len(state['commit']) == 40
-    assert not state['changed']
-    (tmp_path / 'code.py').write_text('a = 2\n')
-    (state,) = git_states([str(tmp_path), str(tmp_path)]).values()
-    assert 'code.py' in state['changed'][0]
-    assert '+a = 2' in state['diff']
-    assert git_states(['/nowhere']) == {}

@@ -4,7 +4,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 
+from mmvit.engine import FiniteHook
 from mmvit.testing.small_runs import NoisyScenes, make_runner, noisy_loader
 from tests.support.helpers import weights_of
 from tests.support.tiny import TASKS, tiny_config
@@ -48,6 +50,69 @@ def train(work_dir, *bad, max_skipped=0, **options):
     )
     runner.train()
     return runner
+
+
+@pytest.fixture
+def broken(tmp_path, fresh_runs):
+    """A runner whose second image is not a number, after it has failed."""
+    runner = make_runner(
+        tmp_path,
+        by_epoch=False,
+        **PLAIN,
+        train_dataloader=noisy_loader(True, dataset=BadScenes(1)),
+        train_cfg=dict(by_epoch=False, max_iters=6),
+    )
+    with pytest.raises(FloatingPointError):
+        runner.train()
+    return runner
+
+
+def assert_restored(runner):
+    wrapper = runner.optim_wrapper
+    assert 'parse_losses' not in vars(runner.model)
+    assert not {'backward', 'step'} & set(vars(wrapper))
+
+
+def test_all_is_restored_after_an_error(broken):
+    assert_restored(broken)
+
+
+def test_second_training_is_watched_once(broken, monkeypatch):
+    checks = []
+    check = FiniteHook._gradients_are_finite
+    monkeypatch.setattr(
+        FiniteHook,
+        '_gradients_are_finite',
+        staticmethod(lambda wrapper: checks.append(1) or check(wrapper)),
+    )
+    broken.train_dataloader.dataset.bad = ()
+    left = 6 - broken.iter
+    assert left > 0
+    broken.train()
+    assert len(checks) == left
+    assert_restored(broken)
+
+
+def test_another_runner_is_watched_once(tmp_path, fresh_runs):
+    """mmengine's does not say that a training has failed."""
+    hook = FiniteHook()
+    runner = make_runner(
+        tmp_path,
+        by_epoch=False,
+        runner_type=Runner,
+        resume=False,
+        **dict(PLAIN, custom_hooks=[hook]),
+        train_dataloader=dict(
+            noisy_loader(True, dataset=BadScenes(1)), persistent_workers=False
+        ),
+    )
+    with pytest.raises(FloatingPointError):
+        runner.train()
+    assert 'step' in vars(runner.optim_wrapper)
+    for _ in range(2):
+        hook.before_train(runner)
+    hook.after_train(runner)
+    assert_restored(runner)
 
 
 def test_images(tmp_path, fresh_runs):

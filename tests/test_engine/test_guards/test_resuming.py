@@ -49,26 +49,21 @@ def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class Quiet:
-    """A validation that only draws numbers."""
-
-    def __init__(self):
-        self.calls = 0
-
-    def arguments(self, scores=(1.0,) * 99):
-        return dict(
-            val_dataloader=noisy_loader(
-                True,
-                batch_size=4,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-            ),
-            val_cfg=dict(),
-            val_evaluator=[ToyMetric(list(scores))],
-        )
+def validation(scores=(1.0,) * 99):
+    """Arguments of a run with a validation that only draws numbers."""
+    return dict(
+        val_dataloader=noisy_loader(
+            True,
+            batch_size=4,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        val_cfg=dict(),
+        val_evaluator=[ToyMetric(list(scores))],
+    )
 
 
 @pytest.fixture
-def run(tmp_path, fresh_runs):
+def run(tmp_path, fresh_runs, no_sync):
     """Train in a folder: (name, by_epoch, at, action, **options)."""
 
     def train(name, by_epoch, at=None, action=stop, **options):
@@ -81,6 +76,24 @@ def run(tmp_path, fresh_runs):
         )
         runner.train()
         return runner
+
+    return train
+
+
+@pytest.fixture(scope='module')
+def results():
+    return {}
+
+
+@pytest.fixture
+def whole(run, tmp_path, results):
+    """Train undisturbed, once for each key: (by_epoch, key, **options)."""
+
+    def train(by_epoch, key='', **options):
+        if (by_epoch, key) not in results:
+            run('whole', by_epoch, **options)
+            results[by_epoch, key] = result(tmp_path / 'whole')
+        return results[by_epoch, key]
 
     return train
 
@@ -117,8 +130,7 @@ class Pairs(BatchSampler):
 
 @LOOPS
 @pytest.mark.parametrize('how', ['kill', 'signal'])
-def test_all_of_the_state(run, tmp_path, by_epoch, how):
-    run('whole', by_epoch)
+def test_all_of_the_state(run, whole, tmp_path, by_epoch, how):
     if how == 'kill':
         with pytest.raises(StopError):
             run('parts', by_epoch, at=14)
@@ -132,16 +144,17 @@ def test_all_of_the_state(run, tmp_path, by_epoch, how):
         assert result(tmp_path / 'parts')['meta']['iter'] == 14
         assert (tmp_path / 'parts/interrupted.pth').exists()
     run('parts', by_epoch)
-    assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
+    assert_same(result(tmp_path / 'parts'), whole(by_epoch))
     assert not (tmp_path / 'parts/interrupted.pth').exists()
 
 
 @pytest.mark.parametrize('workers', [0, 2])
 @LOOPS
 @pytest.mark.parametrize('grouped', [False, True])
-def test_place_in_the_data(run, tmp_path, workers, by_epoch, grouped):
+def test_place_in_the_data(run, whole, tmp_path, workers, by_epoch, grouped):
     options = dict(batch_sampler=dict(type=Pairs)) if grouped else {}
-    whole = run('whole', ITERS, **loader(by_epoch, **options))
+    key = f'grouped {grouped}, epochs {by_epoch}'
+    expected = whole(ITERS, key, **loader(by_epoch, **options))
     with pytest.raises(StopError):
         run('parts', ITERS, at=10, **loader(by_epoch, **options))
     drawn = []
@@ -158,8 +171,8 @@ def test_place_in_the_data(run, tmp_path, workers, by_epoch, grouped):
 
         parts['train_dataloader']['dataset'] = Watched()
     run('parts', ITERS, **parts)
-    assert whole.iter == small_runs.ITERS
-    assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
+    assert expected['meta']['iter'] == small_runs.ITERS
+    assert_same(result(tmp_path / 'parts'), expected)
     if not workers:
         left = small_runs.ITERS - 9
         assert len(drawn) == left * small_runs.BATCH, 'nothing is loaded twice'
@@ -180,10 +193,9 @@ def test_accumulated_gradients_are_kept(run, tmp_path):
     assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
 
 
-def test_validation_leaves_the_draws_alone(run, tmp_path):
-    run('whole', EPOCHS)
-    run('validated', EPOCHS, **Quiet().arguments())
-    assert_same(result(tmp_path / 'validated'), result(tmp_path / 'whole'))
+def test_validation_leaves_the_draws_alone(run, whole, tmp_path):
+    run('validated', EPOCHS, **validation())
+    assert_same(result(tmp_path / 'validated'), whole(EPOCHS))
 
 
 def test_missed_validation_is_made_up(run, tmp_path):
@@ -191,7 +203,7 @@ def test_missed_validation_is_made_up(run, tmp_path):
         def process(self, data_batch, data_samples):
             raise StopError
 
-    options = Quiet().arguments()
+    options = validation()
     with pytest.raises(StopError):
         run('parts', EPOCHS, **{**options, 'val_evaluator': [Fails([])]})
     best = dict(save_best='score', rule='greater')
@@ -201,28 +213,27 @@ def test_missed_validation_is_made_up(run, tmp_path):
         'parts',
         EPOCHS,
         default_hooks=dict(checkpoint=checkpoint),
-        **Quiet().arguments(scores),
+        **validation(scores),
     )
     assert not runner.val_evaluator.metrics[0].scores, 'six validations'
     assert (tmp_path / 'parts/best_score_epoch_1.pth').exists()
     # What was finished is not done again.
-    run('parts', EPOCHS, **Quiet().arguments([]))
+    run('parts', EPOCHS, **validation([]))
 
 
-def test_signal_within_a_validation(run, tmp_path):
+def test_signal_within_a_validation(run, whole, tmp_path):
     class Signals(ToyMetric):
         def process(self, data_batch, data_samples):
             super().process(data_batch, data_samples)
             terminate()
 
-    run('whole', EPOCHS, **Quiet().arguments())
-    options = Quiet().arguments()
+    options = validation()
     with pytest.raises(SystemExit):
         run('parts', EPOCHS, **{**options, 'val_evaluator': [Signals([])]})
     saved = result(tmp_path / 'parts')
     assert (saved['meta']['epoch'], saved['meta']['iter']) == (1, 4)
     run('parts', EPOCHS, **options)
-    assert_same(result(tmp_path / 'parts'), result(tmp_path / 'whole'))
+    assert_same(result(tmp_path / 'parts'), whole(EPOCHS))
 
 
 def test_signal_waits_for_accumulated_gradients(run, tmp_path):
@@ -241,7 +252,11 @@ def test_signal_waits_for_accumulated_gradients(run, tmp_path):
 
 def test_signals_are_given_back(run):
     before = signal.getsignal(signal.SIGTERM)
-    run('whole', ITERS)
+    short = dict(train_cfg=dict(by_epoch=False, max_iters=2))
+    run('whole', ITERS, **short)
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(StopError):
+        run('parts', ITERS, at=1, **short)
     assert signal.getsignal(signal.SIGTERM) is before
 
 

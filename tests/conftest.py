@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import mmengine.dataset.base_dataset
 import pytest
 import torch
 import yapf.yapflib.yapf_api
@@ -11,7 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 
-from mmvit.utils import build_model
+from mmvit.apis.config import build_model
 
 from .support.helpers import load_tool
 from .support.scenes import write_scenes
@@ -27,6 +29,18 @@ def _forget_runs() -> None:
     for keeper in keepers:
         keepers += keeper.__subclasses__()
         keeper._instance_dict.clear()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_garbage_collection() -> Iterator[None]:
+    """Build data sets without a garbage collection for each.
+
+    With all libraries imported it takes half a second.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        idle = SimpleNamespace(collect=lambda: 0)
+        patch.setattr(mmengine.dataset.base_dataset, 'gc', idle)
+        yield
 
 
 @pytest.fixture(scope='session')

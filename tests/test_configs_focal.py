@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from torch import nn
 
-from mmvit.utils import enable_tta
+from mmvit.apis.tta import enable_tta
 
 from .support.config_tools import (
     CONFIGS,

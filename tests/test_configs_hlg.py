@@ -7,8 +7,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmvit.apis.tta import enable_tta
 from mmvit.models import HLGTransformer
-from mmvit.utils import enable_tta
 
 from .support.config_tools import (
     CONFIGS,

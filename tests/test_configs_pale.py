@@ -4,8 +4,8 @@ import pytest
 from mmengine.config import Config
 from torch import nn
 
+from mmvit.apis.tta import enable_tta
 from mmvit.models import TokenLabelHead, TokenLabelPreprocessor
-from mmvit.utils import enable_tta
 
 from .support.config_tools import (
     CONFIGS,

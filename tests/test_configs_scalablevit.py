@@ -4,11 +4,11 @@ import pytest
 from mmengine.config import Config
 from torch import nn
 
+from mmvit.apis.tta import enable_tta
 from mmvit.models.backbones.scalablevit import (
     ScalableAttention,
     WindowAttention,
 )
-from mmvit.utils import enable_tta
 
 from .support.config_tools import (
     CONFIGS,

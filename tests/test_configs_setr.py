@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from mmvit.utils import enable_tta
+from mmvit.apis.tta import enable_tta
 
 from .support.config_tools import (
     CONFIGS,

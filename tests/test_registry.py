@@ -10,8 +10,8 @@ import pytest
 from mmengine.registry import Registry
 
 import mmvit.registry
+from mmvit.apis.config import load_config
 from mmvit.models import PVT
-from mmvit.utils import load_config
 from tests.support.helpers import run_python
 from tests.support.tiny import ARCH
 

@@ -1,6 +1,6 @@
 # Table 9: trained on train and val, for the test server; 100k iterations are
 # the paper's. Testing writes a map for each test image, and
-# tools/dataset_converters/test_server.py makes the server's archive of them.
+# tools/dataset_converters/pack_submission.py packs them for the server.
 _base_ = './setr-pup_vit-l_8xb1-80k_cityscapes-768x768.py'
 fine = _base_.train_dataloader.dataset
 train_dataloader = dict(

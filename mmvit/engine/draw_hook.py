@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
 from mmvit.registry import HOOKS
-from mmvit.utils.drawing import draw_sample
+from mmvit.visualization.drawing import draw_sample
 
 
 @HOOKS.register_module()

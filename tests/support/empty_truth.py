@@ -10,7 +10,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmvit.utils import build_model, load_config
+from mmvit.apis.config import build_model, load_config
 
 from .tiny import ARCH
 

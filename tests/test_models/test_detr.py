@@ -6,7 +6,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmvit.utils import build_model, load_config
+from mmvit.apis.config import build_model, load_config
 from tests.support.helpers import ROOT
 
 CONFIG = (

@@ -25,6 +25,45 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from mmvit.apis.command_line import CommandLine, at_least
+
+EXAMPLES = """
+  python tools/dev/fault_campaign.py
+  python tools/dev/fault_campaign.py --kills 6 --in-saves 2
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        '--kills',
+        type=at_least(1),
+        default=72,
+        metavar='N',
+        help='number of trainings to kill (default: 72)',
+    )
+    parser.add_argument(
+        '--in-saves',
+        type=at_least(0),
+        default=36,
+        metavar='N',
+        help='number of kills during a save that is made slow (default: 36)',
+    )
+    parser.add_shared('--seed')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        metavar='DIR',
+        help='folder for the runs, where those that failed are kept (default: '
+        'a new folder for temporary files)',
+    )
+    parser.add_shared('--json')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
 import numpy as np
 from mmengine.fileio import LocalBackend
 
@@ -34,10 +73,6 @@ from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
 from mmvit.registry import MODELS
 from mmvit.testing.small_runs import make_runner, noisy_loader, same
 
-EXAMPLES = """examples:
-  python tools/dev/fault_campaign.py
-  python tools/dev/fault_campaign.py --kills 6 --in-saves 2
-"""
 # Seconds that each part of a save takes where it is made slow.
 PAUSE = 0.03
 SAVING = 'saving'
@@ -254,28 +289,6 @@ def as_text(rows: list[Row]) -> str:
     ]
     lost = f'lost: {len(total.lost)}' + (f' {total.lost}' * bool(total.lost))
     return '\n'.join([head, *lines, lost])
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--kills', type=int, default=72, metavar='N')
-    parser.add_argument(
-        '--in-saves',
-        type=int,
-        default=36,
-        metavar='N',
-        help='how many of them fall into a slow save',
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--folder', type=Path, help='keep what was lost here (default: /tmp)'
-    )
-    parser.add_argument('--json', action='store_true', help='print JSON')
-    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,9 +1,9 @@
-"""What the guards cost: iterations/s with all of them and with none.
+"""Measure what the guards cost: iterations per second with and without them.
 
-The same config is trained by mmvit.GuardedRunner and by mmengine's Runner in
-turn, in one process, so that the noise of a busy machine hits both alike.
-Timed is everything between the first iterations and the last: loading, hooks,
-the step, and a checkpoint in the middle. A ratio of 1 is no cost.
+A config is trained by mmvit.GuardedRunner and by mmengine's Runner in turn, in
+one process, so that the noise of a busy machine affects both alike. The time
+includes loading, hooks, steps and a checkpoint in the middle, but not the
+warm-up. A ratio of 1 means no cost.
 """
 
 import argparse
@@ -15,21 +15,52 @@ import tempfile
 import time
 from pathlib import Path
 
+from mmvit.apis.command_line import CommandLine, at_least
+
+EXAMPLES = """
+  python tools/dev/guard_cost.py \\
+      configs/quickstart/fpn_pvt-nano_1xb8_digit-scenes-128x128.py
+"""
+KINDS = ('mmvit.GuardedRunner', 'Runner')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config')
+    for name, default, meaning in (
+        ('iters', 40, 'number of iterations of each training'),
+        ('warmup', 5, 'number of first iterations that are not timed'),
+        ('rounds', 7, 'number of times that each runner trains'),
+    ):
+        parser.add_argument(
+            f'--{name}',
+            type=at_least(1),
+            default=default,
+            metavar='N',
+            help=f'{meaning} (default: {default})',
+        )
+    parser.add_argument(
+        '--threads',
+        type=at_least(1),
+        metavar='N',
+        help="number of CPU threads (default: torch's, one for each core)",
+    )
+    parser.add_shared('--json', '--cfg-options')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
 import mmengine.runner.runner
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
-from mmvit.utils import load_config
-
-EXAMPLES = """example, on the quickstart's data:
-  python tools/dev/guard_cost.py \\
-      configs/quickstart/fpn_pvt-nano_1xb8_digit-scenes-128x128.py
-"""
-KINDS = ('mmvit.GuardedRunner', 'Runner')
+from mmvit.apis.config import load_config
 
 
 @HOOKS.register_module()
@@ -61,22 +92,6 @@ class Clock(Hook):
             if batch_idx + 1 == self.warmup:
                 self.begin = now
             self.end = now
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config')
-    parser.add_argument('--iters', type=int, default=40, metavar='N')
-    parser.add_argument('--warmup', type=int, default=5, metavar='N')
-    parser.add_argument('--rounds', type=int, default=7, metavar='N')
-    parser.add_argument('--threads', type=int, metavar='N')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    parser.add_argument('--json', action='store_true', help='print JSON')
-    return parser.parse_args(argv)
 
 
 def short_run(cfg: Config, args: argparse.Namespace, folder: str) -> Config:

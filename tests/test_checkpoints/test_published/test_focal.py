@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import FAMILIES
 from mmvit.checkpoints.published.focal import fold_ring_bias
-from mmvit.utils import build_model, load_config
 
 from .naive import Weights, gelu, to_tokens
 from .published import FOCAL, FOCAL_REGIONS, focal_shapes, random_weights

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import FAMILIES
 from mmvit.models import HLGTransformer
-from mmvit.utils import build_model, load_config
 
 from .naive import Weights, attend, gelu, to_map, to_tokens
 from .published import HLG, hlg_shapes, random_weights

@@ -6,9 +6,9 @@ from mmdet.registry import MODELS as MMDET_MODELS
 from mmengine.config import ConfigDict
 from torch import Tensor
 
+from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import FAMILIES, load_pretrained
 from mmvit.registry import MODELS
-from mmvit.utils import build_model, load_config
 
 from .naive import Weights, attend, gelu, to_map, to_tokens
 from .published import (

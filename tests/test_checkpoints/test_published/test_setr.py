@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import FAMILIES
 from mmvit.models.backbones.vit import SETRViT
-from mmvit.utils import build_model, load_config
 
 from .naive import Weights, gelu, to_tokens
 from .published import random_weights

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mmvit.utils import build_model
+from mmvit.apis.config import build_model
 from tests.support.helpers import weights_of
 from tests.support.tiny import ARCH, tiny_config
 

@@ -1,4 +1,4 @@
-"""Pictures of samples of any task, by each library's own visualizer."""
+"""Pictures: samples of any task, label maps, heat maps."""
 
 import inspect
 import math
@@ -6,19 +6,43 @@ import math
 import cv2
 import mmcv
 import numpy as np
-import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 
+from mmvit.utils.paths import path_within
+
 _FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
 _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
 
+def save_picture(picture: np.ndarray, out_dir: str, name: str) -> str:
+    """Write a picture into a folder.
+
+    Args:
+        picture: RGB, (H, W, 3), or one channel, (H, W).
+        out_dir: The folder, made if it does not exist.
+        name: The file's name; it may not lead out of the folder.
+
+    Returns:
+        The file's path.
+    """
+    path = path_within(out_dir, name)
+    if picture.ndim == 3:
+        picture = mmcv.rgb2bgr(picture)
+    mmcv.imwrite(picture, path)
+    return path
+
+
+def heat_map(values: np.ndarray) -> np.ndarray:
+    """Draw values as colours, from dark blue (0) to yellow (1), in RGB."""
+    grey = (255 * values.clip(0, 1)).round().astype(np.uint8)
+    return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
+
+
 def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
-    """Build the visualizer of a config without places to save to.
+    """Build a config's visualizer without its storage back ends.
 
     Args:
         cfg: The config, with a `visualizer`.
@@ -32,7 +56,7 @@ def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
 
 
 def _enlarge(sample: BaseDataElement, factor: int) -> None:
-    """Scale boxes and masks of a sample, in place."""
+    """Enlarge the boxes and masks of a sample, in place."""
     for name in ('gt_instances', 'pred_instances'):
         instances = sample.get(name, {})
         if 'bboxes' not in instances:
@@ -41,18 +65,14 @@ def _enlarge(sample: BaseDataElement, factor: int) -> None:
         instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
         if 'masks' in instances:
             masks = instances.masks
-            if not isinstance(masks, torch.Tensor):
-                size = masks.height, masks.width
-                masks = torch.from_numpy(masks.to_ndarray().copy())
-                masks = masks.reshape(-1, *size)
-            masks = F.interpolate(
-                masks[None].float(), scale_factor=factor, mode='nearest'
-            )[0]
-            instances.masks = masks.bool().numpy()
+            if hasattr(masks, 'to_ndarray'):
+                masks = masks.to_ndarray()
+            masks = np.asarray(masks, bool)
+            instances.masks = masks.repeat(factor, 1).repeat(factor, 2)
 
 
 def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
-    """Colours and names in rows, RGB, (H, width, 3)."""
+    """Draw colours with their names, in rows, RGB, (H, width, 3)."""
     places, left, row = [], 0, 0
     for name in names:
         (length, _), _ = cv2.getTextSize(name, *_FONT)
@@ -74,13 +94,14 @@ def draw_label_maps(
 ) -> np.ndarray:
     """Draw label maps over an image, side by side, with a legend below.
 
-    mmseg's own drawing takes seconds a picture, since it looks for a place
-    for each name pixel by pixel.
+    mmseg's own drawing takes seconds a picture: it searches pixel by pixel
+    for a place for each class's name.
 
     Args:
         image: RGB, (H, W, 3).
-        maps: Class numbers, (H, W) each; other values are left as they are.
-        metainfo: The data set's, with `classes` and, if it has, `palette`.
+        maps: Class indices, (H, W) each; pixels of other values show the
+            image.
+        metainfo: The data set's `classes` and, optionally, `palette`.
 
     Returns:
         RGB picture; the plain image comes first.
@@ -113,14 +134,14 @@ def draw_sample(
     score_thr: float = 0.3,
     draw_pred: bool = True,
 ) -> None:
-    """Draw a sample: the truth, where it has one, left of the prediction.
+    """Draw a sample: the ground truth, if any, left of the prediction.
 
-    Left of the two, label maps have the plain image.
+    For label maps the plain image comes first.
 
     Args:
         visualizer: The visualizer of the sample's task.
-        image: What the sample's boxes and maps lie on, RGB, (H, W, 3). A
-            small one is enlarged first.
+        image: The image in the frame of the sample's boxes and maps, RGB,
+            (H, W, 3). A small image is enlarged first.
         sample: The data sample; it is not changed.
         out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
@@ -129,31 +150,23 @@ def draw_sample(
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
-        size = image.shape[1] * factor, image.shape[0] * factor
-        image = mmcv.imresize(image, size, interpolation='bicubic')
+        image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
     fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
-    maps = [
-        np.asarray(getattr(sample, name).data)[0]
-        .repeat(factor, 0)
-        .repeat(factor, 1)
-        for name in fields
-        if name in sample
-    ]
+    maps = [sample.get(name).data[0] for name in fields if name in sample]
+    maps = [np.asarray(m).repeat(factor, 0).repeat(factor, 1) for m in maps]
     if maps:
         picture = draw_label_maps(image, maps, visualizer.dataset_meta)
         mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
         return
     draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     options = dict(
-        name='picture',
-        pred_score_thr=score_thr,
-        draw_pred=draw_pred,
+        name='picture', pred_score_thr=score_thr, draw_pred=draw_pred
     )
     known = inspect.signature(draw).parameters
     draw(
         image=np.ascontiguousarray(image),
         data_sample=sample,
         out_file=out_file,
-        **{key: value for key, value in options.items() if key in known},
+        **{key: options[key] for key in options if key in known},
     )

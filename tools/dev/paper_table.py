@@ -1,11 +1,11 @@
-"""Compare every model's parameters and FLOPs with what its paper prints.
+"""Compare the parameters and FLOPs of all models with their papers.
 
-The paper's figures stand in configs/*/metafile.yml. Exits with 1 if a count
-is further off than the tolerance without a reason (metafile key
-`Paper Deviation`) or if the metafile's own counts are out of date, and with 2
-if a metafile cannot be read. Where a paper leaves the products q k^T and a v
-of attention out of its FLOPs (metafile key `Paper FLOPs Rule: without
-attention products`), ours are compared without them too.
+The papers' figures are in configs/*/metafile.yml. The exit code is 1 if a
+count differs by more than the tolerance without a reason (metafile key `Paper
+Deviation`) or if the metafile's own counts are out of date, and 2 if a
+metafile cannot be read. Where a paper's FLOPs do not count the products q k^T
+and a v of attention (metafile key `Paper FLOPs Rule: without attention
+products`), ours are compared without them.
 """
 
 import argparse
@@ -17,18 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from mmengine.config import Config
-from mmengine.utils import ProgressBar
+from mmvit.apis.command_line import CommandLine
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import Complexity, count_complexity, count_params
-
-EXAMPLES = """examples:
-  python tools/analysis_tools/paper_table.py
-  python tools/analysis_tools/paper_table.py pvt --markdown
-  python tools/analysis_tools/paper_table.py pvt --all --write
-  python tools/analysis_tools/paper_table.py focal --only '^mask-rcnn'
+EXAMPLES = """
+  python tools/dev/paper_table.py
+  python tools/dev/paper_table.py pvt --markdown
+  python tools/dev/paper_table.py pvt --all --write
+  python tools/dev/paper_table.py focal --only '^mask-rcnn'
 """
 ROOT = Path(__file__).resolve().parents[2]
 _WITHOUT_ATTENTION = 'without attention products'
@@ -36,21 +31,82 @@ _WITHOUT_ATTENTION = 'without attention products'
 _NO_EFFECT = ('init_cfg', 'train_cfg', 'data_preprocessor', 'pretrained')
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'families',
+        nargs='*',
+        metavar='FAMILY',
+        help='folders of configs/, such as pvt (default: all)',
+    )
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=2.0,
+        metavar='PERCENT',
+        help='accepted difference in per cent (default: 2)',
+    )
+    parser.add_argument(
+        '--only',
+        type=re.compile,
+        default='',
+        metavar='PATTERN',
+        help='only models whose name matches this regular expression',
+    )
+    parser.add_argument(
+        '--all',
+        action='store_true',
+        help='also models without a figure in the paper; counts the FLOPs of '
+        'all that have an Input Size (takes minutes)',
+    )
+    parser.add_argument(
+        '--write',
+        action='store_true',
+        help='write the counts of this call into the metafiles',
+    )
+    parser.add_argument(
+        '--root',
+        type=Path,
+        default=ROOT,
+        metavar='DIR',
+        help='folder that holds configs/ (default: this repository)',
+    )
+    parser.add_shared('--json')
+    parser.add_argument(
+        '--markdown', action='store_true', help='print a table for a README'
+    )
+    args = parser.parse_args(argv)
+    if args.json and args.markdown:
+        parser.error('choose one of --json and --markdown')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import yaml
+from mmengine.config import Config
+from mmengine.utils import ProgressBar
+
+from mmvit.analysis.flops import Complexity, count_complexity, count_params
+from mmvit.apis.config import build_model, load_config
+
+
 class MetafileError(ValueError):
-    """A metafile lacks something or names what does not exist."""
+    """A metafile lacks a key or names a file that does not exist."""
 
 
 @dataclass
 class Figure:
-    """A figure of the paper beside ours.
+    """A figure of the paper and ours.
 
     Attributes:
-        paper: As printed, in units of 1e6 parameters or 1e9 multiply-adds;
-            None if it is not printed.
-        listed: What the metafile gives as our count; None if nothing.
+        paper: The paper's figure in units of 1e6 parameters or 1e9
+            multiply-adds; None if the paper has none.
+        listed: Our count in the metafile; None if it has none.
         unit: 1e6 or 1e9.
-        ours: Counted; None if it was not.
-        left_out: What of ours the paper does not count.
+        ours: Our count; None if nothing was counted.
+        left_out: The part of our count that the paper does not count.
     """
 
     paper: float | None
@@ -61,21 +117,21 @@ class Figure:
 
     @property
     def compared(self) -> float | None:
-        """Ours as the paper counts, in its unit."""
+        """Our count by the paper's rule, in the paper's unit."""
         if self.ours is None:
             return None
         return (self.ours - self.left_out) / self.unit
 
     @property
     def difference(self) -> float | None:
-        """By how many per cent ours is above the paper's."""
+        """Difference of our count from the paper's, in per cent."""
         if self.paper is None or self.compared is None:
             return None
         return 100 * (self.compared - self.paper) / self.paper
 
     @property
     def is_stale(self) -> bool:
-        """Whether the metafile's count is not what was counted."""
+        """Whether the metafile's count differs from ours."""
         return None not in (self.listed, self.ours) and (
             self.listed != self.ours
         )
@@ -97,76 +153,23 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
     def check(self, tolerance: float) -> None:
-        """Note what is wrong with the row.
+        """Find what is wrong with the row.
 
         Args:
-            tolerance: Accepted difference in per cent.
+            tolerance: Accepted difference, in per cent.
         """
         for what, figure in (('#Params', self.params), ('FLOPs', self.flops)):
             off = figure.difference
             if off is not None and abs(off) > tolerance and not self.reason:
                 self.problems.append(
-                    f'{what} {off:+.2f} % off the paper, no Paper Deviation '
-                    'given'
+                    f'{what} {off:+.2f} % off the paper without a Paper '
+                    'Deviation'
                 )
             if figure.is_stale:
                 self.problems.append(
                     f'metafile lists {what} {figure.listed}, counted '
                     f'{figure.ours}: update it with --write'
                 )
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'families',
-        nargs='*',
-        metavar='FAMILY',
-        help='folders of configs/ to compare, such as pvt; all by default',
-    )
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        default=2.0,
-        metavar='PERCENT',
-        help='accepted difference (default 2)',
-    )
-    parser.add_argument(
-        '--only',
-        type=re.compile,
-        default='',
-        metavar='PATTERN',
-        help='only models in whose name this regular expression is found',
-    )
-    parser.add_argument(
-        '--all',
-        action='store_true',
-        help='also list models that the paper gives no such figure for, and '
-        'count their FLOPs where an Input Size is given (minutes)',
-    )
-    parser.add_argument(
-        '--write',
-        action='store_true',
-        help="bring the metafile's Parameters and FLOPs up to date, those "
-        'that this call counts (with --all every one)',
-    )
-    parser.add_argument(
-        '--root',
-        type=Path,
-        default=ROOT,
-        metavar='DIR',
-        help='folder that holds configs/ (default: this repository)',
-    )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument('--json', action='store_true', help='print JSON')
-    form.add_argument(
-        '--markdown', action='store_true', help='print a table for a README'
-    )
-    return parser.parse_args(argv)
 
 
 def find_metafiles(root: Path, families: list[str]) -> list[Path]:
@@ -233,8 +236,8 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
     rule = facts.get('Paper FLOPs Rule')
     if rule not in (None, _WITHOUT_ATTENTION):
         raise MetafileError(
-            f'{metafile}: {name} has Paper FLOPs Rule: {rule!r}; known is '
-            f'{_WITHOUT_ATTENTION!r}'
+            f'{metafile}: {name} has Paper FLOPs Rule: {rule!r}; the only '
+            f'one is {_WITHOUT_ATTENTION!r}'
         )
     return Row(
         family=metafile.parent.name,
@@ -260,7 +263,8 @@ def _number(
     if value is None or (isinstance(value, int | float) and value > 0):
         return value
     raise MetafileError(
-        f'{metafile}: {name} has {key}: {value!r}, which is no number above 0'
+        f'{metafile}: {name} has {key}: {value!r}, which is not a number '
+        'above 0'
     )
 
 
@@ -272,11 +276,11 @@ class Counts:
         self._flops: dict[tuple[str, tuple[int, int]], Complexity] = {}
 
     def fill(self, row: Row, with_flops: bool) -> None:
-        """Count what a row asks for.
+        """Count a row's model.
 
         Args:
-            row: Gets our figures.
-            with_flops: Whether FLOPs are to be counted.
+            row: The row, which gets the counts.
+            with_flops: Whether to count FLOPs.
         """
         cfg = load_config(str(row.config))
         key = _identity(cfg)
@@ -297,7 +301,7 @@ class Counts:
 
 
 def _identity(cfg: Config) -> str:
-    """What two configs share whose models have the same counts."""
+    """Return a text that is the same for models with the same counts."""
 
     def stripped(value: Any) -> Any:
         if isinstance(value, dict):
@@ -316,11 +320,11 @@ def _identity(cfg: Config) -> str:
 
 
 def count(rows: list[Row], every: bool) -> None:
-    """Fill in our figures.
+    """Count the models of all rows.
 
     Args:
         rows: Models of one or more families.
-        every: Whether FLOPs are counted also where the paper prints none.
+        every: Whether to count FLOPs also where the paper prints none.
     """
     counts = Counts()
     bar = ProgressBar(len(rows), file=sys.stderr)
@@ -335,7 +339,7 @@ def count(rows: list[Row], every: bool) -> None:
 
 
 def updated(text: str, rows: list[Row]) -> str:
-    """Put our counts into a metafile's text, and change nothing else.
+    """Put our counts into a metafile's text; the rest stays as it is.
 
     Args:
         text: The metafile.
@@ -401,7 +405,7 @@ def _rounded(value: float) -> str:
 
 
 def as_text(rows: list[Row]) -> str:
-    """Write the rows as aligned columns."""
+    """Format the rows as aligned columns."""
     table = [_HEADER, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*table)]
     return '\n'.join(
@@ -414,7 +418,7 @@ def as_text(rows: list[Row]) -> str:
 
 
 def as_markdown(rows: list[Row]) -> str:
-    """Write the rows as a Markdown table, models linked to their configs."""
+    """Format the rows as a Markdown table with links to the configs."""
     lines = [
         '| ' + ' | '.join(_HEADER[:-1]) + ' |',
         '| --- | --- |' + ' ---: |' * 6,
@@ -432,7 +436,7 @@ def as_markdown(rows: list[Row]) -> str:
 
 
 def as_dict(rows: list[Row], tolerance: float) -> dict:
-    """Bring the rows into a form that JSON knows."""
+    """Convert the rows to plain dicts for JSON."""
 
     def figure(item: Figure) -> dict:
         return dict(
@@ -461,29 +465,38 @@ def as_dict(rows: list[Row], tolerance: float) -> dict:
     )
 
 
+def select_rows(args: argparse.Namespace) -> dict[Path, list[Row]]:
+    """Read the rows that a command asks for, by metafile.
+
+    Raises:
+        MetafileError: If a metafile is wrong, or there is no such row.
+    """
+    by_file = {}
+    for path in find_metafiles(args.root, args.families):
+        by_file[path] = [
+            row
+            for row in read_rows(path, args.root)
+            if (args.all or row.params.paper or row.flops.paper)
+            and args.only.search(row.name)
+        ]
+    if not any(by_file.values()):
+        raise MetafileError(
+            f'no model to compare has {args.only.pattern!r} in its name'
+        )
+    return by_file
+
+
 def main(argv: list[str] | None = None) -> int:
     """Compare; see --help."""
     args = parse_args(argv)
-    by_file: dict[Path, list[Row]] = {}
     try:
-        for path in find_metafiles(args.root, args.families):
-            by_file[path] = [
-                row
-                for row in read_rows(path, args.root)
-                if (args.all or row.params.paper or row.flops.paper)
-                and args.only.search(row.name)
-            ]
+        by_file = select_rows(args)
     except MetafileError as error:
         print(error, file=sys.stderr)
         return 2
     rows = [row for found in by_file.values() for row in found]
-    if not rows:
-        print(
-            f'no model to compare has {args.only.pattern!r} in its name',
-            file=sys.stderr,
-        )
-        return 2
-    # What libraries print while a model is built must not mix with the table.
+    # Keep what the libraries print while they build a model apart from the
+    # table.
     with redirect_stdout(sys.stderr):
         count(rows, args.all)
     if args.write:

@@ -1,4 +1,4 @@
-"""tools/dataset_converters/test_server.py."""
+"""tools/dataset_converters/pack_submission.py."""
 
 import zipfile
 
@@ -11,7 +11,7 @@ from tests.support.helpers import load_tool
 
 @pytest.fixture
 def tool():
-    return load_tool('dataset_converters/test_server')
+    return load_tool('dataset_converters/pack_submission')
 
 
 def write(folder, name: str, labels: np.ndarray) -> None:

@@ -8,13 +8,12 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import (
+from mmvit.analysis.flops import count_complexity, count_params
+from mmvit.analysis.multiply_adds import (
     MultiplyAddCounter,
     UncountedOperatorError,
-    count_complexity,
-    count_params,
 )
+from mmvit.apis.config import build_model, load_config
 from tests.support.tiny import tiny_config
 
 

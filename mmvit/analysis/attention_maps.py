@@ -1,5 +1,9 @@
-"""The attention weights of a forward pass, which fused attention hides."""
+"""The attention weights of a forward pass.
 
+Fused attention does not return them, so they are computed beside it.
+"""
+
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,13 +26,14 @@ def attention_weights(
     is_causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """What the keys weigh, softmax(q k^T * scale + mask).
+    """Compute attention weights, softmax(q k^T * scale + mask).
 
     Args:
         q: Queries.
         k: Keys.
-        attn_mask: Added to the logits, or True where a key takes part.
-        is_causal: Whether a query sees no later key.
+        attn_mask: Added to the logits; or, of booleans, True where a query
+            may attend to a key.
+        is_causal: Whether queries attend to no later key.
         scale: Factor of the logits; None is d^-0.5.
 
     Shape: q (B, h, N, d), k (B, h, Nk, d) -> (B, h, N, Nk).
@@ -47,7 +52,7 @@ def attention_weights(
 
 
 class _Recorder(TorchFunctionMode):
-    """Computes the weights beside each attention call that it sees."""
+    """Computes the weights of each attention call that it intercepts."""
 
     def __init__(self, values_only: bool) -> None:
         super().__init__()
@@ -87,16 +92,8 @@ class _Recorder(TorchFunctionMode):
         self._keep(weights)
         if self.values_only:
             return weights.to(value.dtype) @ value
-        return _FUSED(
-            query,
-            key,
-            value,
-            attn_mask=attn_mask,
-            dropout_p=dropout_p,
-            is_causal=is_causal,
-            scale=scale,
-            **options,
-        )
+        options.update(dropout_p=dropout_p, is_causal=is_causal, scale=scale)
+        return _FUSED(query, key, value, attn_mask, **options)
 
     def _multi_head(self, *args: Any, **kwargs: Any) -> tuple:
         call = _MULTI_HEAD_SIGNATURE.bind(*args, **kwargs)
@@ -123,23 +120,23 @@ class _Recorder(TorchFunctionMode):
 def record_attention(
     model: nn.Module, values_only: bool = False
 ) -> Iterator[dict[str, Tensor]]:
-    """Record what the keys weigh in every attention of a forward pass.
+    """Record the weights of every attention of a forward pass.
 
-    Seen are torch's fused attention, as all backbones of MMViT and
-    mmpretrain's vision transformers call it, and nn.MultiheadAttention, as
-    mmsegmentation's do. An attention that a library writes out itself is not.
+    Recorded are torch's fused attention, which all backbones of MMViT and
+    mmpretrain's vision transformers call, and nn.MultiheadAttention, which
+    mmsegmentation's use. An attention of plain matrix products is not seen.
 
     Args:
         model: Any module.
-        values_only: Whether the weights are constants for the gradient of
-            torch's fused attention, which then runs through the values
-            alone: it tells how much of each token reaches a query.
+        values_only: Whether fused attention treats the weights as constants
+            in the backward pass. The gradient then flows through the values
+            only and tells how much of each token reaches a query.
 
     Yields:
-        A dictionary that fills while the model runs: the name of the
-        attention's module to the weights, on the CPU, without the dropout. A
-        second call within a module adds `#2` to the name. Windows lie where
-        the backbone has them, in the batch or beside the heads.
+        A dictionary that fills while the model runs. It maps the name of the
+        attention's module to the weights, on the CPU and without dropout. A
+        second call in the same module adds `#2` to the name. Windows are
+        where the backbone puts them, in the batch or beside the heads.
 
     Shape: weights (B, h, N, Nk).
 
@@ -150,18 +147,16 @@ def record_attention(
     """
     recorder = _Recorder(values_only)
 
-    def enter(name: str) -> Callable:
-        def hook(*_: Any) -> None:
-            recorder.running.append(name)
-
-        return hook
+    def enter(*_: Any, name: str) -> None:
+        recorder.running.append(name)
 
     def leave(*_: Any) -> None:
         recorder.running.pop()
 
     handles = []
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(enter(name)))
+        hook = functools.partial(enter, name=name)
+        handles.append(module.register_forward_pre_hook(hook))
         handles.append(module.register_forward_hook(leave, always_call=True))
     try:
         with recorder:

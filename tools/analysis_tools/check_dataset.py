@@ -1,9 +1,9 @@
-"""Look at every file of a config's data sets, before a training does.
+"""Check every file of a config's data sets before a training.
 
-Reads each image and mask, and checks what the annotations say: files that
-are missing or cannot be read, sizes that differ, label values and boxes that
-make no sense, images without any object, classes that never occur. Problems
-are listed with the files' names; the exit code is 1 if there is an error.
+Reads each image and mask and checks the annotations: files that are missing
+or cannot be read, sizes that differ, label values and boxes that are
+impossible, images without any object, classes that never occur. Problems are
+listed with the names of the files; the exit code is 1 if there is an error.
 """
 
 import argparse
@@ -14,59 +14,75 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import mmcv
-from mmengine.config import DictAction
-from mmengine.fileio import get
-from mmengine.registry import DATASETS, init_default_scope
-from mmengine.utils import ProgressBar
-from torch.utils.data import Dataset
+from mmvit.apis.command_line import CommandLine, at_least
 
-from mmvit.engine.data_checks import (
-    check_categories,
-    check_class_names,
-    check_paths,
-    check_values,
-    is_empty,
-    mask_values,
-    missing_files,
-)
-from mmvit.utils import load_config
-
-EXAMPLES = """examples:
-  python tools/dataset_converters/check_dataset.py \\
-      configs/pvt/retinanet_pvt-t_fpn_1x_coco.py --splits train val
-  python tools/dataset_converters/check_dataset.py CONFIG --out problems.txt
+EXAMPLES = """
+  python tools/analysis_tools/check_dataset.py \\
+      configs/pvt/retinanet_pvt-s_fpn_1x_coco.py --splits train val
+  python tools/analysis_tools/check_dataset.py CONFIG --out problems.txt
 """
 SPLITS = ('train', 'val', 'test')
 ERROR, NOTE = 'error', 'note'
 Finding = tuple[str, str, str]  # severity, kind, text
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config')
     parser.add_argument(
-        '--splits', nargs='+', choices=SPLITS, default=['train', 'val']
+        '--splits',
+        nargs='+',
+        choices=SPLITS,
+        default=['train', 'val'],
+        help="the config's data sets to check (default: train val)",
     )
     parser.add_argument(
-        '--shown', type=int, default=5, metavar='N', help='files named a kind'
+        '--shown',
+        type=at_least(0),
+        default=5,
+        metavar='N',
+        help='number of files to print for each kind of problem (default: 5)',
     )
-    parser.add_argument('--out', type=Path, help='file for all problems')
-    parser.add_argument('--threads', type=int, default=4, metavar='N')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FILE',
+        help='write all problems to this file',
+    )
+    parser.add_argument(
+        '--threads',
+        type=at_least(1),
+        default=4,
+        metavar='N',
+        help='number of threads that read files (default: 4)',
+    )
+    parser.add_shared('--cfg-options')
     return parser.parse_args(argv)
 
 
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import mmcv
+from mmengine.fileio import get
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.utils import ProgressBar
+from torch.utils.data import Dataset
+
+from mmvit.apis.config import innermost_dataset, load_config
+from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.engine.guards.data_samples import (
+    check_class_names,
+    check_values,
+    is_empty,
+    mask_values,
+    missing_files,
+)
+
+
 def build_dataset(cfg: dict) -> Dataset:
-    """Build a data set with every sample in it, empty ones too."""
-    inner = cfg
-    while 'dataset' in inner:
-        inner = inner['dataset']
-    inner.pop('filter_cfg', None)
+    """Build a data set that keeps its images without objects."""
+    innermost_dataset(cfg).pop('filter_cfg', None)
     check_categories(cfg)
     dataset = DATASETS.build(cfg)
     if hasattr(dataset, 'full_init'):
@@ -78,7 +94,7 @@ def build_dataset(cfg: dict) -> Dataset:
 def _box_problem(box: list, height: int, width: int) -> str | None:
     x1, y1, x2, y2 = (float(value) for value in box)
     if not all(map(math.isfinite, (x1, y1, x2, y2))):
-        return 'box with a coordinate that is no number'
+        return 'box with a coordinate that is not a number'
     if x2 <= x1 or y2 <= y1:
         return 'box without an area'
     if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
@@ -118,7 +134,7 @@ def check_sample(
     """Check one sample.
 
     Returns:
-        What was found, and the classes that occur in it.
+        The findings, and the classes that occur in the sample.
     """
     info = dataset.get_data_info(index)
     missing = missing_files(info, dataset)
@@ -175,7 +191,7 @@ def check_split(
 def report(
     split: str, names: list[str], found: list[Finding], classes: Counter
 ) -> list[Finding]:
-    """Add what concerns the whole split."""
+    """Add the findings that concern the whole split."""
     absent = [n for index, n in enumerate(names) if not classes[index]]
     if absent and classes:
         found.append((NOTE, 'class that never occurs', ', '.join(absent)))
@@ -183,6 +199,21 @@ def report(
     if 'image without an object' in kinds and not classes:
         found.append((ERROR, 'no object at all', split))
     return found
+
+
+def print_findings(found: list[Finding], shown: int) -> None:
+    """Print the kinds of findings with the first files of each."""
+    for (severity, kind), number in Counter(
+        (severity, kind) for severity, kind, _ in found
+    ).items():
+        print(f'  {severity}: {number} x {kind}')
+        texts = [text for _, other, text in found if other == kind]
+        for text in texts[:shown]:
+            print(f'    {text}')
+        if number > shown:
+            print(f'    and {number - shown} more')
+    if not found:
+        print('  nothing wrong')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -201,21 +232,11 @@ def main(argv: list[str] | None = None) -> int:
         found, classes = check_split(dataset, len(names), args.threads)
         found = report(split, names, found, classes)
         print(f'{split}: {len(dataset)} samples, {len(names)} classes')
-        for (severity, kind), number in Counter(
-            (severity, kind) for severity, kind, _ in found
-        ).items():
-            errors += number * (severity == ERROR)
-            print(f'  {severity}: {number} x {kind}')
-            texts = [text for _, other, text in found if other == kind]
-            lines += [f'{split}: {severity}: {kind}: {text}' for text in texts]
-            for text in texts[: args.shown]:
-                print(f'    {text}')
-            if number > args.shown:
-                print(f'    and {number - args.shown} more')
-        if not found:
-            print('  nothing wrong')
+        print_findings(found, args.shown)
+        errors += sum(severity == ERROR for severity, _, _ in found)
+        lines += [f'{split}: {": ".join(finding)}' for finding in found]
     if args.out:
-        args.out.write_text('\n'.join(lines) + '\n')
+        args.out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return int(errors > 0)
 
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmvit.analysis.attention_maps import attention_weights, record_attention
 from mmvit.models.backbones.hlg import HLGTransformer
 from mmvit.models.backbones.pvt import PVT
-from mmvit.utils.attention_maps import attention_weights, record_attention
 
 ARCH = dict(
     embed_dims=(8, 16, 24, 32),

@@ -1,9 +1,9 @@
-"""Make the archive that a test server takes from a folder of label maps.
+"""Pack a folder of label maps into the archive that a test server accepts.
 
-The maps are those that a config with `format_only=True` writes when it is
-tested: for Cityscapes training ids, which become the server's label ids; for
-ADE20K the classes 1 to 150. Names, sizes, values and number are checked
-before anything is written.
+The maps are those that a config with `format_only=True` writes in its test:
+training ids for Cityscapes, which become the server's label ids; classes 1 to
+150 for ADE20K. Names, sizes, values and the number of maps are checked, and
+nothing is written if one is wrong.
 """
 
 import argparse
@@ -18,14 +18,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-EXAMPLE = """example:
+from mmvit.apis.command_line import CommandLine, at_least, output_file
+
+EXAMPLES = """
   python tools/test.py \\
       configs/setr/setr-pup_vit-l_8xb1-100k_cityscapes-trainval-768x768.py \\
       CHECKPOINT
-  python tools/dataset_converters/test_server.py cityscapes \\
+  python tools/dataset_converters/pack_submission.py cityscapes \\
       work_dirs/cityscapes_test/maps cityscapes_test.zip
 """
-# Label ids of the 19 training ids, in their order.
+# The label ids of the 19 training ids, in their order.
 CITYSCAPES_IDS = (
     *(7, 8, 11, 12, 13, 17, 19, 20, 21, 22),
     *(23, 24, 25, 26, 27, 28, 31, 32, 33),
@@ -34,14 +36,14 @@ CITYSCAPES_IDS = (
 
 @dataclass
 class Server:
-    """What a server takes.
+    """What a test server accepts.
 
     Attributes:
-        number: Images of the test set.
-        name: Pattern of the maps' names.
-        values: Least and greatest value of the maps as they were written.
-        size: (H, W) of the maps, or None where images differ.
-        ids: What the values become, or None where they stay.
+        number: Number of images in the test set.
+        name: Regular expression of the maps' names.
+        values: Smallest and largest value of the maps that a test writes.
+        size: (H, W) of the maps; None if they differ.
+        ids: New value of each value; None to keep the values.
     """
 
     number: int
@@ -64,7 +66,7 @@ SERVERS = dict(
 
 
 def read_map(path: Path, server: Server) -> np.ndarray:
-    """Read a map as the server takes it.
+    """Read a label map and convert it for the server.
 
     Raises:
         ValueError: If the server would refuse or misread it.
@@ -73,7 +75,7 @@ def read_map(path: Path, server: Server) -> np.ndarray:
         raise ValueError(f'{path.name} is not named like {server.name}')
     labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if labels is None or labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ValueError(f'{path} is no picture of one channel of 8 bits')
+        raise ValueError(f'{path} is not an 8-bit image of one channel')
     if server.size and labels.shape != server.size:
         raise ValueError(
             f'{path} has {labels.shape[0]}x{labels.shape[1]} pixels instead '
@@ -91,16 +93,16 @@ def read_map(path: Path, server: Server) -> np.ndarray:
 
 
 def pack(folder: Path, out: str, server: Server, number: int) -> None:
-    """Write the archive, or nothing.
+    """Write the archive, or nothing if a map is wrong.
 
     Args:
-        folder: Label maps.
+        folder: Folder of label maps.
         out: Archive to write.
-        server: What the server takes.
-        number: How many maps there have to be.
+        server: What the server accepts.
+        number: Number of maps that there must be.
 
     Raises:
-        ValueError: If a map or their number is wrong.
+        ValueError: If a map is wrong, or their number.
     """
     paths = sorted(folder.glob('*.png'))
     if len(paths) != number:
@@ -119,26 +121,35 @@ def pack(folder: Path, out: str, server: Server, number: int) -> None:
             os.remove(part)
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'server', choices=sorted(SERVERS), help='the test server'
+    )
+    parser.add_argument('maps', type=Path, help='folder of label maps')
+    parser.add_argument(
+        'out', type=output_file('.zip'), help='archive to write'
+    )
+    parser.add_argument(
+        '--number',
+        type=at_least(1),
+        metavar='N',
+        help='number of maps that there must be (default: all images of the '
+        'test set)',
+    )
+    return parser.parse_args(argv)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Pack; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('server', choices=sorted(SERVERS))
-    parser.add_argument('maps', type=Path, help='folder of label maps')
-    parser.add_argument('out', help='archive to write')
-    parser.add_argument(
-        '--number', type=int, help='maps there have to be, if not all'
-    )
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     server = SERVERS[args.server]
+    number = args.number or server.number
     try:
-        pack(args.maps, args.out, server, args.number or server.number)
+        pack(args.maps, args.out, server, number)
     except ValueError as error:
         raise SystemExit(f'{error}; nothing was written') from error
-    print(f'{args.out}: {args.number or server.number} maps')
+    print(f'{args.out}: {number} maps')
 
 
 if __name__ == '__main__':

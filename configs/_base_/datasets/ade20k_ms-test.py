@@ -1,5 +1,6 @@
-# ADE20K in crops of 512 x 512. With --tta the test takes the papers' scales of
-# 2048 x 512, where mmseg's own pipeline scales the image as it is on disk.
+# ADE20K in crops of 512 x 512, two images a GPU. With --tta, images are
+# tested at the papers' multiples of 2048 x 512. mmseg's own pipeline would
+# scale the image as it is on disk.
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -9,17 +10,15 @@ tta_pipeline = [
             [
                 dict(
                     type='Resize',
-                    scale=(int(2048 * ratio), int(512 * ratio)),
+                    scale=(4 * height, height),
                     keep_ratio=True,
                 )
-                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+                for height in (256, 384, 512, 640, 768, 896)
             ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
+            _base_.tta_pipeline[1].transforms[1],
             [dict(type='LoadAnnotations', reduce_zero_label=True)],
             [dict(type='PackSegInputs')],
         ],
     ),
 ]
+train_dataloader = dict(batch_size=2)

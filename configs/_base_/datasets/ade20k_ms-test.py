@@ -2,23 +2,10 @@
 # tested at the papers' multiples of 2048 x 512. mmseg's own pipeline would
 # scale the image as it is on disk.
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                dict(
-                    type='Resize',
-                    scale=(4 * height, height),
-                    keep_ratio=True,
-                )
-                for height in (256, 384, 512, 640, 768, 896)
-            ],
-            _base_.tta_pipeline[1].transforms[1],
-            [dict(type='LoadAnnotations', reduce_zero_label=True)],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0] = [
+    dict(type='Resize', scale=(4 * height, height), keep_ratio=True)
+    for height in (256, 384, 512, 640, 768, 896)
 ]
+tta_pipeline[1].transforms[2][0].reduce_zero_label = True
 train_dataloader = dict(batch_size=2)

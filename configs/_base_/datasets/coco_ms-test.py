@@ -6,7 +6,7 @@ tta_pipeline = [
         type='TestTimeAug',
         transforms=[
             [
-                dict(type='Resize', scale=(2000, side), keep_ratio=True)
+                dict(type='Resize', scale=(1600, side), keep_ratio=True)
                 for side in (600, 800, 1000, 1200, 1400)
             ],
             [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],

@@ -4,7 +4,7 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=64,
         with_cls_token=True,
     ),

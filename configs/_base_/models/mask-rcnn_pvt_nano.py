@@ -5,7 +5,7 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=128,
     ),
     neck=dict(

@@ -1,4 +1,4 @@
-# A classifier for small images. A config that uses it sets head.num_classes.
+# A classifier for small images. A config sets head.num_classes.
 _base_ = './pvt_nano.py'
 model = dict(
     type='ImageClassifier',

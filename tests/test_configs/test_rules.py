@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..config_tools import FILES, LEAVES, each
+from ..config_tools import FILES, LEAVES
 
 MAX_DEPTH = 4
 MAX_LINES_OF_A_FIRST_CONFIG = 40
@@ -85,41 +85,47 @@ def without_schedule(path: Path) -> tuple[str, ...]:
     return *parts[:-2], parts[-1]
 
 
-@each(FILES)
-def test_bases_are_read_as_python(path: Path) -> None:
-    assert '{{' not in path.read_text(), 'write _base_.name'
-
-
-@each(LEAVES)
-def test_depth(path: Path) -> None:
-    deeper = DEEPER.fullmatch(path.stem) is not None
-    assert depth_of(path) <= MAX_DEPTH + deeper
-
-
-@each(LEAVES)
-def test_length_of_the_file(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    if method_of(path) not in map(method_of, leaves_above(path)):
-        assert lines <= MAX_LINES_OF_A_FIRST_CONFIG
-    elif path.stem not in LONG_VARIANTS:
-        assert lines <= MAX_LINES_OF_A_VARIANT
-
-
-@each([path for path in LEAVES if length_of(path)])
-def test_longer_schedules_inherit_from_shorter_ones(path: Path) -> None:
+def inherits_from_shorter(path: Path) -> bool:
     unit, length = length_of(path)
     above = [length_of(leaf) for leaf in leaves_above(path)]
     lengths = {of[1] for of in above if of and of[0] == unit}
-    if path.stem not in FROM_LONGER:
-        assert all(shorter <= length for shorter in lengths)
-    for other in LEAVES:
-        if without_schedule(other) == without_schedule(path):
-            shorter = length_of(other)
-            if shorter[0] == unit and shorter[1] < length:
-                assert shorter[1] in lengths, f'inherit from {other.name}'
+    others = [
+        length_of(leaf)
+        for leaf in LEAVES
+        if without_schedule(leaf) == without_schedule(path)
+    ]
+    shorter = {of[1] for of in others if of[0] == unit and of[1] < length}
+    return shorter <= lengths and (
+        path.stem in FROM_LONGER or max(lengths, default=0) <= length
+    )
 
 
-def test_exceptions_are_needed() -> None:
+def test_values_of_bases_are_python() -> None:
+    braces = [path.name for path in FILES if '{{' in path.read_text()]
+    assert not braces, 'write _base_.name'
+
+
+def test_depth() -> None:
+    for path in LEAVES:
+        deeper = DEEPER.fullmatch(path.stem) is not None
+        assert depth_of(path) <= MAX_DEPTH + deeper, path.name
+
+
+def test_length_of_files() -> None:
+    for path in LEAVES:
+        lines = len(path.read_text().splitlines())
+        if method_of(path) not in map(method_of, leaves_above(path)):
+            assert lines <= MAX_LINES_OF_A_FIRST_CONFIG, path.name
+        elif path.stem not in LONG_VARIANTS:
+            assert lines <= MAX_LINES_OF_A_VARIANT, path.name
+
+
+def test_longer_schedules_inherit_from_shorter_ones() -> None:
+    for path in LEAVES:
+        assert not length_of(path) or inherits_from_shorter(path), path.name
+
+
+def test_exceptions_are_configs() -> None:
     stems = {path.stem for path in LEAVES}
     assert stems.issuperset(LONG_VARIANTS)
     assert stems.issuperset(FROM_LONGER)

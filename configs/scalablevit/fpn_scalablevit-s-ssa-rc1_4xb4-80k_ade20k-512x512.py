@@ -5,7 +5,7 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(
-        arch={{_base_.scalablevit_small_rc1}},
+        arch=_base_.scalablevit_small_rc1,
         attentions=('ssa', 'ssa'),
         init_cfg=dict(checkpoint='checkpoints/scalablevit_small-ssa-rc1.pth'),
     )

@@ -4,7 +4,5 @@ _base_ = [
     '../_base_/models/scalablevit_small_rc1.py',
 ]
 model = dict(
-    backbone=dict(
-        arch={{_base_.scalablevit_small_rc1}}, attentions=('ssa', 'ssa')
-    )
+    backbone=dict(arch=_base_.scalablevit_small_rc1, attentions=('ssa', 'ssa'))
 )

@@ -19,7 +19,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmvit.operators import fill
-from mmvit.utils import build_model, load_config
+from mmvit.apis.config import build_model, load_config
 
 
 def use(module: ModuleType) -> None:

@@ -1,22 +1,18 @@
 """The recipes of configs/pvt against the paper and the authors' release."""
 
 import pytest
-from mmengine.config import Config
 
-from .support.config_tools import (
-    CONFIGS,
+from ..support.config_tools import (
     assert_deit_schedule,
     assert_detection_schedule,
-    config_of,
     lr_curve,
-    model_of,
-    optimizer_groups,
-    values_of,
+)
+from .recipes import (
+    Folder,
+    assert_scales,
 )
 
-
-def pvt_config(stem: str) -> Config:
-    return config_of(CONFIGS / 'pvt' / f'{stem}.py')
+PVT = Folder('pvt')
 
 
 @pytest.mark.parametrize(
@@ -28,16 +24,16 @@ def pvt_config(stem: str) -> Config:
 def test_detection_schedule(
     method: str, peak: float, settings: str, steps: tuple[int, int]
 ) -> None:
-    cfg = pvt_config(f'{method}_pvt-l_fpn_{settings}_coco')
+    cfg = PVT.config(f'{method}_pvt-l_fpn_{settings}_coco')
     assert_detection_schedule(cfg, peak, steps)
 
 
 def test_classification_schedule() -> None:
-    assert_deit_schedule(pvt_config('pvt-l_8xb128-300e_in1k'))
+    assert_deit_schedule(PVT.config('pvt-l_8xb128-300e_in1k'))
 
 
 def test_segmentation_schedule() -> None:
-    cfg = pvt_config('fpn_pvt-l_4xb4-80k_ade20k-512x512')
+    cfg = PVT.config('fpn_pvt-l_4xb4-80k_ade20k-512x512')
     curve = lr_curve(cfg, 1)
     assert len(curve) == 80_000
     assert curve[40_000] == pytest.approx(1e-4 * 0.5**0.9, rel=1e-3)
@@ -54,15 +50,15 @@ def test_segmentation_schedule() -> None:
     ],
 )
 def test_dense_optimizer_treats_all_alike(stem: str, lr: float) -> None:
-    groups = optimizer_groups(CONFIGS / 'pvt' / f'{stem}.py')
+    groups = PVT.groups(stem)
     for group in groups.values():
         assert (group['lr'], group['weight_decay']) == (lr, 1e-4)
-    assert pvt_config(stem).optim_wrapper.get('clip_grad') is None
+    assert PVT.config(stem).optim_wrapper.get('clip_grad') is None
 
 
 def test_classification_optimizer() -> None:
-    path = CONFIGS / 'pvt/pvt-s_8xb128-300e_in1k.py'
-    groups, model = optimizer_groups(path), model_of(path)
+    stem = 'pvt-s_8xb128-300e_in1k'
+    groups, model = PVT.groups(stem), PVT.model(stem)
     seen = set()
     for name, parameter in model.named_parameters():
         decays = parameter.squeeze().ndim > 1 or 'position' in name
@@ -84,7 +80,7 @@ def test_classification_optimizer() -> None:
 def test_drop_path_and_clipping(
     size: str, classify: float, detect: float, clip: float | None
 ) -> None:
-    cfg = pvt_config(f'pvt-{size}_8xb128-300e_in1k')
+    cfg = PVT.config(f'pvt-{size}_8xb128-300e_in1k')
     assert cfg.model.backbone.drop_path_rate == classify
     expected = clip and dict(max_norm=clip)
     assert cfg.optim_wrapper.get('clip_grad') == expected
@@ -93,7 +89,7 @@ def test_drop_path_and_clipping(
         (f'mask-rcnn_pvt-{size}_fpn_ms-3x_coco', detect),
         (f'fpn_pvt-{size}_4xb4-80k_ade20k-512x512', 0.1),
     ):
-        assert pvt_config(stem).model.backbone.drop_path_rate == rate
+        assert PVT.config(stem).model.backbone.drop_path_rate == rate
 
 
 @pytest.mark.parametrize(
@@ -109,10 +105,6 @@ def test_drop_path_and_clipping(
 def test_detection_sizes(
     settings: str, train: list | tuple, test: tuple
 ) -> None:
-    cfg = pvt_config(f'retinanet_pvt-s_fpn_{settings}_coco')
-    for loader, scale in (
-        (cfg.train_dataloader, train),
-        (cfg.val_dataloader, test),
-        (cfg.test_dataloader, test),
-    ):
-        assert list(values_of('scale', loader.to_dict())) == [scale]
+    assert_scales(
+        PVT.config(f'retinanet_pvt-s_fpn_{settings}_coco'), train, test
+    )

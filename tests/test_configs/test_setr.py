@@ -1,35 +1,29 @@
 """The recipes of configs/setr against the paper."""
 
+import copy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from mmvit.apis.tta import enable_tta
-
-from .support.config_tools import (
-    CONFIGS,
-    config_of,
+from ..support.config_tools import (
     lr_curve,
-    model_of,
-    optimizer_groups,
     values_of,
 )
+from .recipes import (
+    Folder,
+    assert_tta,
+)
 
-FOLDER = CONFIGS / 'setr'
+SETR = Folder('setr')
 CITYSCAPES = '_8xb1-80k_cityscapes-768x768'
 ADE = '_8xb2-160k_ade20k-512x512'
 CONTEXT = '_8xb2-80k_pascal-context-59-480x480'
 DECODERS = ('naive', 'pup', 'mla')
-
-
-def setr_config(stem: str) -> Config:
-    return config_of(FOLDER / f'{stem}.py')
 
 
 @pytest.mark.parametrize('decoder', DECODERS)
@@ -44,13 +38,13 @@ def setr_config(stem: str) -> Config:
 )
 def test_recipe(decoder, data, lr, iterations, window, stride, classes):
     stem = f'setr-{decoder}_vit-l{data}'
-    cfg = setr_config(stem)
+    cfg = SETR.config(stem)
     curve = lr_curve(cfg, 1, stop=2000)
     assert curve[0] == pytest.approx(lr)
     left = (1 - 1999 / iterations) ** 0.9
     assert curve[-1] == pytest.approx((lr - 1e-4) * left + 1e-4, rel=1e-5)
     assert cfg.train_cfg.max_iters == iterations
-    groups = optimizer_groups(FOLDER / f'{stem}.py', torch.optim.SGD)
+    groups = SETR.groups(stem, optimizer=torch.optim.SGD)
     for name, group in groups.items():
         factor = 1 if name.startswith('backbone.') else 10
         assert group['lr'] == pytest.approx(factor * lr), name
@@ -80,8 +74,7 @@ def test_recipe(decoder, data, lr, iterations, window, stride, classes):
     ],
 )
 def test_layers_of_the_decoders(decoder, size, main, auxiliary):
-    path = FOLDER / f'setr-{decoder}_vit-{size}{CITYSCAPES}.py'
-    model = model_of(path)
+    model = SETR.model(f'setr-{decoder}_vit-{size}{CITYSCAPES}')
     taps = [index + 1 for index in model.backbone.out_indices]
 
     def layers(index: int | list[int]) -> list[int]:
@@ -104,11 +97,11 @@ def test_layers_of_the_decoders(decoder, size, main, auxiliary):
 @pytest.mark.parametrize('data', [CITYSCAPES, ADE])
 @pytest.mark.parametrize('decoder', ['pup', 'mla'])
 def test_encoders_of_other_weights(decoder, data):
-    beit = model_of(FOLDER / f'setr-{decoder}_beit-l{data}.py').backbone
+    beit = SETR.model(f'setr-{decoder}_beit-l{data}').backbone
     assert beit.position is None and beit.with_cls_token
     assert beit.blocks[0].attn.position_bias is not None
     assert beit.blocks[0].scale1.factor.shape == (1024,)
-    deit = setr_config(f'setr-{decoder}_deit-b{data}').model.backbone
+    deit = SETR.config(f'setr-{decoder}_deit-b{data}').model.backbone
     assert deit.arch == 'base'
     assert deit.init_cfg.checkpoint == (
         'checkpoints/deit_base_distilled_384.pth'
@@ -117,12 +110,12 @@ def test_encoders_of_other_weights(decoder, data):
 
 def test_ablations():
     stem = f'setr-pup_vit-l-2step{CITYSCAPES}'
-    head = model_of(FOLDER / f'{stem}.py').decode_head
+    head = SETR.model(stem).decode_head
     assert [step[1].scale_factor for step in head.steps] == [4, 4]
     stem = f'setr-naive_vit-l-no-aux{CITYSCAPES}'
-    assert not model_of(FOLDER / f'{stem}.py').with_auxiliary_head
+    assert not SETR.model(stem).with_auxiliary_head
     stem = f'setr-pup_vit-l-scratch{CITYSCAPES}'.replace('80k', '40k')
-    assert setr_config(stem).model.backbone.init_cfg is None
+    assert SETR.config(stem).model.backbone.init_cfg is None
 
 
 @pytest.mark.parametrize(
@@ -134,13 +127,10 @@ def test_ablations():
     ],
 )
 def test_no_scale_of_the_test_is_smaller_than_its_window(data, heights):
-    cfg = config_of.__wrapped__(FOLDER / f'setr-mla_vit-l{data}.py')
-    enable_tta(cfg)
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    resizes, flips, *_ = pipeline[1]['transforms']
-    assert tuple(step['scale'][1] for step in resizes) == heights
+    cfg = SETR.with_tta(f'setr-mla_vit-l{data}')
+    ratio = 2 if data == CITYSCAPES else 4
+    assert_tta(cfg, [(ratio * height, height) for height in heights])
     assert min(heights) == cfg.model.module.test_cfg.crop_size[0]
-    assert [step['prob'] for step in flips] == [0, 1]
 
 
 def draw(root: Path, img: str, ann: str, name: str, suffixes: list) -> None:
@@ -165,13 +155,13 @@ def test_cityscapes_of_the_test_server(data, number, tmp_path):
             'city_000000_000000',
             [photo, f'_gt{kind}_labelTrainIds.png'],
         )
-    cfg = config_of.__wrapped__(
-        FOLDER / f'setr-pup_vit-l_8xb1-100k_cityscapes-{data}-768x768.py'
-    )
+    stem = f'setr-pup_vit-l_8xb1-100k_cityscapes-{data}-768x768'
+    cfg = copy.deepcopy(SETR.config(stem))
     register_all_modules(init_default_scope=False)
     dataset = cfg.train_dataloader.dataset
     for part in dataset.datasets:
         part.update(_scope_='mmseg', data_root=str(tmp_path), pipeline=[])
+        part.serialize_data = False  # it collects garbage, which takes long
     built = DATASETS.build(dict(dataset, _scope_='mmseg'))
     assert len(built) == number
     samples = [built[index] for index in range(number)]
@@ -185,7 +175,7 @@ def test_cityscapes_of_the_test_server(data, number, tmp_path):
 
 
 def test_ade20k_of_the_test_server():
-    cfg = setr_config('setr-mla_vit-l_8xb2-160k_ade20k-trainval-512x512')
+    cfg = SETR.config('setr-mla_vit-l_8xb2-160k_ade20k-trainval-512x512')
     images = [
         part.data_prefix.img_path
         for part in cfg.train_dataloader.dataset.datasets
@@ -198,7 +188,7 @@ def test_pascal_context_with_and_without_background():
     register_all_modules(init_default_scope=False)
     for classes in (59, 60):
         stem = f'setr-mla_vit-l{CONTEXT}'.replace('59', str(classes))
-        cfg = setr_config(stem)
+        cfg = SETR.config(stem)
         for loader in (cfg.train_dataloader, cfg.test_dataloader):
             dataset = loader.dataset
             names = DATASETS.get(dataset.type).METAINFO['classes']

@@ -1,40 +1,33 @@
 """The recipes of configs/scalablevit against the paper."""
 
 import pytest
-from mmengine.config import Config
 from torch import nn
 
-from mmvit.apis.tta import enable_tta
 from mmvit.models.backbones.scalablevit import (
     ScalableAttention,
     WindowAttention,
 )
 
-from .support.config_tools import (
-    CONFIGS,
+from ..support.config_tools import (
     assert_deit_schedule,
     assert_detection_schedule,
-    config_of,
     lr_curve,
-    model_of,
-    optimizer_groups,
-    values_of,
+)
+from .recipes import (
+    Folder,
+    assert_drop_path,
+    assert_norms_do_not_decay,
+    assert_only_matrices_decay,
+    assert_scales,
+    assert_tta,
+    assert_upernet_schedule,
+    ms_scales,
 )
 
-FOLDER = CONFIGS / 'scalablevit'
+SCALABLEVIT = Folder('scalablevit')
 FPN = 'fpn_scalablevit-{}_4xb4-80k_ade20k-512x512'
 UPERNET = 'upernet_scalablevit-{}_8xb2-160k_ade20k-512x512'
 IMAGENET = 'scalablevit-{}_8xb128-300e_in1k'
-
-
-def scalablevit_config(stem: str) -> Config:
-    return config_of(FOLDER / f'{stem}.py')
-
-
-def decay_of(stem: str) -> dict[str, float]:
-    """Weight decay of each parameter, by the parameter's name."""
-    groups = optimizer_groups(FOLDER / f'{stem}.py')
-    return {name: group['weight_decay'] for name, group in groups.items()}
 
 
 @pytest.mark.parametrize(
@@ -44,30 +37,24 @@ def decay_of(stem: str) -> dict[str, float]:
 def test_detection_schedule(
     method: str, settings: str, steps: tuple[int, int]
 ) -> None:
-    cfg = scalablevit_config(f'{method}_scalablevit-b_fpn_{settings}_coco')
+    cfg = SCALABLEVIT.config(f'{method}_scalablevit-b_fpn_{settings}_coco')
     peak = 2e-4 if (method, settings) == ('mask-rcnn', '1x') else 1e-4
     assert_detection_schedule(cfg, peak, steps)
 
 
 def test_classification_schedule() -> None:
-    assert_deit_schedule(scalablevit_config(IMAGENET.format('b')))
+    assert_deit_schedule(SCALABLEVIT.config(IMAGENET.format('b')))
 
 
 def test_semantic_fpn_schedule() -> None:
-    cfg = scalablevit_config(FPN.format('b'))
+    cfg = SCALABLEVIT.config(FPN.format('b'))
     curve = lr_curve(cfg, 1, stop=2000)
     assert curve[0] == pytest.approx(1e-4)
     assert curve[-1] == pytest.approx(1e-4 * (1 - 1999 / 80_000) ** 0.9)
 
 
 def test_upernet_schedule() -> None:
-    cfg = scalablevit_config(UPERNET.format('b'))
-    curve = lr_curve(cfg, 1, stop=2500)
-    assert curve[0] == pytest.approx(6e-11)
-    assert curve[750] == pytest.approx(3e-5, rel=0.01)
-    assert max(curve) == pytest.approx(6e-5, rel=0.01)
-    assert curve[-1] == pytest.approx(6e-5 * (1 - 1000 / 158_500), rel=1e-3)
-    assert 'eta_min' not in cfg.param_scheduler[-1]
+    assert_upernet_schedule(SCALABLEVIT.config(UPERNET.format('b')))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +66,8 @@ def test_upernet_schedule() -> None:
     ],
 )
 def test_everything_decays_as_pvt_has_it(stem: str) -> None:
-    assert set(decay_of(stem).values()) == {1e-4}
+    groups = SCALABLEVIT.groups(stem).values()
+    assert {group['weight_decay'] for group in groups} == {1e-4}
 
 
 @pytest.mark.parametrize(
@@ -93,27 +81,14 @@ def test_everything_decays_as_pvt_has_it(stem: str) -> None:
 def test_norms_and_peg_do_not_decay_as_twins_has_it(
     stem: str, decay: float
 ) -> None:
-    decays = decay_of(stem)
-    seen = set()
-    for path, module in model_of(FOLDER / f'{stem}.py').named_modules():
-        is_free = path.endswith('.peg') or isinstance(
-            module, nn.LayerNorm | nn.modules.batchnorm._BatchNorm
-        )
-        for name, _ in module.named_parameters(prefix=path, recurse=False):
-            assert decays.pop(name) == (0 if is_free else decay), name
-            seen.add(is_free)
-    assert seen == {True, False}
-    assert not decays
+    assert_norms_do_not_decay(SCALABLEVIT, stem, decay, but_also='.peg')
 
 
 def test_classification_optimizer() -> None:
-    path = FOLDER / f'{IMAGENET.format("s")}.py'
-    groups = optimizer_groups(path)
-    for name, parameter in model_of(path).named_parameters():
-        assert groups[name]['lr'] == 1e-3
-        expected = 0.05 if parameter.ndim > 1 else 0
-        assert groups[name]['weight_decay'] == expected, name
-    assert config_of(path).optim_wrapper.clip_grad == dict(max_norm=5.0)
+    stem = IMAGENET.format('s')
+    assert_only_matrices_decay(SCALABLEVIT, stem)
+    optim_wrapper = SCALABLEVIT.config(stem).optim_wrapper
+    assert optim_wrapper.clip_grad == dict(max_norm=5.0)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +102,7 @@ def test_drop_path(size: str, rate: float) -> None:
             for method in ('retinanet', 'mask-rcnn')
             for settings in ('1x', 'ms-3x')
         ]
-    for stem in stems:
-        backbone = scalablevit_config(stem).model.backbone
-        assert backbone.drop_path_rate == rate, stem
+    assert_drop_path(SCALABLEVIT, stems, rate)
 
 
 @pytest.mark.parametrize('method', ['retinanet', 'mask-rcnn'])
@@ -140,27 +113,14 @@ def test_drop_path(size: str, rate: float) -> None:
 def test_detection_sizes(
     method: str, settings: str, train: list | tuple
 ) -> None:
-    cfg = scalablevit_config(f'{method}_scalablevit-b_fpn_{settings}_coco')
-    for loader, scale in (
-        (cfg.train_dataloader, train),
-        (cfg.val_dataloader, (1333, 800)),
-        (cfg.test_dataloader, (1333, 800)),
-    ):
-        assert list(values_of('scale', loader.to_dict())) == [scale]
+    cfg = SCALABLEVIT.config(f'{method}_scalablevit-b_fpn_{settings}_coco')
+    assert_scales(cfg, train, (1333, 800))
 
 
 @pytest.mark.parametrize('size', ['s', 'b', 'l'])
 def test_multi_scale_test_scales_the_test_size(size: str) -> None:
-    cfg = config_of.__wrapped__(FOLDER / f'{UPERNET.format(size)}.py')
-    enable_tta(cfg)
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    resizes, flips, *_ = pipeline[1]['transforms']
-    heights = (256, 384, 512, 640, 768, 896)
-    assert [step['scale'] for step in resizes] == [
-        (4 * height, height) for height in heights
-    ]
-    assert [step['prob'] for step in flips] == [0, 1]
-    assert cfg.tta_model.type == 'SegTTAModel'
+    cfg = SCALABLEVIT.with_tta(UPERNET.format(size))
+    assert_tta(cfg, ms_scales(512))
 
 
 def kinds_of(stem: str) -> tuple:
@@ -174,7 +134,7 @@ def kinds_of(stem: str) -> tuple:
         name = 'swsa' if attn.shift else 'wsa'
         return name + (f'+{attn.interaction}' if attn.interaction else '')
 
-    backbone = model_of(FOLDER / f'{stem}.py').backbone
+    backbone = SCALABLEVIT.model(stem).backbone
     for stage in backbone.stages[:3]:
         first, second = (kind(block.attn) for block in stage.blocks[:2])
         peg = [hasattr(block, 'peg') for block in stage.blocks]
@@ -204,6 +164,6 @@ def kinds_of(stem: str) -> tuple:
 def test_ablations(variant: str, kinds: tuple, has_fpn: bool) -> None:
     assert kinds_of(IMAGENET.format(variant)) == kinds
     fpn = FPN.format(variant)
-    assert (FOLDER / f'{fpn}.py').exists() == has_fpn
+    assert SCALABLEVIT.path(fpn).exists() == has_fpn
     if has_fpn:
         assert kinds_of(fpn) == kinds

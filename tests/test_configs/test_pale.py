@@ -2,71 +2,54 @@
 
 import pytest
 from mmengine.config import Config
-from torch import nn
 
-from mmvit.apis.tta import enable_tta
 from mmvit.models import TokenLabelHead, TokenLabelPreprocessor
 
-from .support.config_tools import (
-    CONFIGS,
+from ..support.config_tools import (
     assert_detection_schedule,
-    config_of,
-    lr_curve,
-    model_of,
-    optimizer_groups,
-    values_of,
+)
+from .recipes import (
+    Folder,
+    assert_drop_path,
+    assert_norms_do_not_decay,
+    assert_only_matrices_decay,
+    assert_scales,
+    assert_swin_schedule,
+    assert_tta,
+    assert_upernet_schedule,
+    ms_scales,
 )
 
-FOLDER = CONFIGS / 'pale'
+PALE = Folder('pale')
 IMAGENET = 'pale-{}_8xb128-300e_in1k'
 MASK_RCNN = 'mask-rcnn_pale-{}_fpn_1x_coco'
 UPERNET = 'upernet_pale-{}_8xb2-160k_ade20k-512x512'
 TASKS = (IMAGENET, MASK_RCNN, UPERNET)
 
 
-def pale_config(stem: str) -> Config:
-    return config_of(FOLDER / f'{stem}.py')
-
-
 @pytest.mark.parametrize('size', ['t', 's', 'b', 't-token-labels'])
 def test_classification_recipe(size: str) -> None:
-    cfg = pale_config(IMAGENET.format(size))
+    stem = IMAGENET.format(size)
+    cfg = PALE.config(stem)
     assert cfg.train_cfg.max_epochs == 300
-    curve = lr_curve(cfg, 4)
-    assert curve[0] == pytest.approx(1e-6)
-    assert max(curve) == pytest.approx(1e-3, rel=0.01)
-    assert curve.index(max(curve)) in (79, 80)
-    assert curve[-1] == pytest.approx(1e-5, rel=0.01)
+    assert_swin_schedule(cfg)
+    assert_only_matrices_decay(PALE, stem)
     (ema,) = cfg.custom_hooks
     assert ema.momentum == pytest.approx(1 - 0.99984)
     assert 'clip_grad' not in cfg.optim_wrapper
-    path = FOLDER / f'{IMAGENET.format(size)}.py'
-    groups = optimizer_groups(path)
-    for name, parameter in model_of(path).named_parameters():
-        expected = 0.05 if parameter.ndim > 1 else 0
-        assert groups[name]['weight_decay'] == expected, name
 
 
 def test_detection_recipe() -> None:
-    cfg = pale_config(MASK_RCNN.format('b'))
+    cfg = PALE.config(MASK_RCNN.format('b'))
     assert_detection_schedule(cfg, 1e-4, (8, 11))
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        scales = list(values_of('scale', loader.to_dict()))
-        assert scales == [(1333, 800)]
+    assert_scales(cfg, (1333, 800), (1333, 800))
 
 
 def test_segmentation_recipe() -> None:
-    cfg = pale_config(UPERNET.format('b'))
-    curve = lr_curve(cfg, 1, stop=2500)
-    assert curve[0] == pytest.approx(6e-11)
-    assert max(curve) == pytest.approx(6e-5, rel=0.01)
-    assert cfg.train_cfg.max_iters == 160_000
+    cfg = PALE.config(UPERNET.format('b'))
+    assert_upernet_schedule(cfg)
     assert cfg.model.auxiliary_head.loss_decode.loss_weight == 0.4
-    tested = config_of.__wrapped__(FOLDER / f'{UPERNET.format("s")}.py')
-    enable_tta(tested)
-    resizes, flips, *_ = tested.test_dataloader.dataset.pipeline[1].transforms
-    assert [step.scale[1] for step in resizes] == list(range(256, 897, 128))
-    assert [step.prob for step in flips] == [0, 1]
+    assert_tta(PALE.with_tta(UPERNET.format('s')), ms_scales(512))
 
 
 @pytest.mark.parametrize(
@@ -74,13 +57,7 @@ def test_segmentation_recipe() -> None:
     [(MASK_RCNN.format('t'), 0.05), (UPERNET.format('t'), 0.01)],
 )
 def test_norms_do_not_decay(stem: str, decay: float) -> None:
-    path = FOLDER / f'{stem}.py'
-    groups = optimizer_groups(path)
-    norms = nn.LayerNorm | nn.modules.batchnorm._BatchNorm
-    for prefix, module in model_of(path).named_modules():
-        expected = 0 if isinstance(module, norms) else decay
-        for name, _ in module.named_parameters(prefix, recurse=False):
-            assert groups[name]['weight_decay'] == expected, name
+    assert_norms_do_not_decay(PALE, stem, decay)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +65,8 @@ def test_norms_do_not_decay(stem: str, decay: float) -> None:
 )
 def test_drop_path(size: str, rate: float) -> None:
     stems = [task.format(size) for task in TASKS]
-    for stem in (*stems, IMAGENET.format(f'{size}-token-labels')):
-        backbone = pale_config(stem).model.backbone
-        assert backbone.drop_path_rate == rate, stem
+    stems.append(IMAGENET.format(f'{size}-token-labels'))
+    assert_drop_path(PALE, stems, rate)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +84,7 @@ def test_drop_path(size: str, rate: float) -> None:
 )
 @pytest.mark.parametrize('task', TASKS)
 def test_ablations(task: str, variant: str, mode: str, size: int) -> None:
-    backbone = model_of(FOLDER / f'{task.format(variant)}.py').backbone
+    backbone = PALE.model(task.format(variant)).backbone
     assert backbone.attn_mode == mode
     assert backbone.pale_sizes == (size,) * 4
     assert backbone.embed_dims[0] == 64
@@ -116,9 +92,9 @@ def test_ablations(task: str, variant: str, mode: str, size: int) -> None:
 
 @pytest.mark.parametrize('size', ['t', 's', 'b'])
 def test_token_labels(size: str) -> None:
-    plain = pale_config(IMAGENET.format(size))
+    plain = PALE.config(IMAGENET.format(size))
     stem = IMAGENET.format(f'{size}-token-labels')
-    cfg, model = pale_config(stem), model_of(FOLDER / f'{stem}.py')
+    cfg, model = PALE.config(stem), PALE.model(stem)
     assert cfg.model.backbone == plain.model.backbone
     assert isinstance(model.head, TokenLabelHead)
     assert isinstance(model.data_preprocessor, TokenLabelPreprocessor)
@@ -132,7 +108,10 @@ def test_token_labels(size: str) -> None:
     expected = steps(plain)
     expected[1:2] = ['mmvit.LoadTokenLabels', 'mmvit.CropWithTokenLabels']
     assert steps(cfg) == expected
-    ours, theirs = (
-        c.train_dataloader.dataset.pipeline[-3:-1] for c in (cfg, plain)
-    )
-    assert ours == theirs, 'the same augmentation of pixels'
+
+    def pixels(config: Config) -> list[dict]:
+        pipeline = config.train_dataloader.dataset.pipeline[-3:-1]
+        # Steps taken over one by one name their scope, the default one.
+        return [dict(step, _scope_='mmpretrain') for step in pipeline]
+
+    assert pixels(cfg) == pixels(plain)

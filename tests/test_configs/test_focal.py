@@ -1,22 +1,21 @@
 """The recipes of configs/focal against the paper."""
 
 import pytest
-from mmengine.config import Config
 from torch import nn
 
-from mmvit.apis.tta import enable_tta
-
-from .support.config_tools import (
-    CONFIGS,
+from ..support.config_tools import (
     assert_detection_schedule,
-    config_of,
-    lr_curve,
-    model_of,
-    optimizer_groups,
     values_of,
 )
+from .recipes import (
+    Folder,
+    assert_swin_schedule,
+    assert_tta,
+    assert_upernet_schedule,
+    ms_scales,
+)
 
-FOLDER = CONFIGS / 'focal'
+FOCAL = Folder('focal')
 IMAGENET = 'focal-{}_8xb128-300e_in1k'
 UPERNET = 'upernet_focal-{}_8xb2-160k_ade20k-{}'
 DETECTION_REGIONS = ((13, 15), (13, 13), (13, 9), (7, 7))
@@ -24,22 +23,12 @@ HTC = 'htc{}_focal-l_fpn_ms-3x_coco'
 DYHEAD = 'atss_focal-l_fpn-dyhead_ms-2x_coco'
 
 
-def focal_config(stem: str) -> Config:
-    return config_of(FOLDER / f'{stem}.py')
-
-
 def test_classification_schedule() -> None:
-    curve = lr_curve(focal_config(IMAGENET.format('b')), 4)
-    assert len(curve) == 1200
-    assert curve[0] == pytest.approx(1e-5)
-    assert curve[40] == pytest.approx(5e-4, rel=0.03)
-    assert max(curve) == pytest.approx(1e-3, rel=0.01)
-    assert curve.index(max(curve)) in (79, 80)
-    assert curve[-1] == pytest.approx(1e-5, rel=0.01)
+    assert_swin_schedule(FOCAL.config(IMAGENET.format('b')), first=1e-5)
 
 
 def test_augmentation_is_deits_without_erasing_and_repetition() -> None:
-    cfg = focal_config(IMAGENET.format('t'))
+    cfg = FOCAL.config(IMAGENET.format('t'))
     loader = cfg.train_dataloader
     assert [step.type for step in loader.dataset.pipeline] == [
         'LoadImageFromFile',
@@ -58,12 +47,12 @@ def test_augmentation_is_deits_without_erasing_and_repetition() -> None:
     [('t', 0.2, 0.2), ('s', 0.2, 0.3), ('b', 0.3, 0.5)],
 )
 def test_drop_path(size: str, cls: float, det: float) -> None:
-    backbone = focal_config(IMAGENET.format(size)).model.backbone
+    backbone = FOCAL.config(IMAGENET.format(size)).model.backbone
     assert backbone.drop_path_rate == cls
     for method in ('retinanet', 'mask-rcnn'):
         for settings in ('1x', 'ms-3x'):
             stem = f'{method}_focal-{size}_fpn_{settings}_coco'
-            backbone = focal_config(stem).model.backbone
+            backbone = FOCAL.config(stem).model.backbone
             assert backbone.drop_path_rate == det
             assert backbone.overrides == dict(focal_regions=DETECTION_REGIONS)
 
@@ -82,7 +71,7 @@ def test_drop_path(size: str, cls: float, det: float) -> None:
 def test_detection_schedule(
     stem: str, peak: float, steps: tuple[int, int]
 ) -> None:
-    assert_detection_schedule(focal_config(stem), peak, steps)
+    assert_detection_schedule(FOCAL.config(stem), peak, steps)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +89,9 @@ def test_detection_schedule(
 def test_norms_and_position_biases_do_not_decay(
     stem: str, lr: float, decay: float
 ) -> None:
-    path = FOLDER / f'{stem}.py'
-    groups = optimizer_groups(path)
+    groups = FOCAL.groups(stem)
     seen = set()
-    for name, module in model_of(path).backbone.named_modules():
+    for name, module in FOCAL.model(stem).backbone.named_modules():
         for key, _ in module.named_parameters(prefix=name, recurse=False):
             group = groups[f'backbone.{key}']
             is_free = 'position_bias' in key or isinstance(
@@ -118,10 +106,7 @@ def test_norms_and_position_biases_do_not_decay(
 
 
 def test_upernet_schedule() -> None:
-    cfg = focal_config(UPERNET.format('b-conv', '512x512'))
-    curve = lr_curve(cfg, 1, stop=2500)
-    assert curve[750] == pytest.approx(3e-5, rel=0.01)
-    assert max(curve) == pytest.approx(6e-5, rel=0.01)
+    assert_upernet_schedule(FOCAL.config(UPERNET.format('b-conv', '512x512')))
 
 
 @pytest.mark.parametrize(
@@ -131,19 +116,12 @@ def test_upernet_schedule() -> None:
 def test_multi_scale_test_of_segmentation(
     size: str, side: int, crop: str
 ) -> None:
-    stem = UPERNET.format(size, crop)
-    cfg = config_of.__wrapped__(FOLDER / f'{stem}.py')
-    enable_tta(cfg)
-    resizes = cfg.test_dataloader.dataset.pipeline[1]['transforms'][0]
-    assert [step['scale'] for step in resizes] == [
-        (int(4 * side * ratio), int(side * ratio))
-        for ratio in (0.5, 0.75, 1, 1.25, 1.5, 1.75)
-    ]
+    assert_tta(FOCAL.with_tta(UPERNET.format(size, crop)), ms_scales(side))
 
 
 @pytest.mark.parametrize('semantic', [True, False])
 def test_htc(semantic: bool) -> None:
-    cfg = focal_config(HTC.format('' if semantic else '-without-semantic'))
+    cfg = FOCAL.config(HTC.format('' if semantic else '-without-semantic'))
     assert cfg.model.roi_head.type == 'HybridTaskCascadeRoIHead'
     assert ('semantic_head' in cfg.model.roi_head) == semantic
     assert cfg.model.test_cfg.rcnn.nms.type == 'soft_nms'
@@ -155,9 +133,9 @@ def test_htc(semantic: bool) -> None:
 
 
 def test_dyhead() -> None:
-    cfg = focal_config(DYHEAD)
+    cfg = FOCAL.config(DYHEAD)
     assert [part.type for part in cfg.model.neck] == ['FPN', 'DyHead']
-    enable_tta(config_of.__wrapped__(FOLDER / f'{DYHEAD}.py'))
+    assert FOCAL.with_tta(DYHEAD).tta_model
     backbone = cfg.model.backbone
     assert backbone.out_indices == (1, 2, 3)
     assert backbone.overrides.focal_regions == DETECTION_REGIONS
@@ -181,7 +159,7 @@ def test_ablations(
 ) -> None:
     detector = f'mask-rcnn_focal-{variant}_fpn_1x_coco'
     for stem in (IMAGENET.format(variant), detector):
-        backbone = model_of(FOLDER / f'{stem}.py').backbone
+        backbone = FOCAL.model(stem).backbone
         blocks = backbone.stages[2].blocks
         assert len(blocks) == depth
         assert any(block.attn.shift for block in blocks) == shifts

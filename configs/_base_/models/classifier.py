@@ -1,17 +1,10 @@
-# A Focal Transformer, Tiny, as ImageNet classifier with DeiT's mixing.
+# An ImageNet classifier trained with DeiT's mixup and CutMix. A config sets
+# the backbone, head.in_channels and, if the backbone returns maps, the neck.
 model = dict(
     type='ImageClassifier',
-    backbone=dict(
-        type='mmvit.FocalTransformer',
-        arch='tiny',
-        drop_path_rate=0.2,
-        out_indices=(3,),
-    ),
-    neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
         num_classes=1000,
-        in_channels=768,
         loss=dict(
             type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'
         ),

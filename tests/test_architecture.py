@@ -15,10 +15,15 @@ BACKBONES = 'mmvit.models.backbones'
 # What the files of a folder (or a file) may import, besides Python's own
 # modules and their own folder. The longest name that fits a file decides.
 RULES = {
-    'mmvit': ('mmvit.registry', 'mmvit.stack', 'mmvit.version'),
+    'mmvit': ('mmvit.on_import', 'mmvit.stack', 'mmvit.version'),
+    'mmvit.on_import': ('mmvit.operators',),
+    'mmvit.operators': (
+        *('mmcv.ops', 'numpy', 'torch', 'torchvision'),
+        'mmvit.stack',
+    ),
     'mmvit.stack': (),
     'mmvit.version': (),
-    'mmvit.registry': ('mmengine',),
+    'mmvit.registry': ('mmengine', 'mmvit.stack'),
     'mmvit.checkpoints': ('mmengine', 'numpy', 'torch', 'mmvit.utils.text'),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (

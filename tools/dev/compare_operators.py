@@ -18,8 +18,8 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmvit.operators import fill
 from mmvit.apis.config import build_model, load_config
+from mmvit.operators import fill
 
 
 def use(module: ModuleType) -> None:

@@ -1,6 +1,6 @@
 # Cityscapes for the test server: trained on train and val. Testing writes a
-# label map for each test image; tools/dataset_converters/pack_submission.py packs
-# them for the server.
+# label map for each test image. pack_submission.py in
+# tools/dataset_converters packs them.
 _base_ = './cityscapes_setr_768x768.py'
 fine = _base_.train_dataloader.dataset
 train_dataloader = dict(

@@ -16,7 +16,7 @@ class DrawHook(Hook):
 
     Args:
         out_dir: Folder for the pictures, named by the images and their folder.
-        interval: One image in so many is drawn.
+        interval: One of so many images is drawn.
         score_thr: Boxes with a lower score are not drawn.
     """
 
@@ -38,7 +38,7 @@ class DrawHook(Hook):
     def after_test_iter(
         self, runner: Runner, outputs: list, **_: object
     ) -> None:
-        """Draw the images of a batch whose turn it is."""
+        """Draw those images of a batch whose turn it is."""
         for sample in outputs:
             if self._count % self.interval == 0:
                 path = sample.get('img_path')

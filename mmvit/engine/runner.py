@@ -33,12 +33,7 @@ from .guards.config_keys import (
     check_top_level,
     unread_keys,
 )
-from .guards.data_config import (
-    check_categories,
-    check_paths,
-    empty_error,
-    finds_nothing,
-)
+from .guards.data_config import check_categories, check_paths, empty_error
 from .guards.memory import advise
 from .learning_rate import scale_lr
 from .run_facts import unwrap
@@ -170,9 +165,10 @@ class GuardedRunner(Runner):
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
-            if isinstance(dataset, dict) and finds_nothing(dataset):
-                raise empty_error(dataset) from error
-            raise
+            empty = empty_error(dataset) if isinstance(dataset, dict) else None
+            if empty is None:
+                raise
+            raise empty from error
         guard_dataset(loader.dataset, max_bad_samples)
         return loader
 

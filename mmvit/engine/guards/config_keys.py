@@ -261,7 +261,7 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
             _hint(key, known)
             or not (isinstance(hook, dict) and 'type' in hook)
         ):
-            hint = _hint(key, known) or f'known are {", ".join(known)}'
+            hint = _hint(key, known) or f'known are {", ".join(known)}.'
             lines.append(
                 f'default_hooks.{key} is no default hook; {hint} '
                 'Hooks of your own go into custom_hooks'

@@ -155,30 +155,25 @@ def _compare(
         )
 
 
-def finds_nothing(dataset: dict) -> bool:
-    """Whether the data sets of a config have no sample.
-
-    mmengine fails to serialize an empty data set, so this does not.
-    """
-    for _, inner in _innermost('dataset', dataset):
-        try:
-            built = DATASETS.build({**inner, 'serialize_data': False})
-        except Exception:
-            # Not mmengine's kind of data set, or broken in another way
-            return False
-        if len(built):
-            return False
-    return True
+def _finds_nothing(dataset: dict) -> bool:
+    # mmengine fails to serialize an empty data set, so this does not.
+    try:
+        built = DATASETS.build({**dataset, 'serialize_data': False})
+    except Exception:
+        return False  # It is of another kind, or broken in another way.
+    return not len(built)
 
 
-def empty_error(dataset: dict) -> EmptyDatasetError:
-    """Say where a data set without a sample was looked for."""
+def empty_error(dataset: dict) -> EmptyDatasetError | None:
+    """Say where a config's data sets without a sample looked, if any."""
     places = []
     for _, inner in _innermost('dataset', dataset):
-        keys = ', '.join(
-            f'{key}={inner[key]!r}' for key in _PLACE if inner.get(key)
-        )
-        places.append(f'{inner["type"]} found no sample with {keys}')
+        if _finds_nothing(inner):
+            keys = [f'{key}={inner[key]!r}' for key in _PLACE if key in inner]
+            text = f'{inner["type"]} found no sample with {", ".join(keys)}'
+            places.append(text)
+    if not places:
+        return None
     return EmptyDatasetError(
         '; '.join(places) + '. Check the folder, the ending of the files '
         '(img_suffix, seg_map_suffix) and the classes'

@@ -6,7 +6,11 @@ import pytest
 from mmengine.registry import init_default_scope
 
 from mmvit.engine.guards import data_config
-from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.engine.guards.data_config import (
+    check_categories,
+    check_paths,
+    empty_error,
+)
 from tests.support.scenes import CLASSES
 from tests.support.tiny import tiny_config
 
@@ -134,3 +138,15 @@ def test_large_files_are_not_read_twice(scenes, monkeypatch):
 def test_other_files_pass(tmp_path, content):
     (tmp_path / 'train.json').write_text(json.dumps(content))
     check_categories(coco(tmp_path, metainfo=dict(classes=('a',))))
+
+
+def test_only_empty_data_sets_are_named(scenes, fresh_runs):
+    cfg = tiny_config('seg', scenes)
+    init_default_scope(cfg.default_scope)
+    full = cfg.train_dataloader.dataset
+    empty = dict(full, img_suffix='.tif')
+    both = dict(type='ConcatDataset', datasets=[full, empty])
+    assert empty_error(full) is None
+    text = str(empty_error(both))
+    assert text.count('found no sample') == 1
+    assert "img_suffix='.tif'" in text

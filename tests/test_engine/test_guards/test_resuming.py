@@ -354,7 +354,7 @@ def test_another_world_size_is_reported(run, logged, tmp_path, by_epoch):
     run('parts', by_epoch, **options)
     (text,) = logged
     assert 'was written by 2 processes' in text
-    assert 'dropout and drop path draw other numbers' in text
+    assert 'Dropout and drop path draw other numbers' in text
     # A batch of 2 x 2 images in epoch 1; or 7 of them, 28 in passes of 8
     epoch = 1 if by_epoch else 3
     sampler = DefaultSampler(Watched(), shuffle=True, seed=0)

@@ -1,6 +1,7 @@
 """Who may import whom; docs/en/architecture.md draws it."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,14 @@ RULES = {
     ),
 }
 
+# From top to bottom, as docs/en/architecture.md draws them: a part imports
+# none that stands above it, so that there is no circle.
+ORDER = (
+    *('apis', 'analysis', 'engine', 'visualization', 'models', 'datasets'),
+    *('checkpoints', 'utils', 'registry', 'on_import', 'operators', 'stack'),
+    'version',
+)
+
 
 def module_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix('').parts
@@ -132,6 +141,26 @@ def test_import_rules(path: Path):
         assert any(within(name, folder) for folder in allowed), (
             f'{module} may not import {name}'
         )
+
+
+@each(PACKAGE)
+def test_no_import_goes_up(path: Path):
+    def place(module: str) -> int:
+        # The package itself may be imported by none, and imports the lowest.
+        part = f'{module}.'.split('.')[1]
+        return ORDER.index(part) if part in ORDER else -1
+
+    for name in imports(path):
+        if within(name, 'mmvit'):
+            assert place(module_of(path)) <= place(name), name
+
+
+def test_the_picture_shows_the_order():
+    text = (ROOT / 'docs/en/architecture.md').read_text()
+    shown = re.findall(r'^ │  (?:  )?(\w+) ', text, re.MULTILINE)
+    assert [name for name in shown if name in ORDER] == list(ORDER[:-1])
+    folders = {p.parent.name for p in (ROOT / 'mmvit').glob('*/__init__.py')}
+    assert folders <= set(ORDER)
 
 
 @each(TOOLS)

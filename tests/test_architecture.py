@@ -62,7 +62,7 @@ RULES = {
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),
     'mmvit.visualization': (
-        *('cv2', 'mmcv', 'mmengine', 'numpy', 'torch'),
+        *('cv2', 'mmcv', 'mmengine', 'numpy'),
         'mmvit.utils',
     ),
     'mmvit.testing': (

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What dist_train.sh and dist_test.sh share: start a tool with torchrun.
+# Start a tool with torchrun; dist_train.sh and dist_test.sh use it.
 #   dist_run.sh TOOL CONFIG PROCESSES [arguments of the tool]
 set -euo pipefail
 if [ $# -lt 3 ]; then

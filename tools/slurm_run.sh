@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What slurm_train.sh and slurm_test.sh share: start a tool with srun.
+# Start a tool with srun; slurm_train.sh and slurm_test.sh use it.
 #   slurm_run.sh TOOL PARTITION JOB_NAME CONFIG [arguments of the tool]
 set -euo pipefail
 if [ $# -lt 4 ]; then

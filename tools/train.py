@@ -75,7 +75,7 @@ def enable_amp(cfg: Config) -> None:
     """
     if get_device() == 'cpu':
         raise SystemExit(
-            '--amp needs a GPU and none is visible: leave it out to train on '
+            '--amp needs a GPU, and none is visible: leave it out to train on '
             'the CPU'
         )
     wrapper = cfg.optim_wrapper

@@ -116,13 +116,7 @@ class ModelInput(NamedTuple):
 
 
 def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
-    """Read an image and prepare it as a model's test pipeline does.
-
-    Args:
-        cfg: The model's config.
-        model: The model, for its data preprocessor.
-        path: Image file.
-    """
+    """Read an image file and prepare it as the config's test does."""
     data = build_test_pipeline(cfg)(dict(img_path=path, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]), False)
     inputs = batch['inputs']

@@ -73,7 +73,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def add_subject_arguments(parser: CommandLine) -> None:
-    """Add the arguments that say what runs."""
+    """Add the arguments that choose what runs."""
     parser.add_argument(
         '--part',
         choices=('backbone', 'model'),
@@ -120,7 +120,7 @@ def add_subject_arguments(parser: CommandLine) -> None:
 
 
 def add_measurement_arguments(parser: CommandLine) -> None:
-    """Add the arguments that say how, and on what, it is measured."""
+    """Add the arguments of the measurement."""
     for name, default, meaning in (
         ('batch-size', 8, 'number of images in a batch'),
         ('rounds', 11, 'number of rounds'),

@@ -84,13 +84,13 @@ def _preprocessor(cfg: Config) -> dict:
 
 
 def padded_shape(cfg: Config, shape: tuple[int, int]) -> tuple[int, int]:
-    """Round up to what the data preprocessor pads a batch to."""
+    """Round a size up to what the data preprocessor pads to."""
     divisor = _preprocessor(cfg).get('pad_size_divisor', 1)
     return tuple(-(-side // divisor) * divisor for side in shape)
 
 
 def input_channels(cfg: Config) -> int:
-    """Return the channels of an image: as many as the data have means."""
+    """Return the channels of an image: one for each mean of the data."""
     return len(_preprocessor(cfg).get('mean') or (0, 0, 0))
 
 

@@ -122,7 +122,7 @@ def load_digit_split(split: str) -> Digits:
 
 
 def load_backgrounds(split: str) -> list[np.ndarray]:
-    """Return each photograph's part (BGR) that ``split`` may use.
+    """Return the part of each photograph (BGR) that ``split`` may use.
 
     Training uses the left part of each, validation the rest.
     """
@@ -141,7 +141,7 @@ def load_backgrounds(split: str) -> list[np.ndarray]:
 def draw_background(
     rng: np.random.Generator, backgrounds: Sequence[np.ndarray], size: int
 ) -> np.ndarray:
-    """Return a random square crop (size, size, 3), darkened as by dusk."""
+    """Return a random square crop (size, size, 3), darkened as at dusk."""
     photo = backgrounds[rng.integers(len(backgrounds))]
     longest = min(photo.shape[:2])
     side = int(rng.integers(min(64, longest), longest + 1))
@@ -162,7 +162,7 @@ def draw_background(
 def draw_alpha(
     rng: np.random.Generator, digit: np.ndarray, height: float
 ) -> np.ndarray:
-    """Return the opacity of one digit, turned a little, on a square patch.
+    """Return the opacity of a slightly rotated digit on a square patch.
 
     Args:
         rng: Source of the rotation and the aspect ratio.
@@ -190,7 +190,7 @@ def draw_alpha(
 def choose_colour(
     rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
 ) -> np.ndarray:
-    """Return a bright colour, of four the one that differs most below mask."""
+    """Return a bright colour that differs from the image under a mask."""
     hues = rng.uniform(0, 179, size=4)
     saturations = rng.uniform(40, 255, size=4)
     values = rng.uniform(200, 255, size=4)
@@ -386,7 +386,7 @@ def read_settings(root: Path) -> dict[str, object] | None:
     """Return the settings of the data set at ``root``, None without one.
 
     Raises:
-        FileExistsError: ``root`` holds something that is not ours.
+        FileExistsError: If ``root`` was not written by this tool.
     """
     if not root.exists():
         return None
@@ -413,7 +413,7 @@ def check_limits(given: dict[str, int]) -> None:
 
 
 def write_dataset(
-    root: str | Path,
+    root: Path,
     seed: int = 0,
     num_train: int = 2000,
     num_val: int = 200,
@@ -437,13 +437,12 @@ def write_dataset(
         Whether anything was written.
 
     Raises:
-        FileExistsError: ``root`` holds something that is not ours.
-        ValueError: A number is too small.
+        FileExistsError: If ``root`` was not written by this tool.
+        ValueError: If a number is too small.
     """
     given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
     check_limits(given)
     settings = dict(generator='digit_scenes', version=VERSION, **given)
-    root = Path(root)
     if read_settings(root) == settings:
         return False
     partial = root.with_name(f'.{root.name}.partial')

@@ -1,8 +1,9 @@
 """Compare mmcv's compiled operators with those on torchvision.
 
-For each config one training step and one prediction with either set, from the
-same weights, images and random numbers: the largest differences of losses,
-gradients and predictions, and the time of a step. Needs compiled operators.
+Each detector runs a training step and a prediction with both sets, from the
+same weights, images and random numbers. Printed are the largest differences of
+losses, gradients and predictions, and the speed of a training step. Needs an
+mmcv with compiled operators.
 """
 
 import argparse
@@ -12,6 +13,37 @@ import sys
 import time
 from collections.abc import Callable
 from types import ModuleType
+
+from mmvit.apis.command_line import CommandLine, at_least, config_path
+
+EXAMPLES = """
+  python tools/dev/compare_operators.py \\
+      configs/quickstart/retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'configs',
+        type=config_path,
+        nargs='+',
+        metavar='CONFIG',
+        help='configs of detectors',
+    )
+    parser.add_argument(
+        '--rounds',
+        type=at_least(1),
+        default=5,
+        metavar='N',
+        help='number of training steps with each set of operators (default: '
+        '5)',
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
 
 import torch
 from mmengine.runner import Runner
@@ -118,14 +150,9 @@ def compare(path: str, rounds: int, compiled: ModuleType) -> None:
     )
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Compare; see --help."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('configs', nargs='+', help='configs of detectors')
-    parser.add_argument(
-        '--rounds', type=int, default=5, help='training steps with either set'
-    )
-    args = parser.parse_args()
+    args = parse_args(argv)
     compiled = importlib.import_module('mmcv._ext')
     if not getattr(compiled, '__file__', None):
         raise SystemExit('mmcv has no compiled operators here')

@@ -27,7 +27,7 @@ EXAMPLES = """
 """
 ROOT = Path(__file__).resolve().parents[2]
 _WITHOUT_ATTENTION = 'without attention products'
-# What a config says of a model that changes neither of the counts.
+# Keys of a model's config that change neither count.
 _NO_EFFECT = ('init_cfg', 'train_cfg', 'data_preprocessor', 'pretrained')
 
 

@@ -134,7 +134,7 @@ def attention_of(
 def draw(
     share: Tensor, image: np.ndarray, point: tuple[int, int]
 ) -> np.ndarray:
-    """Darken an image where little reaches the query, a red square, RGB."""
+    """Darken an image where little reaches the query, which is red, RGB."""
     height, width = image.shape[:2]
     share = mmcv.imresize(share.numpy(), (width, height))
     drawn = image * (0.25 + 0.75 * share / share.max())[..., None]

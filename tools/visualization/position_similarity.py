@@ -60,7 +60,7 @@ _GAP, _MARGIN = 6, 30  # pixels between tiles, and for the numbers
 
 
 def similarity(table: Tensor) -> Tensor:
-    """Compare each position with each.
+    """Compute the cosine similarity of all pairs of positions.
 
     Shape: table (1, H, W, C) -> (H, W, H, W).
     """

@@ -1,0 +1,41 @@
+"""Configs are loaded, and models built with safe loading."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import nn
+
+from mmvit.apis.config import build_model, innermost_dataset, load_config
+from mmvit.checkpoints.guard import CheckedPretrainedInit
+
+
+def test_a_missing_config_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match='no config at gone.py'):
+        load_config('gone.py')
+
+
+def test_a_config_of_a_library_is_found_by_its_name() -> None:
+    cfg = load_config('mmdet::_base_/models/retinanet_r50_fpn.py')
+    assert cfg.model.type == 'RetinaNet'
+
+
+def test_the_innermost_dataset() -> None:
+    inner = dict(type='CocoDataset')
+    assert innermost_dataset(dict(dataset=dict(dataset=inner))) is inner
+    assert innermost_dataset(inner) is inner
+
+
+def test_models_are_built_with_guarded_loading(fresh_runs) -> None:
+    seen = []
+
+    class Teacher(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(2, 2)
+            seen.append(WEIGHT_INITIALIZERS.get('Pretrained'))
+
+    before = WEIGHT_INITIALIZERS.get('Pretrained')
+    model = build_model(Config(dict(model=dict(type=Teacher))), 'meta')
+    assert model.weight.device == torch.device('meta')
+    assert seen == [CheckedPretrainedInit]
+    assert WEIGHT_INITIALIZERS.get('Pretrained') is before

@@ -126,11 +126,11 @@ class Backbone(BaseModule, metaclass=ABCMeta):
     def __init__(
         self,
         arch: str | dict,
-        overrides: dict | None,
-        out_indices: Sequence[int] | None,
-        frozen_stages: int,
-        with_cp: bool,
-        init_cfg: dict | list[dict] | None,
+        overrides: dict | None = None,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.arch = resolve_arch(arch, self.arch_zoo, overrides)

@@ -37,11 +37,10 @@ from ..layers import (
     Attention,
     PatchEmbed,
     ResizedTable,
-    TransformerBlock,
     WindowGrid,
     ceil_div,
 )
-from .pyramid import NUM_STAGES, PyramidBackbone
+from .pyramid import PyramidBackbone, doubling_arch
 
 BORDERS = ('wrap', 'mask')
 INTERACTIONS = ('local', 'global')
@@ -106,47 +105,6 @@ class RelativePositionBias(ResizedTable):
         return self.table.flatten(0, 1)[self.index].permute(2, 0, 1)
 
 
-def _surroundings(
-    length: int,
-    window_size: int,
-    shift: int,
-    level: tuple[int, int],
-    wrap: bool,
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    """Find the tokens of a level that are keys, along one axis.
-
-    Args:
-        length: H or W of the map.
-        window_size: Side w of a window.
-        shift: Tokens by which the first window starts before the map.
-        level: Focal window size and focal region size.
-        wrap: Whether the map continues with its other side.
-        device: Of the result.
-
-    Returns:
-        Indices into the level's tokens, and whether they are on the map,
-        both (windows, region).
-    """
-    sub_window, region = level
-    windows = ceil_div(length + shift, window_size)
-    start = torch.arange(windows, device=device) * window_size // sub_window
-    start = start - (region - max(1, window_size // sub_window)) // 2
-    index = start[:, None] + torch.arange(region, device=device)
-    if sub_window == 1:
-        if wrap:
-            index = index % (windows * window_size)
-        index, first, tokens = index - shift, 0, length
-    else:
-        # With a shift the first sub-windows may consist of padding.
-        first, tokens = (
-            shift // sub_window,
-            ceil_div(length + shift, sub_window),
-        )
-    real = (index >= first) & (index < tokens)
-    return index.clamp(0, tokens - 1), real
-
-
 def _tokens_of(windows: Tensor, batch_size: int) -> Tensor:
     """Shape: windows (B * nW, w, w, C) -> (B, nW, w * w, C)."""
     return windows.flatten(1, 2).unflatten(0, (batch_size, -1))
@@ -168,8 +126,7 @@ class FocalAttention(Attention):
         border: What the first level has beyond the map: 'wrap', the tokens of
             the other side, or 'mask', nothing.
         shift: Tokens by which the grid of windows is moved.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
 
@@ -186,10 +143,9 @@ class FocalAttention(Attention):
         levels: Sequence[tuple[int, int]] = ((1, 13), (7, 7)),
         border: str = 'wrap',
         shift: int = 0,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         if border not in BORDERS:
             raise ValueError(f'border {border!r} must be one of {BORDERS}')
         self.levels = tuple(tuple(level) for level in levels)
@@ -199,7 +155,7 @@ class FocalAttention(Attention):
         self.shift = shift
         self.q = nn.Linear(embed_dims, embed_dims)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
         self._build_fine_level()
         self.pools = nn.ModuleList(
             WindowPooling(sub_window) for sub_window, _ in self.levels[1:]
@@ -250,41 +206,41 @@ class FocalAttention(Attention):
                     f'take {span}, {span + 2}, {span + 4}, ...'
                 )
 
-    def _level_keys(
+    def _axis_keys(
         self,
-        number: int,
-        size: Sequence[int],
+        length: int,
         shift: int,
+        level: tuple[int, int],
         device: torch.device,
     ) -> tuple[Tensor, Tensor, int]:
-        """Find the keys of each window in one level.
+        """Find the tokens of a level that are keys, along one axis.
+
+        Args:
+            length: H or W of the map.
+            shift: Tokens by which the first window starts before the map.
+            level: Focal window size and focal region size.
+            device: Of the result.
 
         Returns:
             Indices into the level's tokens, whether they are on the map,
-            both (nW, keys), and the number of the level's tokens.
+            both (windows, region), and the number of the level's tokens.
         """
-        level = self.levels[number]
-        (rows, real_rows), (columns, real_columns) = (
-            _surroundings(
-                length,
-                self.window_size,
-                shift,
-                level,
-                self.border == 'wrap',
-                device,
-            )
-            for length in size
-        )
-        height, width = size
-        if number > 0:
-            height, width = (ceil_div(n + shift, level[0]) for n in size)
-        index = rows[:, None, :, None] * width + columns[:, None]
-        real = real_rows[:, None, :, None] & real_columns[:, None]
-        # (nH, nW, f, f) -> (nH * nW, f * f)
-        index, real = (part.flatten(2).flatten(0, 1) for part in (index, real))
-        if number == 0:
-            index, real = index[:, self.fine_order], real[:, self.fine_order]
-        return index, real, height * width
+        sub_window, region = level
+        windows = ceil_div(length + shift, self.window_size)
+        start = torch.arange(windows, device=device) * self.window_size
+        span = max(1, self.window_size // sub_window)
+        start = start // sub_window - (region - span) // 2
+        index = start[:, None] + torch.arange(region, device=device)
+        if sub_window == 1:
+            if self.border == 'wrap':
+                index = index % (windows * self.window_size)
+            index, first, tokens = index - shift, 0, length
+        else:
+            # With a shift the first sub-windows may consist of padding.
+            first = shift // sub_window
+            tokens = ceil_div(length + shift, sub_window)
+        real = (index >= first) & (index < tokens)
+        return index.clamp(0, tokens - 1), real, tokens
 
     def _neighbours(
         self, size: Sequence[int], shift: int, device: torch.device
@@ -301,11 +257,19 @@ class FocalAttention(Attention):
             they are on the map, both (nW, Nk).
         """
         indices, reals, first = [], [], 0
-        for number in range(len(self.levels)):
-            index, real, tokens = self._level_keys(number, size, shift, device)
-            indices.append(index + first)
-            reals.append(real)
-            first += tokens
+        for level in self.levels:
+            (rows, real_rows, height), (columns, real_columns, width) = (
+                self._axis_keys(length, shift, level, device)
+                for length in size
+            )
+            index = rows[:, None, :, None] * width + columns[:, None] + first
+            real = real_rows[:, None, :, None] & real_columns[:, None]
+            # (nH, nW, f, f) -> (nH * nW, f * f)
+            indices.append(index.flatten(2).flatten(0, 1))
+            reals.append(real.flatten(2).flatten(0, 1))
+            first += height * width
+        indices[0] = indices[0][:, self.fine_order]
+        reals[0] = reals[0][:, self.fine_order]
         return torch.cat(indices, 1), torch.cat(reals, 1)
 
     def _bias(self, real: Tensor) -> Tensor:
@@ -365,19 +329,11 @@ class FocalAttention(Attention):
         return self.project(grid.join(out))
 
 
-def _arch(
-    embed_dims: int, num_heads: int, depths: tuple[int, ...]
-) -> dict[str, tuple]:
-    """A size of Table 1, whose sizes differ in width and depth only."""
-    return dict(
-        embed_dims=tuple(embed_dims * 2**i for i in range(NUM_STAGES)),
-        depths=depths,
-        num_heads=tuple(num_heads * 2**i for i in range(NUM_STAGES)),
-        mlp_ratios=(4, 4, 4, 4),
-        window_sizes=(7, 7, 7, 7),
-        focal_windows=((1, 7), (1, 7), (1, 7), (1, 7)),
-        focal_regions=((13, 7), (13, 5), (13, 3), (7, 1)),
-    )
+_LEVELS = dict(
+    window_sizes=(7, 7, 7, 7),
+    focal_windows=((1, 7), (1, 7), (1, 7), (1, 7)),
+    focal_regions=((13, 7), (13, 5), (13, 3), (7, 1)),
+)
 
 
 @MODELS.register_module()
@@ -401,20 +357,14 @@ class FocalTransformer(PyramidBackbone):
         conv_embed: Whether the patches of the embeddings overlap.
         **kwargs: Further arguments of `PyramidBackbone`. Every output has a
             LayerNorm, whatever `final_norm` is.
-
-    Shape: as `PyramidBackbone`.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     # Large: 192, where the text prints 196, which no head width of 32 divides
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'tiny': _arch(96, 3, (2, 2, 6, 2)),
-        'small': _arch(96, 3, (2, 2, 18, 2)),
-        'base': _arch(128, 4, (2, 2, 18, 2)),
-        'large': _arch(192, 6, (2, 2, 18, 2)),
+        'tiny': doubling_arch(96, (2, 2, 6, 2), 3, **_LEVELS),
+        'small': doubling_arch(96, (2, 2, 18, 2), 3, **_LEVELS),
+        'base': doubling_arch(128, (2, 2, 18, 2), 4, **_LEVELS),
+        'large': doubling_arch(192, (2, 2, 18, 2), 6, **_LEVELS),
     }
 
     def __init__(
@@ -459,11 +409,9 @@ class FocalTransformer(PyramidBackbone):
             levels = levels[:1]
         return levels
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> TransformerBlock:
+    def build_attention(self, stage: int, index: int) -> FocalAttention:
         side = self.arch['window_sizes'][stage]
-        attn = FocalAttention(
+        return FocalAttention(
             self.embed_dims[stage],
             self.arch['num_heads'][stage],
             side,
@@ -472,7 +420,6 @@ class FocalTransformer(PyramidBackbone):
             shift=side // 2 if self.with_shift and index % 2 else 0,
             **self.attn_drops,
         )
-        return self.transformer_block(stage, attn, drop_path_rate)
 
     def build_norm(self, stage: int) -> nn.LayerNorm:
         return nn.LayerNorm(self.embed_dims[stage])

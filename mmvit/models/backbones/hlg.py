@@ -33,7 +33,7 @@ from ..layers import (
     LocalGlobalLayer,
     ceil_div,
 )
-from .pyramid import PyramidBackbone
+from .pyramid import PyramidBackbone, doubling_arch
 
 
 @MODELS.register_module()
@@ -54,47 +54,16 @@ class HLGTransformer(PyramidBackbone):
         stem_kernel_size: Kernel of the stem's second convolution: 1 as in
             Table 1, or 3 as in the published weights.
         **kwargs: Further arguments of `PyramidBackbone`.
-
-    Shape: as `PyramidBackbone`.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     # Table 1 prints depth 14 for stage 3 of medium and large; 18 gives the
     # parameters of Tables 5, 7, 10 and 11.
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'mobile': dict(
-            embed_dims=(48, 96, 192, 384),
-            depths=(2, 2, 2, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'tiny': dict(
-            embed_dims=(64, 128, 256, 512),
-            depths=(2, 2, 6, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'small': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 6, 2),
-            num_heads=(3, 6, 12, 24),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'medium': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 18, 2),
-            num_heads=(3, 6, 12, 24),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'large': dict(
-            embed_dims=(128, 256, 512, 1024),
-            depths=(2, 2, 18, 2),
-            num_heads=(4, 8, 16, 32),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
+        'mobile': doubling_arch(48, (2, 2, 2, 2), 2),
+        'tiny': doubling_arch(64, (2, 2, 6, 2), 2),
+        'small': doubling_arch(96, (2, 2, 6, 2), 3),
+        'medium': doubling_arch(96, (2, 2, 18, 2), 3),
+        'large': doubling_arch(128, (2, 2, 18, 2), 4),
     }
 
     def __init__(
@@ -130,31 +99,27 @@ class HLGTransformer(PyramidBackbone):
             ConvNorm(dims, dims, self.stem_kernel_size, act=nn.GELU()),
         )
 
-    def build_attention(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> nn.Module:
-        """Build the attention of block `index` of a stage."""
-        dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
-        drops = dict(self.attn_drops, drop_path_rate=drop_path_rate)
-        if stage == 3:
-            return FullAttention(dims, heads, **drops)
-        return LocalGlobalAttention(
-            dims,
-            heads,
-            windows=self.windows[index % len(self.windows)],
-            dilation=self.dilation and ceil_div(self.dilation, 2**stage),
-            window_embedding=self.window_embedding,
-            **drops,
-        )
-
     def build_block(
         self, stage: int, index: int, drop_path_rate: float
     ) -> LocalGlobalLayer:
+        dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
+        drops = dict(self.attn_drops, drop_path_rate=drop_path_rate)
+        if stage == 3:
+            attn = FullAttention(dims, heads, **drops)
+        else:
+            attn = LocalGlobalAttention(
+                dims,
+                heads,
+                windows=self.windows[index % len(self.windows)],
+                dilation=self.dilation and ceil_div(self.dilation, 2**stage),
+                window_embedding=self.window_embedding,
+                **drops,
+            )
         halves = index == 0
         return LocalGlobalLayer(
             self.embed_dims[max(stage - halves, 0)],
-            self.embed_dims[stage],
-            self.build_attention(stage, index, drop_path_rate),
+            dims,
+            attn,
             2 if halves else 1,
             self.arch['mlp_ratios'][stage],
             self.drop_rate,

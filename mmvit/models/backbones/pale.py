@@ -28,18 +28,9 @@ from ..layers import (
     DepthwiseConv,
     PatchEmbed,
     RowGroups,
-    TransformerBlock,
     padding_bias,
 )
-from .pyramid import PyramidBackbone
-
-MODES = (
-    'axial',
-    'cross-shaped',
-    'pale-vanilla',
-    'pale-sequential',
-    'pale-parallel',
-)
+from .pyramid import PyramidBackbone, doubling_arch
 
 
 class SeparableConv(BaseModule):
@@ -75,8 +66,7 @@ class PaleAttention(Attention):
         pale_size: Rows, and columns, of a group.
         interlaced: Whether the rows of a group are spread over the map;
             otherwise a group is a stripe of adjacent rows.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -87,10 +77,9 @@ class PaleAttention(Attention):
         num_heads: int,
         pale_size: int = 7,
         interlaced: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         if pale_size < 1:
             raise ValueError(f'pale_size {pale_size!r} must be 1 or more')
         self.pale_size = pale_size
@@ -98,7 +87,7 @@ class PaleAttention(Attention):
         self.q = SeparableConv(embed_dims)
         self.k = SeparableConv(embed_dims)
         self.v = SeparableConv(embed_dims)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
 
     def attend_in_rows(self, *qkv: Tensor, num_heads: int) -> Tensor:
         """Attention within groups of rows, all groups in one call.
@@ -202,6 +191,16 @@ class VanillaPaleAttention(PaleAttention):
         return out[:, :height, :width]
 
 
+# The attentions of Table 6, with what differs from the parallel one.
+ATTENTIONS = {
+    'axial': (PaleAttention, dict(pale_size=1)),
+    'cross-shaped': (PaleAttention, dict(interlaced=False)),
+    'pale-vanilla': (VanillaPaleAttention, {}),
+    'pale-sequential': (SequentialPaleAttention, {}),
+    'pale-parallel': (PaleAttention, {}),
+}
+
+
 @MODELS.register_module()
 class PaleTransformer(PyramidBackbone):
     """Pale Transformer (Table 1).
@@ -218,36 +217,12 @@ class PaleTransformer(PyramidBackbone):
             `pale_sizes` are; 'cross-shaped': as 'pale-parallel', in stripes
             of adjacent rows and columns.
         **kwargs: Further arguments of `PyramidBackbone`.
-
-    Shape: as `PyramidBackbone`.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'tiny': dict(
-            embed_dims=(64, 128, 256, 512),
-            depths=(2, 2, 16, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-            pale_sizes=(7, 7, 7, 7),
-        ),
-        'small': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 16, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-            pale_sizes=(7, 7, 7, 7),
-        ),
-        'base': dict(
-            embed_dims=(128, 256, 512, 1024),
-            depths=(2, 2, 16, 2),
-            num_heads=(4, 8, 16, 32),
-            mlp_ratios=(4, 4, 4, 4),
-            pale_sizes=(7, 7, 7, 7),
-        ),
+        'tiny': doubling_arch(64, (2, 2, 16, 2), 2, pale_sizes=(7, 7, 7, 7)),
+        'small': doubling_arch(96, (2, 2, 16, 2), 2, pale_sizes=(7, 7, 7, 7)),
+        'base': doubling_arch(128, (2, 2, 16, 2), 4, pale_sizes=(7, 7, 7, 7)),
     }
 
     def __init__(
@@ -257,9 +232,10 @@ class PaleTransformer(PyramidBackbone):
         **kwargs,
     ) -> None:
         super().__init__(arch, **kwargs)
-        if attn_mode not in MODES:
+        if attn_mode not in ATTENTIONS:
             raise ValueError(
-                f'attn_mode {attn_mode!r}: choose one of {", ".join(MODES)}'
+                f'attn_mode {attn_mode!r}: choose one of '
+                f'{", ".join(ATTENTIONS)}'
             )
         for dims, heads in zip(self.embed_dims, self.arch['num_heads']):
             if dims % (2 * heads):
@@ -273,19 +249,10 @@ class PaleTransformer(PyramidBackbone):
         return self.overlapping_embed(stage, bias=False)
 
     def build_attention(self, stage: int, index: int) -> PaleAttention:
-        """Build the attention of block `index` of a stage."""
-        kinds: dict[str, tuple[type, dict]] = {
-            'axial': (PaleAttention, dict(pale_size=1)),
-            'cross-shaped': (PaleAttention, dict(interlaced=False)),
-            'pale-vanilla': (VanillaPaleAttention, {}),
-            'pale-sequential': (
-                SequentialPaleAttention,
-                dict(in_columns=index % 2 == 1),
-            ),
-            'pale-parallel': (PaleAttention, {}),
-        }
-        kind, options = kinds[self.attn_mode]
-        options = dict(pale_size=self.arch['pale_sizes'][stage]) | options
+        kind, changes = ATTENTIONS[self.attn_mode]
+        options = dict(pale_size=self.arch['pale_sizes'][stage]) | changes
+        if kind is SequentialPaleAttention:
+            options['in_columns'] = index % 2 == 1
         return kind(
             self.embed_dims[stage],
             self.arch['num_heads'][stage],
@@ -293,12 +260,5 @@ class PaleTransformer(PyramidBackbone):
             **self.attn_drops,
         )
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> TransformerBlock:
-        return self.transformer_block(
-            stage,
-            self.build_attention(stage, index),
-            drop_path_rate,
-            cpe=DepthwiseConv(self.embed_dims[stage]),
-        )
+    def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:  # noqa: ARG002
+        return dict(cpe=DepthwiseConv(self.embed_dims[stage]))

@@ -23,7 +23,6 @@ from ..layers import (
     AbsolutePositionEmbedding,
     Attention,
     PatchEmbed,
-    TransformerBlock,
     ceil_div,
 )
 from .pyramid import PyramidBackbone
@@ -40,8 +39,7 @@ class SpatialReductionAttention(Attention):
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -52,10 +50,9 @@ class SpatialReductionAttention(Attention):
         num_heads: int,
         sr_ratio: int,
         qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
         self.reduction = (
@@ -63,7 +60,7 @@ class SpatialReductionAttention(Attention):
             if sr_ratio > 1
             else nn.Identity()
         )
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
         k, v = self.kv(self.reduction(x)).chunk(2, dim=-1)
@@ -134,10 +131,6 @@ class PVT(PyramidBackbone):
         **kwargs: Further arguments of `PyramidBackbone`.
 
     Shape: as `PyramidBackbone`; with a class token ((B, C_4), ).
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     norm_eps = 1e-6
@@ -197,20 +190,14 @@ class PVT(PyramidBackbone):
             with_cls_token=self.with_cls_token and stage == 3,
         )
 
-    def build_block(
-        self,
-        stage: int,
-        index: int,  # noqa: ARG002
-        drop_path_rate: float,
-    ) -> TransformerBlock:
-        attn = SpatialReductionAttention(
+    def build_attention(self, stage: int, index: int) -> nn.Module:  # noqa: ARG002
+        return SpatialReductionAttention(
             self.embed_dims[stage],
             self.arch['num_heads'][stage],
             self.arch['sr_ratios'][stage],
             qkv_bias=self.qkv_bias,
             **self.attn_drops,
         )
-        return self.transformer_block(stage, attn, drop_path_rate)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         outs = super().forward(x)

@@ -12,6 +12,26 @@ from .base import Backbone, channels_first, checkpointed, linear_rates
 NUM_STAGES = 4
 
 
+def doubling_arch(
+    embed_dims: int, depths: tuple[int, ...], num_heads: int, **others: tuple
+) -> dict[str, tuple]:
+    """Build an arch whose width and heads double from stage to stage.
+
+    Args:
+        embed_dims: Channels of the first stage.
+        depths: Blocks of each stage.
+        num_heads: Heads of the first stage.
+        **others: Further keys.
+    """
+    return dict(
+        embed_dims=tuple(embed_dims * 2**i for i in range(NUM_STAGES)),
+        depths=depths,
+        num_heads=tuple(num_heads * 2**i for i in range(NUM_STAGES)),
+        mlp_ratios=(4, 4, 4, 4),
+        **others,
+    )
+
+
 class Stage(nn.Module):
     """Downsampling, then blocks.
 
@@ -42,7 +62,6 @@ class PyramidBackbone(Backbone):
 
     Args:
         arch: See `Backbone`.
-        overrides: See `Backbone`.
         in_channels: Channels of the image.
         drop_rate: Dropout of embeddings, attention outputs and MLPs, where
             the backbone has them.
@@ -52,9 +71,7 @@ class PyramidBackbone(Backbone):
         final_norm: Whether the map of the last stage is normalised, as
             classification needs it.
         out_indices: See `Backbone`. Stages after the last are not built.
-        frozen_stages: See `Backbone`.
-        with_cp: See `Backbone`.
-        init_cfg: See `Backbone`.
+        **kwargs: Further arguments of `Backbone`.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C_i, ceil(H / s_i),
         ceil(W / s_i)) for each of `out_indices`, s = 4, 8, 16, 32.
@@ -66,20 +83,15 @@ class PyramidBackbone(Backbone):
     def __init__(
         self,
         arch: str | dict,
-        overrides: dict | None = None,
         in_channels: int = 3,
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         final_norm: bool = False,
         out_indices: Sequence[int] = (0, 1, 2, 3),
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            arch, overrides, out_indices, frozen_stages, with_cp, init_cfg
-        )
+        super().__init__(arch, out_indices=out_indices, **kwargs)
         self.depths = self.arch['depths']
         self.in_channels = in_channels
         self.drop_rate = drop_rate
@@ -122,11 +134,27 @@ class PyramidBackbone(Backbone):
         That of stage 0 gets the image as (B, H, W, in_channels).
         """
 
-    @abstractmethod
     def build_block(
         self, stage: int, index: int, drop_path_rate: float
     ) -> nn.Module:
         """Build block `index` of a stage, (B, H, W, C) in and out."""
+        return TransformerBlock(
+            self.embed_dims[stage],
+            self.build_attention(stage, index),
+            self.arch['mlp_ratios'][stage],
+            self.drop_rate,
+            drop_path_rate,
+            self.norm_eps,
+            **self.build_positions(stage, index),
+        )
+
+    def build_attention(self, stage: int, index: int) -> nn.Module:
+        """Build the attention of a block, if `build_block` is not replaced."""
+        raise NotImplementedError
+
+    def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:  # noqa: ARG002
+        """Build the arguments `cpe` and `peg` of a `TransformerBlock`."""
+        return {}
 
     def build_norm(self, stage: int) -> nn.Module:
         """Build the normalisation of a stage's output."""
@@ -154,31 +182,6 @@ class PyramidBackbone(Backbone):
         shape = (2, 3, 1) if stage else (4, 7, padding)
         return PatchEmbed(
             *self.widths(stage), *shape, norm_eps=self.norm_eps, bias=bias
-        )
-
-    def transformer_block(
-        self,
-        stage: int,
-        attn: nn.Module,
-        drop_path_rate: float,
-        **positions: nn.Module | None,
-    ) -> TransformerBlock:
-        """Build a block with the widths of a stage.
-
-        Args:
-            stage: Number of the stage.
-            attn: The attention.
-            drop_path_rate: Stochastic depth of the block.
-            **positions: `cpe` or `peg` of `TransformerBlock`.
-        """
-        return TransformerBlock(
-            self.embed_dims[stage],
-            attn,
-            self.arch['mlp_ratios'][stage],
-            self.drop_rate,
-            drop_path_rate,
-            self.norm_eps,
-            **positions,
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

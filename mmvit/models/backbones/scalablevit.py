@@ -23,10 +23,9 @@ from ..layers import (
     Attention,
     DepthwiseConv,
     PatchEmbed,
-    TransformerBlock,
     WindowGrid,
 )
-from .pyramid import PyramidBackbone
+from .pyramid import PyramidBackbone, doubling_arch
 
 ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
 
@@ -45,8 +44,7 @@ class WindowAttention(Attention):
         interaction: 'lim' convolves the values over the whole map (IWSA),
             'lem' within each window (Table 5b), None does without (WSA).
         shift: Tokens by which the windows are moved (SWSA).
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -58,10 +56,9 @@ class WindowAttention(Attention):
         window_size: int = 7,
         interaction: str | None = 'lim',
         shift: int = 0,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         if interaction not in ('lim', 'lem', None):
             raise ValueError(
                 f"interaction {interaction!r} must be 'lim', 'lem' or None"
@@ -72,7 +69,7 @@ class WindowAttention(Attention):
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         if interaction:
             self.mixing = DepthwiseConv(embed_dims)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
         grid = WindowGrid(x.shape[1:3], self.window_size, shift=self.shift)
@@ -100,8 +97,7 @@ class ScalableAttention(Attention):
         num_heads: Heads h.
         sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -112,10 +108,9 @@ class ScalableAttention(Attention):
         num_heads: int,
         sr_ratio: int,
         channel_ratio: float,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         dims = int(embed_dims * channel_ratio) if sr_ratio > 1 else embed_dims
         self.q = nn.Linear(embed_dims, dims)
         self.reduction = nn.Identity()
@@ -128,7 +123,7 @@ class ScalableAttention(Attention):
             )
         self.k = nn.Linear(dims, dims)
         self.v = nn.Linear(dims, embed_dims)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
         reduced = self.reduction(x)
@@ -150,37 +145,22 @@ class ScalableViT(PyramidBackbone):
         with_peg: Whether positions are added after the first block of each
             stage (Table 5b).
         **kwargs: Further arguments of `PyramidBackbone`.
-
-    Shape: as `PyramidBackbone`.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     norm_eps = 1e-6
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'small': dict(
-            embed_dims=(64, 128, 256, 512),
-            depths=(2, 2, 20, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
+        'small': doubling_arch(
+            *(64, (2, 2, 20, 2), 2),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(1.25, 1.25, 1.25, 1.0),
         ),
-        'base': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 14, 6),
-            num_heads=(3, 6, 12, 24),
-            mlp_ratios=(4, 4, 4, 4),
+        'base': doubling_arch(
+            *(96, (2, 2, 14, 6), 3),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(2.0, 1.25, 1.25, 1.0),
         ),
-        'large': dict(
-            embed_dims=(128, 256, 512, 1024),
-            depths=(2, 6, 12, 4),
-            num_heads=(4, 8, 16, 32),
-            mlp_ratios=(4, 4, 4, 4),
+        'large': doubling_arch(
+            *(128, (2, 6, 12, 4), 4),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(0.25, 0.5, 1.0, 1.0),
         ),
@@ -209,7 +189,6 @@ class ScalableViT(PyramidBackbone):
         return self.overlapping_embed(stage)
 
     def build_attention(self, stage: int, index: int) -> nn.Module:
-        """Build the attention of block `index` of a stage."""
         kind = self.attentions[index % 2]
         dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
         if kind == 'ssa':
@@ -229,11 +208,7 @@ class ScalableViT(PyramidBackbone):
             **self.attn_drops,
         )
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> TransformerBlock:
-        attn = self.build_attention(stage, index)
-        peg = None
+    def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:
         if self.with_peg and index == 0:
-            peg = DepthwiseConv(self.embed_dims[stage])
-        return self.transformer_block(stage, attn, drop_path_rate, peg=peg)
+            return dict(peg=DepthwiseConv(self.embed_dims[stage]))
+        return {}

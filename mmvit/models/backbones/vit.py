@@ -11,7 +11,6 @@ the release, and from the libraries' VisionTransformer and BEiT:
 - no normalisation after the last layer: SETR's decoders begin with one.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -94,10 +93,10 @@ class MultiHeadAttention(Attention):
         num_heads: int,
         position_bias: RelativePositionTable | None = None,
     ) -> None:
-        super().__init__(num_heads)
+        super().__init__(embed_dims, num_heads)
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         self.position_bias = position_bias
-        self.build_projection(embed_dims)
+        self.build_projection()
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, dim=-1)
@@ -182,19 +181,11 @@ class SETRViT(Backbone):
         layer_scale: Initial LayerScale value, as in BEiT; None disables it.
         drop_path_rate: Stochastic depth of the last layer; it grows linearly
             from 0.
-        overrides: See `Backbone`.
-        out_indices: See `Backbone`; None is the last layer (the paper counts
-            from 1). Layers after the last output are not built.
-        frozen_stages: See `Backbone`.
-        with_cp: See `Backbone`.
-        init_cfg: See `Backbone`.
+        **kwargs: Further arguments of `Backbone`. `out_indices` counts layers
+            from 0, the paper from 1.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C, ceil(H / patch_size),
         ceil(W / patch_size)) for each of `out_indices`.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     arch_zoo: ClassVar[dict[str, dict]] = {
@@ -212,15 +203,9 @@ class SETRViT(Backbone):
         relative_position: bool = False,
         layer_scale: float | None = None,
         drop_path_rate: float = 0.0,
-        overrides: dict | None = None,
-        out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            arch, overrides, out_indices, frozen_stages, with_cp, init_cfg
-        )
+        super().__init__(arch, **kwargs)
         self.depth = self.out_indices[-1] + 1
         self.patch_embed = ChannelsLastConv2d(
             in_channels, self.embed_dims, patch_size, patch_size
@@ -303,16 +288,10 @@ class SETRViT(Backbone):
     def get_layer_depth(
         self, param_name: str, prefix: str = ''
     ) -> tuple[int, int]:
-        """Depth of a parameter, for layer-wise learning rate decay.
+        """Depth of a parameter, and the number of depths.
 
-        Patch embedding and positions have depth 0, layer k has k + 1.
-
-        Args:
-            param_name: Name of the parameter.
-            prefix: What precedes the backbone's own name for it.
-
-        Returns:
-            The depth, and the number of depths.
+        Patch embedding and positions have depth 0, layer k has k + 1; see
+        `PyramidBackbone.get_layer_depth`.
         """
         parts = param_name.removeprefix(prefix).split('.')
         is_block = parts[0] == 'blocks'

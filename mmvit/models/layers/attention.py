@@ -32,29 +32,33 @@ class Attention(BaseModule):
     `build_projection`.
 
     Args:
+        embed_dims: Channels C of input and output.
         num_heads: Heads h.
         attn_drop_rate: Dropout of the attention weights.
+        drop_rate: Dropout of the output.
     """
 
-    def __init__(self, num_heads: int, attn_drop_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.attn_drop_rate = attn_drop_rate
+        self.drop_rate = drop_rate
 
-    def build_projection(
-        self, embed_dims: int, drop_rate: float = 0.0
-    ) -> None:
+    def build_projection(self) -> None:
         """Build the output projection.
 
-        Called after the input layers are built, since optimizer states
-        follow the order of the parameters.
-
-        Args:
-            embed_dims: Channels C.
-            drop_rate: Dropout of the output.
+        After the input layers: optimizer states depend on the order of the
+        parameters.
         """
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.proj = nn.Linear(self.embed_dims, self.embed_dims)
+        self.proj_drop = nn.Dropout(self.drop_rate)
 
     def project(self, x: Tensor) -> Tensor:
         """Project the attention's output.

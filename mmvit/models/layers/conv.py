@@ -7,43 +7,14 @@ from .sizes import ceil_div
 
 
 class ChannelsLastConv2d(nn.Conv2d):
-    """nn.Conv2d for maps (B, H, W, C).
+    """nn.Conv2d, without dilation, for maps (B, H, W, C).
 
     Where the stride does not divide the map, zeros are added at the bottom
     and on the right, so that every token is read.
 
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Side of the kernel.
-        stride: Factor by which the map shrinks.
-        padding: Zeros on each side.
-        groups: Groups of channels; see torch.
-        bias: Whether a bias is added.
-
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), out_channels).
     """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            groups=groups,
-            bias=bias,
-        )
 
     def _missing(self, length: int) -> int:
         """Zeros to add behind an axis of this length."""
@@ -116,14 +87,13 @@ class ConvNorm(nn.Module):
         act: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        padding = kernel_size // 2
         self.conv = ChannelsLastConv2d(
             in_channels,
             out_channels,
             kernel_size,
             stride,
-            padding,
-            groups,
+            padding=kernel_size // 2,
+            groups=groups,
             bias=False,
         )
         self.norm = nn.BatchNorm2d(out_channels)

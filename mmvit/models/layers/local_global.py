@@ -122,16 +122,8 @@ class ConvEmbedding(BaseModule):
         return tokens.unflatten(0, (len(x), -1))
 
 
-def build_embedding(
-    kind: str, embed_dims: int, window_size: int
-) -> MeanEmbedding | MaxEmbedding | ConvEmbedding:
-    """Build what embeds each window as one token (Table 12).
-
-    Args:
-        kind: 'avg', 'max' or 'dwconv'.
-        embed_dims: Channels C.
-        window_size: Side w of a window, in tokens.
-    """
+def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
+    """Build the embedding of windows named `kind` (Table 12)."""
     if kind == 'avg':
         return MeanEmbedding()
     if kind == 'max':
@@ -164,10 +156,9 @@ class LocalGlobalAttention(Attention):
         window_embedding: What makes a window one token: the mean ('avg') or
             the maximum ('max') of its tokens, or a depth-wise convolution
             ('dwconv').
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
         drop_path_rate: Probability that the global attention is skipped for
             an image.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C), including the residuals.
 
@@ -184,11 +175,10 @@ class LocalGlobalAttention(Attention):
         windows: str | None = 'plain',
         dilation: int | None = None,
         window_embedding: str = 'avg',
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         if windows not in (*WINDOWS, None):
             raise ValueError(
                 f"windows {windows!r} must be 'plain', 'dilated' or None"
@@ -210,7 +200,7 @@ class LocalGlobalAttention(Attention):
         )
         self.norm3 = nn.LayerNorm(embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
         self.drop_path = DropPath(drop_path_rate)
 
     def build_grid(self, size: tuple[int, int]) -> WindowGrid:
@@ -274,10 +264,9 @@ class FullAttention(Attention):
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
         drop_path_rate: Probability that the attention is skipped for an
             image.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C), including the residual.
     """
@@ -286,16 +275,15 @@ class FullAttention(Attention):
         self,
         embed_dims: int,
         num_heads: int,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__(num_heads, attn_drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims)
         self.k = nn.Linear(embed_dims, embed_dims)
         self.v = nn.Linear(embed_dims, embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
-        self.build_projection(embed_dims, drop_rate)
+        self.build_projection()
         self.norm = nn.LayerNorm(embed_dims)
         self.drop_path = DropPath(drop_path_rate)
 

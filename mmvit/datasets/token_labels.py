@@ -25,8 +25,7 @@ class LoadTokenLabels(BaseTransform):
         depth: Number of these parts, including the file name.
 
     Required keys: img_path. Added keys: token_labels (2, k, h, w) and
-    token_label_box, the crop of the image: (left, top, right, bottom),
-    relative to its width and height.
+    token_label_box, the crop (left, top, right, bottom) relative to the size.
 
     Raises:
         FileNotFoundError: If an image has no map.
@@ -93,19 +92,13 @@ class CropWithTokenLabels(BaseTransform):
             )
         height, width = results['img'].shape[:2]
         drawn = self.crop.rand_crop_params(results['img'])
-        top, left, crop_height, crop_width = drawn
+        top, left, rows, columns = drawn
         # A copy that returns the drawn parameters
         crop = copy.copy(self.crop)
         crop.rand_crop_params = lambda _: drawn
         results = crop(results)
-        inner = torch.tensor(
-            [
-                left / width,
-                top / height,
-                (left + crop_width) / width,
-                (top + crop_height) / height,
-            ]
-        )
+        inner = torch.tensor([left, top, left + columns, top + rows])
+        inner = inner / torch.tensor([width, height] * 2)
         corner = results['token_label_box'][:2].repeat(2)
         size = results['token_label_box'][2:].repeat(2) - corner
         results['token_label_box'] = corner + inner * size

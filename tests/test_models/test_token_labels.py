@@ -73,7 +73,7 @@ def test_loss_by_hand():
     logits, tokens = torch.randn(2, 3), torch.randn(2, 4, 3)
     scores = torch.rand(2, 3).softmax(-1)
     token_scores = torch.rand(2, 4, 3).softmax(-1)
-    losses = TokenLabelLoss(2.0, 0.5)(logits, tokens, scores, token_scores)
+    losses = TokenLabelLoss(0.5)(logits, tokens, scores, token_scores)
     image = sum(
         -(scores[b, k] * logits[b].log_softmax(0)[k])
         for b in range(2)
@@ -85,7 +85,7 @@ def test_loss_by_hand():
         for n in range(4)
         for k in range(3)
     )
-    torch.testing.assert_close(losses['loss_image'], 2 * image / 2)
+    torch.testing.assert_close(losses['loss_image'], image / 2)
     torch.testing.assert_close(losses['loss_tokens'], 0.5 * token / 8)
 
 

@@ -213,13 +213,7 @@ class FocalAttention(Attention):
         level: tuple[int, int],
         device: torch.device,
     ) -> tuple[Tensor, Tensor, int]:
-        """Find the tokens of a level that are keys, along one axis.
-
-        Args:
-            length: H or W of the map.
-            shift: Tokens by which the first window starts before the map.
-            level: Focal window size and focal region size.
-            device: Of the result.
+        """Find the tokens of a level that are keys, along an axis of `length`.
 
         Returns:
             Indices into the level's tokens, whether they are on the map,
@@ -245,12 +239,7 @@ class FocalAttention(Attention):
     def _neighbours(
         self, size: Sequence[int], shift: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Find the keys of each window.
-
-        Args:
-            size: (H, W) of the map.
-            shift: Tokens by which the grid of windows is moved.
-            device: Of the result.
+        """Find the keys of each window of a map of `size` (H, W).
 
         Returns:
             Indices into the concatenated tokens of all levels, and whether

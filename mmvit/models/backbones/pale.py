@@ -132,8 +132,6 @@ class SequentialPaleAttention(PaleAttention):
     Args:
         in_columns: Whether the groups are columns.
         **kwargs: Further arguments of `PaleAttention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(self, *args, in_columns: bool = False, **kwargs) -> None:
@@ -155,8 +153,6 @@ class VanillaPaleAttention(PaleAttention):
     shorter side is padded to the longer. A token lies in two pales, that of
     its row and that of its column (possibly the same), and gets the mean of
     both.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

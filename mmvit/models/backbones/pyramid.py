@@ -15,14 +15,7 @@ NUM_STAGES = 4
 def doubling_arch(
     embed_dims: int, depths: tuple[int, ...], num_heads: int, **others: tuple
 ) -> dict[str, tuple]:
-    """Build an arch whose width and heads double from stage to stage.
-
-    Args:
-        embed_dims: Channels of the first stage.
-        depths: Blocks of each stage.
-        num_heads: Heads of the first stage.
-        **others: Further keys.
-    """
+    """Build an arch whose width and heads double from stage to stage."""
     return dict(
         embed_dims=tuple(embed_dims * 2**i for i in range(NUM_STAGES)),
         depths=depths,
@@ -200,10 +193,7 @@ class PyramidBackbone(Backbone):
         return tuple(outs)
 
     def frozen_modules(self) -> list[nn.Module]:
-        return [
-            self.stages[0].downsample,
-            *self.stages[: self.frozen_stages],
-        ]
+        return [self.stages[0].downsample, *self.stages[: self.frozen_stages]]
 
     def get_layer_depth(
         self, param_name: str, prefix: str = ''

@@ -19,6 +19,9 @@ from ..layers import LocalGlobalAttention, LocalGlobalLayer
 class HLGHead(BaseDecodeHead):
     """Fusion of all stages, HLG layers, classifier, progressive upsampling.
 
+    One HLG layer has plain windows and one dilated windows, which span the
+    map. Both have a head for every 32 channels.
+
     Differs from the text, which resizes the stages to a 16th of the image:
     the paper's FLOPs (243 G for HLG-Small at 512x512) are those of a quarter,
     the size of the first stage. The logits are then doubled twice.
@@ -26,12 +29,7 @@ class HLGHead(BaseDecodeHead):
     Args:
         in_channels: Channels of the stages.
         channels: Channels of the fused map.
-        windows: The local attentions of the layers, one for each layer; see
-            `LocalGlobalAttention`.
         window_size: Side of a window, in tokens.
-        dilation: Dilation of dilated windows; None takes the smallest for
-            which a window spans the map.
-        num_heads: Heads; None is one for every 32 channels.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
 
     Shape: inputs (B, C_i, H_i, W_i) -> logits (B, num_classes, 4 * H_0,
@@ -42,10 +40,7 @@ class HLGHead(BaseDecodeHead):
         self,
         in_channels: list[int],
         channels: int,
-        windows: tuple[str, ...] = ('plain', 'dilated'),
         window_size: int = 8,
-        dilation: int | None = None,
-        num_heads: int | None = None,
         **kwargs,
     ) -> None:
         kwargs.setdefault(
@@ -67,12 +62,10 @@ class HLGHead(BaseDecodeHead):
             norm_cfg=self.norm_cfg,
             act_cfg=self.act_cfg,
         )
-        num_heads = num_heads or max(channels // 32, 1)
+        num_heads = max(channels // 32, 1)
         attentions = [
-            LocalGlobalAttention(
-                channels, num_heads, window_size, kind, dilation
-            )
-            for kind in windows
+            LocalGlobalAttention(channels, num_heads, window_size, windows)
+            for windows in ('plain', 'dilated')
         ]
         self.layers = nn.Sequential(
             *(LocalGlobalLayer(channels, channels, a) for a in attentions)

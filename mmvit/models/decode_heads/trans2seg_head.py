@@ -115,7 +115,6 @@ class Trans2SegHead(BaseDecodeHead):
         embed_dims: Channels C of the transformer.
         num_layers: Layers of the encoder, and of the decoder.
         num_heads: Heads h of both.
-        mlp_ratio: Hidden features of the MLPs as a multiple of their input.
         grid: (H0, W0) of the coarse map in training, to which positions and
             attention maps of other sizes are resized.
         in_index: Indices of the fine and of the coarse map.
@@ -136,7 +135,6 @@ class Trans2SegHead(BaseDecodeHead):
         embed_dims: int = 256,
         num_layers: int = 4,
         num_heads: int = 8,
-        mlp_ratio: float = 3.0,
         grid: tuple[int, int] = (16, 16),
         in_index: tuple[int, int] = (0, 3),
         **kwargs,
@@ -162,26 +160,26 @@ class Trans2SegHead(BaseDecodeHead):
         self.conv_seg = nn.Conv2d(channels, 1, 1)
         self.embed = nn.Linear(in_channels[1], embed_dims)
         self.position = AbsolutePositionEmbedding(grid, embed_dims)
-        self._build_encoder(embed_dims, num_layers, num_heads, mlp_ratio)
+        self._build_encoder(embed_dims, num_layers, num_heads)
         self.categories = nn.Parameter(
             torch.zeros(1, self.num_classes, embed_dims)
         )
         last = num_layers - 1
         self.decoder = nn.ModuleList(
             CategoryDecoderLayer(
-                embed_dims, num_heads, grid, mlp_ratio, is_last=layer == last
+                embed_dims, num_heads, grid, is_last=layer == last
             )
             for layer in range(num_layers)
         )
         self._build_masks(embed_dims + num_heads)
 
     def _build_encoder(
-        self, embed_dims: int, num_layers: int, num_heads: int, ratio: float
+        self, embed_dims: int, num_layers: int, num_heads: int
     ) -> None:
         layer = nn.TransformerEncoderLayer(
             embed_dims,
             num_heads,
-            int(embed_dims * ratio),
+            3 * embed_dims,
             dropout=0.0,
             activation='gelu',
             batch_first=True,

@@ -72,11 +72,8 @@ class Attention(BaseModule):
     ) -> Tensor:
         """Compute softmax(q k^T / sqrt(d) + bias) v.
 
-        Args:
-            q: Queries.
-            k: Keys.
-            v: Values; they may have another width than the keys.
-            bias: Added to the logits: position biases and masks of padding.
+        The bias has position biases and masks of padding. The values may
+        have another width than the keys.
 
         Shape: q (B, h, N, d), k (B, h, Nk, d), v (B, h, Nk, dv), bias
             broadcastable to (B, h, N, Nk) -> (B, h, N, dv).
@@ -97,9 +94,7 @@ class Attention(BaseModule):
         """Split the heads, attend, and merge the heads.
 
         Args:
-            q: Queries.
-            k: Keys.
-            v: Values.
+            q, k, v: Queries, keys and values.
             bias: See `attend_by_head`.
             num_heads: Heads, if not the layer's own number.
 

@@ -15,7 +15,6 @@ from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, spread_bias, token_offsets
 from .windows import WindowGrid
 
-WINDOWS = ('plain', 'dilated')
 # Most elements of the global attention's bias held at once: at 800x1333 the
 # full bias would dominate memory.
 MAX_BIAS_ELEMENTS = 2**24
@@ -130,9 +129,7 @@ def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
         return MaxEmbedding()
     if kind == 'dwconv':
         return ConvEmbedding(embed_dims, window_size)
-    raise ValueError(
-        f'window_embedding {kind!r}: choose one of avg, max, dwconv'
-    )
+    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
 
 
 class LocalGlobalAttention(Attention):
@@ -179,7 +176,7 @@ class LocalGlobalAttention(Attention):
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
-        if windows not in (*WINDOWS, None):
+        if windows not in ('plain', 'dilated', None):
             raise ValueError(
                 f"windows {windows!r} must be 'plain', 'dilated' or None"
             )

@@ -21,15 +21,11 @@ class TokenLabelLoss(BaseModule):
     Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_.
 
     Args:
-        image_weight: Weight of the image's loss.
         token_weight: Weight of the tokens' mean loss, beta in the paper.
     """
 
-    def __init__(
-        self, image_weight: float = 1.0, token_weight: float = 0.5
-    ) -> None:
+    def __init__(self, token_weight: float = 0.5) -> None:
         super().__init__()
-        self.image_weight = image_weight
         self.token_weight = token_weight
 
     def forward(
@@ -47,6 +43,6 @@ class TokenLabelLoss(BaseModule):
         image = soft_cross_entropy(logits, scores)
         tokens = soft_cross_entropy(token_logits, token_scores)
         return dict(
-            loss_image=self.image_weight * image,
+            loss_image=image,
             loss_tokens=self.token_weight * tokens,
         )

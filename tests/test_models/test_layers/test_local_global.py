@@ -226,5 +226,5 @@ def test_layer(stride):
 def test_errors():
     with pytest.raises(ValueError, match="'plain', 'dilated' or None"):
         LocalGlobalAttention(32, 2, windows='shifted')
-    with pytest.raises(ValueError, match='avg, max, dwconv'):
+    with pytest.raises(ValueError, match='avg, max or dwconv'):
         LocalGlobalAttention(32, 2, window_embedding='sum')

@@ -334,7 +334,7 @@ class FocalTransformer(PyramidBackbone):
             `arch_zoo`'s entries: embed_dims, depths, num_heads, mlp_ratios,
             window_sizes, and for each stage the focal window sizes
             (focal_windows) and focal region sizes (focal_regions) of its
-            levels. The papers' variants are `overrides` of depths (Table 9),
+            levels. The paper's variants are `overrides` of depths (Table 9),
             window_sizes (Table 7) and focal_regions (Section 4.2).
         interactions: What a window attends to besides itself, of 'local',
             the fine tokens around it, and 'global', the coarse ones (Figure

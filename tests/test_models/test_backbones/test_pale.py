@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.models.backbones.pale import (
-    MODES,
+    ATTENTIONS,
     PaleAttention,
     PaleTransformer,
     SequentialPaleAttention,
@@ -171,7 +171,7 @@ def test_axial_is_a_pale_of_one_row_and_one_column():
 @pytest.mark.parametrize(
     'options',
     [
-        *(dict(attn_mode=mode) for mode in MODES[:-1]),
+        *(dict(attn_mode=mode) for mode in list(ATTENTIONS)[:-1]),
         dict(overrides=dict(pale_sizes=(3, 3, 3, 3))),
         dict(overrides=dict(pale_sizes=(7, 7, 7, 1))),
     ],
@@ -189,7 +189,7 @@ def test_options_change_the_function(options):
     assert not torch.allclose(*outs, atol=1e-6)
 
 
-@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('mode', ATTENTIONS)
 def test_modes_have_the_same_parameters(mode):
     with torch.device('meta'):
         models = [PaleTransformer(ARCH, attn_mode=m) for m in (mode, 'axial')]

@@ -15,7 +15,7 @@ from mmvit.models.layers import (
 )
 from mmvit.models.layers.local_global import MaxEmbedding, build_embedding
 
-from ..naive import offset_bias, randomize, windows_of
+from .naive import offset_bias, randomize, windows_of
 
 SIZES = [(6, 6), (5, 8), (2, 7)]
 

@@ -6,7 +6,7 @@ import torch
 from mmvit.models.layers import DynamicPositionBias, WindowGrid
 from mmvit.models.layers.position_bias import Offsets, token_offsets
 
-from ..naive import offset_bias, randomize
+from .naive import offset_bias, randomize
 
 
 def test_bias_of_a_map_by_hand():

@@ -5,7 +5,7 @@ import torch
 
 from mmvit.models.layers import MASKED, WindowGrid
 
-from ..naive import windows_of
+from .naive import windows_of
 
 SIZES = [(6, 6), (5, 8), (2, 7), (4, 19)]
 

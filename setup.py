@@ -6,6 +6,16 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
+# An extra, so that an environment with OpenMMLab's own packages, which have
+# the same import names, is left alone. mmvit.stack checks the versions.
+OPENMMLAB = [
+    'onedl-mmengine>=0.10.12,<0.11',
+    'onedl-mmcv>=2.3.6,<2.4',
+    'onedl-mmdetection>=3.5.1,<3.6',
+    'onedl-mmsegmentation>=1.4.2,<1.5',
+    'onedl-mmpretrain>=1.3.6,<1.4',
+]
+QUICKSTART = [*OPENMMLAB, 'scikit-learn', 'scikit-image']
 # What `mmvit::pvt/...` and OpenMMLab's tools look for inside the package.
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
@@ -50,12 +60,11 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmvit', 'mmvit.*']),
     cmdclass=dict(build_py=BuildWithConfigs),
-    # OpenMMLab's libraries go by two sets of names; mmvit.stack checks at
-    # import that one of them is there, in versions that work.
-    install_requires=['torch>=2.6,<2.15'],
+    install_requires=['torch>=2.6,<2.15', 'torchvision>=0.21,<0.30'],
     extras_require={
-        'quickstart': ['scikit-learn', 'scikit-image'],
-        'tests': ['pytest', 'ruff', 'scikit-learn', 'scikit-image'],
-        'docs': ['sphinx', 'myst-parser'],
+        'openmmlab': OPENMMLAB,
+        'quickstart': QUICKSTART,
+        'tests': [*QUICKSTART, 'pytest', 'pytest-xdist', 'ruff'],
+        'docs': [*OPENMMLAB, 'sphinx', 'myst-parser'],
     },
 )

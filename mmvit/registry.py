@@ -5,7 +5,6 @@ so that ``type='mmvit.PVT'`` works from a config of any OpenMMLab library
 without ``custom_imports``.
 """
 
-from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import MODELS as MMENGINE_MODELS
@@ -13,11 +12,10 @@ from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
-# mmengine resolves `mmseg::some/config.py` through a distribution's name, and
-# the maintained mmsegmentation goes by another one. Looking the module up
-# works for both. The second line makes `mmvit::pvt/...` resolve.
-MODULE2PACKAGE['mmseg'] = 'mmseg'
-MODULE2PACKAGE['mmvit'] = 'mmvit'
+from .stack import check_mmcv
+
+# Before anything of ours needs it: the error names the cure.
+check_mmcv()
 
 MODELS = Registry(
     'model', parent=MMENGINE_MODELS, scope='mmvit', locations=['mmvit.models']

@@ -1,9 +1,20 @@
-"""The packages that MMViT stands on, and the check that they are there."""
+"""The packages that MMViT stands on, and the check that they are there.
+
+The check reads versions only: it imports none of the packages.
+"""
 
 import importlib
 import re
 from importlib import metadata
 from typing import NamedTuple
+
+# mmcv compiles its operators where it sees the installed torch. Its sources do
+# not compile with the headers of later versions.
+COMPILE_MMCV = (
+    "pip install ninja psutil setuptools wheel 'torch<2.12' torchvision && "
+    'pip install --no-build-isolation --no-cache-dir --force-reinstall '
+    '--no-deps onedl-mmcv==2.3.6'
+)
 
 
 class StackError(RuntimeError):
@@ -20,76 +31,59 @@ class Requirement(NamedTuple):
 
     Args:
         module: Name to import.
-        distributions: Names it is published under, ours first.
+        tested: The tested release, as pip takes it.
         low: Lowest version accepted.
         below: First version refused.
-        install: Arguments of ``pip install`` that mend it.
+        others: Names of other distributions, with spaces between them.
         optional: Whether MMViT works without it.
     """
 
     module: str
-    distributions: tuple[str, ...]
+    tested: str
     low: str
     below: str
-    install: str
+    others: str = ''
     optional: bool = False
 
+    @property
+    def version(self) -> str | None:
+        """The installed version, None without one."""
+        for name in (self.tested.partition('==')[0], *self.others.split()):
+            try:
+                return metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+        return None
 
-_MMCV_INSTALL = '--no-build-isolation --no-cache-dir onedl-mmcv==2.3.6'
 
-# The onedl-* packages are what is tested; the lower bounds admit the classic
-# distributions, which have the same public interface.
+# The lower bounds admit OpenMMLab's own releases.
 REQUIREMENTS = (
-    Requirement('torch', ('torch',), '2.6', '2.15', 'torch==2.14.1'),
+    Requirement('torch', 'torch==2.14.1', '2.6', '2.15'),
+    Requirement('torchvision', 'torchvision==0.29.1', '0.21', '0.30'),
     Requirement(
-        'mmengine',
-        ('onedl-mmengine', 'mmengine'),
-        '0.10.7',
-        '0.11',
-        'onedl-mmengine==0.10.12',
+        'mmengine', 'onedl-mmengine==0.10.12', '0.10.7', '0.11', 'mmengine'
     ),
+    Requirement('mmcv', 'onedl-mmcv==2.3.6', '2.1', '2.4', 'mmcv mmcv-lite'),
     Requirement(
-        'mmcv',
-        ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
-        '2.1',
-        '2.4',
-        _MMCV_INSTALL,
-    ),
-    Requirement(
-        'mmdet',
-        ('onedl-mmdetection', 'mmdet'),
-        '3.3',
-        '3.6',
-        '--no-build-isolation onedl-mmdetection==3.5.1',
-        True,
+        'mmdet', 'onedl-mmdetection==3.5.1', '3.3', '3.6', 'mmdet', True
     ),
     Requirement(
         'mmseg',
-        ('onedl-mmsegmentation', 'mmsegmentation'),
+        'onedl-mmsegmentation==1.4.2',
         '1.2.2',
         '1.5',
-        '--no-build-isolation onedl-mmsegmentation==1.4.2',
+        'mmsegmentation',
         True,
     ),
     Requirement(
         'mmpretrain',
-        ('onedl-mmpretrain', 'mmpretrain'),
+        'onedl-mmpretrain==1.3.6',
         '1.2',
         '1.4',
-        '--no-build-isolation onedl-mmpretrain==1.3.6',
+        'mmpretrain',
         True,
     ),
 )
-
-
-def installed_version(requirement: Requirement) -> str | None:
-    """Return the installed version of a requirement, None without one."""
-    for name in requirement.distributions:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -97,47 +91,36 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_stack() -> None:
-    """Check versions, and that mmcv's compiled operators load.
+    """Check that the packages are installed in versions that work.
 
     Raises:
-        StackError: If a package is missing, is of a version out of range, or
-            if mmcv has no operators. The message holds the command that
-            mends it.
+        StackError: If a package is missing or its version is out of range.
+            The message holds the command that mends it.
     """
-    for requirement in REQUIREMENTS:
-        version = installed_version(requirement)
-        wanted = (
-            f'{requirement.module} >= {requirement.low}, < {requirement.below}'
-        )
-        cure = f'Run: pip install {requirement.install}'
-        if version is None:
-            if requirement.optional:
-                continue
-            raise StackError(
-                f'MMViT needs {wanted}, and none is installed. {cure}'
-            )
-        if not (
-            _numbers(requirement.low)
-            <= _numbers(version)
-            < _numbers(requirement.below)
+    for needed in REQUIREMENTS:
+        version, low, below = needed.version, needed.low, needed.below
+        if version is None and needed.optional:
+            continue
+        if version is None or not (
+            _numbers(low) <= _numbers(version) < _numbers(below)
         ):
+            found = f'{version} is' if version else 'none is'
             raise StackError(
-                f'MMViT needs {wanted}, but {version} is installed. {cure}'
+                f'MMViT needs {needed.module} >= {low}, < {below}, but '
+                f'{found} installed. Run: pip install {needed.tested}'
             )
+
+
+def check_mmcv() -> None:
+    """Check that mmcv imports: its OpenCV may lack a system library.
+
+    Raises:
+        StackError: If it does not; the message holds the cure.
+    """
     try:
         importlib.import_module('mmcv')
     except ImportError as error:
         raise StackError(
             f'mmcv does not import ({error}). If it misses libGL, run: pip '
             'install --force-reinstall --no-deps opencv-python-headless'
-        ) from error
-    try:
-        importlib.import_module('mmcv._ext')
-    except ImportError as error:
-        raise StackError(
-            'mmcv is installed without operators that fit the installed '
-            f'PyTorch ({error}). They are compiled from source, with torch '
-            'already there and build isolation off, which takes about ten '
-            'minutes. Run: pip install ninja psutil setuptools wheel && '
-            f'pip install --force-reinstall --no-deps {_MMCV_INSTALL}'
         ) from error

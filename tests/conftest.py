@@ -1,8 +1,11 @@
 """Data sets and commands that the tests of engine and tools share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import mmengine.dataset.base_dataset
 import pytest
 import torch
 import yapf.yapflib.yapf_api
@@ -10,11 +13,11 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.utils import ManagerMixin
 
-from mmvit.utils import build_model
+from mmvit.apis.config import build_model
 
-from .helpers import load_tool
-from .scenes import write_scenes
-from .tiny import tiny_config, write_config
+from .support.helpers import load_tool
+from .support.scenes import write_scenes
+from .support.tiny import tiny_config, write_config
 
 
 def _forget_runs() -> None:
@@ -26,6 +29,18 @@ def _forget_runs() -> None:
     for keeper in keepers:
         keepers += keeper.__subclasses__()
         keeper._instance_dict.clear()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_garbage_collection() -> Iterator[None]:
+    """Build data sets without a garbage collection for each.
+
+    With all libraries imported it takes half a second.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        idle = SimpleNamespace(collect=lambda: 0)
+        patch.setattr(mmengine.dataset.base_dataset, 'gc', idle)
+        yield
 
 
 @pytest.fixture(scope='session')
@@ -57,11 +72,18 @@ def plain_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write checkpoints without waiting for the disk."""
+    monkeypatch.setattr(os, 'fsync', lambda number: None)
+
+
+@pytest.fixture
 def command(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fresh_runs: Callable[[], None],
     plain_dumps: None,
+    no_sync: None,
 ) -> Callable[..., Path]:
     """Run a tool's main() in this process: (tool, config, *arguments).
 

@@ -9,8 +9,14 @@ import pytest
 import torch
 
 from mmvit.checkpoints import safe_load
-from tests.helpers import ROOT, clean_environment, losses, read_log, weights_of
-from tests.tiny import LAST, METRIC, tiny_config, write_config
+from tests.support.helpers import (
+    ROOT,
+    clean_environment,
+    losses,
+    read_log,
+    weights_of,
+)
+from tests.support.tiny import LAST, METRIC, tiny_config, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +56,7 @@ def launch(tmp_path, plain_dumps):
 
 def record(cfg, path):
     cfg.custom_imports = dict(
-        imports=['tests.recorder'], allow_failed_imports=False
+        imports=['tests.support.recorder'], allow_failed_imports=False
     )
     cfg.custom_hooks = [dict(type='RecordLoss', path=str(path))]
     return cfg

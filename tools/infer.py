@@ -1,25 +1,13 @@
-"""Predict on image files or folders: pictures, and the predictions."""
+"""Predict on image files or folders: pictures, and the predictions as JSON."""
 
 import argparse
 import json
 import os
 import os.path as osp
 
-import mmcv
-import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
-from mmengine.structures import BaseDataElement
-from mmengine.utils import ProgressBar, mkdir_or_exist
+from mmvit.apis.command_line import CommandLine
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.drawing import build_visualizer, draw_sample
-from mmvit.utils.inference import build_test_pipeline, load_weights
-from mmvit.utils.launch import add_cfg_options
-
-EXAMPLE = """examples:
+EXAMPLES = """
   python tools/infer.py CONFIG CHECKPOINT photo.jpg --out-dir predictions
   python tools/infer.py CONFIG CHECKPOINT folder/ --out-dir predictions
 """
@@ -30,7 +18,7 @@ def find_images(inputs: list[str]) -> list[str]:
     """List files, and the images in folders and their subfolders.
 
     Raises:
-        SystemExit: If an input does not exist, or none is an image.
+        ValueError: If an input does not exist, or there is no image.
     """
     paths = []
     for item in inputs:
@@ -44,30 +32,76 @@ def find_images(inputs: list[str]) -> list[str]:
                     if name.lower().endswith(SUFFIXES)
                 ]
         else:
-            raise SystemExit(f'no file or folder {item}')
+            raise ValueError(f'no file or folder {item}')
     if not paths:
-        raise SystemExit(
-            f'no image in {", ".join(inputs)}: files that end with '
-            f'{", ".join(SUFFIXES)} are looked for'
+        raise ValueError(
+            f'no image in {", ".join(inputs)}: looked for files that end '
+            f'with {", ".join(SUFFIXES)}'
         )
     return paths
 
 
-def class_names(cfg: Config, checkpoint: dict) -> dict:
-    """Find the classes: those trained on, else those of the config."""
-    meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-    if 'classes' not in meta:
-        meta = dict(cfg.test_dataloader.dataset.get('metainfo') or {})
-    if 'classes' not in meta:
-        raise SystemExit(
-            'neither the checkpoint nor test_dataloader.dataset.metainfo of '
-            'the config names the classes: set the latter'
-        )
-    return meta
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'checkpoint')
+    parser.add_argument('inputs', nargs='+', help='image files or folders')
+    parser.add_shared('--out-dir')
+    parser.add_argument(
+        '--score-thr',
+        type=float,
+        default=0.3,
+        metavar='SCORE',
+        help='lowest score, 0 to 1, of the boxes that are drawn; the JSON '
+        'file has all of them (default: 0.3)',
+    )
+    parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
+    args = parser.parse_args(argv)
+    try:
+        args.paths = find_images(args.inputs)
+    except ValueError as error:
+        parser.error(str(error))
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.structures import BaseDataElement
+from mmengine.utils import ProgressBar
+from torch import nn
+
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import build_test_pipeline, load_model
+from mmvit.utils.paths import path_within
+from mmvit.visualization.drawing import (
+    build_visualizer,
+    draw_sample,
+    save_picture,
+)
+
+
+def class_names(cfg: Config, model: nn.Module) -> dict:
+    """Find the classes that a model was trained on, or those of its config."""
+    for meta in (
+        model.dataset_meta,
+        cfg.test_dataloader.dataset.get('metainfo') or {},
+    ):
+        if 'classes' in meta:
+            return dict(meta)
+    raise SystemExit(
+        'neither the checkpoint nor the config has the names of the classes: '
+        'set test_dataloader.dataset.metainfo.classes'
+    )
 
 
 def to_plain(sample: BaseDataElement, classes: list[str]) -> dict:
-    """Turn a prediction of boxes or a class into what JSON can hold."""
+    """Convert a prediction of boxes or of a class to plain numbers."""
     if 'pred_instances' in sample:
         found = sample.pred_instances
         return dict(
@@ -91,55 +125,40 @@ def to_plain(sample: BaseDataElement, classes: list[str]) -> dict:
 
 def main(argv: list[str] | None = None) -> None:
     """Predict; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument('checkpoint', help='weights')
-    parser.add_argument('inputs', nargs='+', help='image files or folders')
-    parser.add_argument('--out-dir', required=True, help='folder to write to')
-    parser.add_argument(
-        '--score-thr', type=float, default=0.3, help='boxes below are left out'
-    )
-    parser.add_argument('--device', default=get_device())
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    paths = find_images(args.inputs)
+    args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg, args.device)
-    meta = class_names(cfg, load_weights(model, args.checkpoint))
-    model.eval()
+    device = args.device or get_device()
+    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    meta = class_names(cfg, model)
     visualizer = build_visualizer(cfg, meta)
     pipeline = build_test_pipeline(cfg)
-    mkdir_or_exist(args.out_dir)
+    os.makedirs(args.out_dir, exist_ok=True)
     predictions = {}
-    progress = ProgressBar(len(paths))
-    for index, path in enumerate(paths):
+    progress = ProgressBar(len(args.paths))
+    for index, path in enumerate(args.paths):
         data = pipeline(dict(img_path=path, img_id=index))
         with torch.no_grad():
             (sample,) = model.test_step(pseudo_collate([data]))
+        # The number tells files of the same name in two folders apart.
         stem = f'{index:05d}_{osp.splitext(osp.basename(path))[0]}'
-        target = osp.join(args.out_dir, stem)
         draw_sample(
             visualizer,
             mmcv.imread(path, channel_order='rgb'),
             sample,
-            f'{target}.png',
+            path_within(args.out_dir, f'{stem}.png'),
             args.score_thr,
         )
         if 'pred_sem_seg' in sample:
             labels = sample.pred_sem_seg.data[0].cpu().numpy()
-            mmcv.imwrite(labels.astype(np.uint8), f'{target}_labels.png')
-            predictions[path] = dict(labels=f'{stem}_labels.png')
+            name = f'{stem}_labels.png'
+            save_picture(labels.astype(np.uint8), args.out_dir, name)
+            predictions[path] = dict(labels=name)
         else:
             predictions[path] = to_plain(sample.cpu(), meta['classes'])
         progress.update()
-    with open(
-        osp.join(args.out_dir, 'predictions.json'), 'w', encoding='utf-8'
-    ) as file:
-        json.dump(predictions, file, indent=1)
+    file = path_within(args.out_dir, 'predictions.json')
+    with open(file, 'w', encoding='utf-8') as stream:
+        json.dump(predictions, stream, indent=1)
     print(f'\nPictures and predictions: {osp.abspath(args.out_dir)}')
 
 

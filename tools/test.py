@@ -1,18 +1,11 @@
-"""Test a model of any task: print its metrics, draw what it predicts."""
+"""Test a model of any task: print its metrics, draw its predictions."""
 
 import argparse
 import os.path as osp
 
-from mmengine.config import Config
+from mmvit.apis.command_line import CommandLine, at_least, output_file
 
-from mmvit.utils import enable_tta
-from mmvit.utils.launch import (
-    add_launch_arguments,
-    build_runner,
-    load_launch_config,
-)
-
-EXAMPLE = """examples:
+EXAMPLES = """
   python tools/test.py CONFIG work_dirs/NAME/epoch_12.pth
   python tools/test.py CONFIG CHECKPOINT --tta --out results.pkl
   python tools/test.py CONFIG CHECKPOINT --show-dir pictures
@@ -20,39 +13,50 @@ EXAMPLE = """examples:
 """
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_launch_arguments(parser)
-    parser.add_argument('checkpoint', help='weights to test')
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'checkpoint', '--work-dir', '--cfg-options')
     parser.add_argument(
         '--tta',
         action='store_true',
-        help="test-time augmentation: the config's, else flipping",
+        help="test-time augmentation: that of the config's tta_model and "
+        'tta_pipeline, or flipping if it has none',
     )
     parser.add_argument(
-        '--out', metavar='FILE.pkl', help='file for all predictions'
+        '--out',
+        type=output_file('.pkl', '.pickle'),
+        metavar='FILE.pkl',
+        help='write all predictions to this file, as a pickle',
     )
     parser.add_argument(
         '--show-dir',
-        help='folder for pictures of the predictions, beside the truth '
-        'where the data set has it',
+        metavar='DIR',
+        help='draw the predictions into this folder, beside the ground truth '
+        'if the data set has it',
     )
     parser.add_argument(
         '--show-every',
-        type=int,
+        type=at_least(1),
         default=1,
-        help='draw one image in so many (default: each)',
+        metavar='N',
+        help='draw every Nth image only (default: 1, all of them)',
     )
+    parser.add_shared('--trust-checkpoint', '--launcher', '--local-rank')
     return parser.parse_args(argv)
 
 
-def _dump(cfg: Config, path: str) -> None:
-    if not path.endswith(('.pkl', '.pickle')):
-        raise SystemExit(f'--out writes a pickle: end {path} with .pkl')
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+
+from mmvit.apis.launch import load_launch_config
+from mmvit.apis.tta import enable_tta
+
+
+def write_predictions(cfg: Config, path: str) -> None:
+    """Let a config's test write its predictions to a file."""
     evaluators = cfg.test_evaluator
     if isinstance(evaluators, dict):
         evaluators = [evaluators]
@@ -64,20 +68,18 @@ def main(argv: list[str] | None = None) -> None:
     """Test; see --help."""
     args = parse_args(argv)
     cfg = load_launch_config(args)
-    if not osp.isfile(args.checkpoint) and '://' not in args.checkpoint:
-        raise SystemExit(f'no checkpoint at {args.checkpoint}')
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.tta:
         enable_tta(cfg)
     if args.out:
-        _dump(cfg, args.out)
+        write_predictions(cfg, args.out)
     if args.show_dir:
         cfg.setdefault('default_hooks', {})['visualization'] = dict(
             type='mmvit.DrawHook',
             out_dir=args.show_dir,
             interval=args.show_every,
         )
-    metrics = build_runner(cfg).test()
+    metrics = RUNNERS.build(cfg).test()
     print(f'Result of {args.checkpoint}:')
     for name, value in metrics.items():
         print(f'  {name}: {value:.4g}')

@@ -2,16 +2,9 @@
 
 import argparse
 
-from mmengine.config import Config
-from mmengine.device import get_device
+from mmvit.apis.command_line import CommandLine, checkpoint_path
 
-from mmvit.utils.launch import (
-    add_launch_arguments,
-    build_runner,
-    load_launch_config,
-)
-
-EXAMPLE = """examples:
+EXAMPLES = """
   python tools/train.py configs/pvt/retinanet_pvt-t_fpn_1x_coco.py
   python tools/train.py CONFIG --resume
   python tools/train.py CONFIG --auto-scale-lr --cfg-options \\
@@ -20,52 +13,95 @@ EXAMPLE = """examples:
 """
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_launch_arguments(parser)
+def resume_from(text: str) -> str:
+    """Return 'auto', or the path of the checkpoint to resume from."""
+    return text if text == 'auto' else checkpoint_path(text)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', '--work-dir', '--cfg-options')
     parser.add_argument(
         '--resume',
+        type=resume_from,
         nargs='?',
         const=True,
         metavar='auto|FILE',
-        help='continue from the newest checkpoint of the work dir; "auto" '
-        'starts anew when there is none, FILE continues from that one',
+        help='continue from the newest checkpoint of the work dir; with '
+        '"auto", start from the beginning if there is none; with FILE, '
+        'continue from that checkpoint',
     )
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='mixed precision (needs a GPU); bfloat16 where it has it',
+        help='train in mixed precision with bfloat16, or with the dtype of '
+        "the config's optim_wrapper; needs a GPU",
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate from the batch size that the config '
-        'was written for to the one in use',
+        help='multiply the learning rate by the total batch size over '
+        'auto_scale_lr.base_batch_size of the config',
     )
+    parser.add_shared('--trust-checkpoint', '--launcher', '--local-rank')
     return parser.parse_args(argv)
 
 
-def _enable_amp(cfg: Config) -> None:
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import RUNNERS
+
+from mmvit.apis.launch import load_launch_config
+
+
+def set_resume(cfg: Config, resume: str | bool) -> None:
+    """Put the argument --resume into a config."""
+    cfg.resume = 'auto' if resume == 'auto' else True
+    if resume is True:
+        cfg.load_from = None
+    elif resume != 'auto':
+        cfg.load_from = resume
+
+
+def enable_amp(cfg: Config) -> None:
+    """Let a config train in mixed precision.
+
+    Raises:
+        SystemExit: If there is no GPU, or the config has an optimizer wrapper
+            of its own kind.
+    """
     if get_device() == 'cpu':
         raise SystemExit(
-            '--amp needs a GPU, and none is visible: leave it '
-            'out to train on the CPU'
+            '--amp needs a GPU and none is visible: leave it out to train on '
+            'the CPU'
         )
     wrapper = cfg.optim_wrapper
-    if wrapper.get('type', 'OptimWrapper') not in (
-        'OptimWrapper',
-        'AmpOptimWrapper',
-    ):
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(
-            f'--amp knows OptimWrapper, the config has {wrapper.type}'
+            f'--amp replaces an OptimWrapper, and the config has a {kind}'
         )
     wrapper.type = 'AmpOptimWrapper'
-    # Half precision overflows in the attention of vision transformers.
+    # float16 overflows in the attention of vision transformers.
     wrapper.setdefault('dtype', 'bfloat16')
+
+
+def enable_lr_scaling(cfg: Config) -> None:
+    """Let a config scale its learning rate with the batch size.
+
+    Raises:
+        SystemExit: If the config does not tell its own batch size.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise SystemExit(
+            '--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) '
+            'in the config: the total batch size that its learning rate was '
+            'chosen for'
+        )
+    cfg.auto_scale_lr.enable = True
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -73,22 +109,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = load_launch_config(args)
     if args.resume is not None:
-        cfg.resume = args.resume if args.resume == 'auto' else True
-        if args.resume is True:
-            cfg.load_from = None
-        elif args.resume != 'auto':
-            cfg.load_from = args.resume
+        set_resume(cfg, args.resume)
     if args.amp:
-        _enable_amp(cfg)
+        enable_amp(cfg)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-            raise SystemExit(
-                '--auto-scale-lr needs auto_scale_lr = '
-                'dict(base_batch_size=...) in the config: the total batch '
-                'size that its learning rate was chosen for'
-            )
-        cfg.auto_scale_lr.enable = True
-    build_runner(cfg).train()
+        enable_lr_scaling(cfg)
+    RUNNERS.build(cfg).train()
 
 
 if __name__ == '__main__':

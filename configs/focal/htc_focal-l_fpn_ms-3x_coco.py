@@ -1,5 +1,5 @@
 # HTC++ with HTC's semantic branch, which needs COCO's stuff maps in
-# data/coco/stuffthingmaps/. InstaBoost leaves them as they are.
+# data/coco/stuffthingmaps/. InstaBoost does not change these maps.
 _base_ = './htc-without-semantic_focal-l_fpn_ms-3x_coco.py'
 model = dict(
     data_preprocessor=dict(pad_seg=True),
@@ -25,18 +25,8 @@ model = dict(
         ),
     ),
 )
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='InstaBoost'),
-    dict(
-        type='LoadAnnotations', with_bbox=True, with_mask=True, with_seg=True
-    ),
-    dict(
-        type='RandomResize', scale=[(1600, 400), (1600, 1400)], keep_ratio=True
-    ),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].with_seg = True
 train_dataloader = dict(
     dataset=dict(
         data_prefix=dict(img='train2017/', seg='stuffthingmaps/train2017/'),

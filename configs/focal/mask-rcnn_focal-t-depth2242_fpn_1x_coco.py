@@ -1,6 +1,6 @@
 # Table 9.
 _base_ = './mask-rcnn_focal-t_fpn_1x_coco.py'
-shallow = dict(checkpoint='checkpoints/focal_tiny-depth2242.pth')
+weights = dict(checkpoint='checkpoints/focal_tiny-depth2242.pth')
 model = dict(
-    backbone=dict(overrides=dict(depths=(2, 2, 4, 2)), init_cfg=shallow)
+    backbone=dict(overrides=dict(depths=(2, 2, 4, 2)), init_cfg=weights)
 )

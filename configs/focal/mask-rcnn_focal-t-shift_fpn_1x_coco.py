@@ -1,4 +1,4 @@
-# Table 8: every second block moves its windows.
+# Table 8: every second block shifts its windows.
 _base_ = './mask-rcnn_focal-t_fpn_1x_coco.py'
-shift = dict(checkpoint='checkpoints/focal_tiny-shift.pth')
-model = dict(backbone=dict(with_shift=True, init_cfg=shift))
+weights = dict(checkpoint='checkpoints/focal_tiny-shift.pth')
+model = dict(backbone=dict(with_shift=True, init_cfg=weights))

@@ -1,7 +1,7 @@
 _base_ = './upernet_focal-t-conv_8xb2-160k_ade20k-512x512.py'
-base = dict(checkpoint='checkpoints/focal_base-conv.pth')
+weights = dict(checkpoint='checkpoints/focal_base-conv.pth')
 model = dict(
-    backbone=dict(arch='base', drop_path_rate=0.3, init_cfg=base),
+    backbone=dict(arch='base', drop_path_rate=0.3, init_cfg=weights),
     decode_head=dict(in_channels=[128, 256, 512, 1024]),
     auxiliary_head=dict(in_channels=512),
 )

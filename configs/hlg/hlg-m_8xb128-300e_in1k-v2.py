@@ -1,4 +1,4 @@
-# Table 8: the weights of hlg-m_8xb128-300e_in1k.py tested on ImageNet-V2.
+# Table 8: the weights of hlg-m_8xb128-300e_in1k.py, tested on ImageNet-V2.
 _base_ = './hlg-m_8xb128-300e_in1k.py'
 data_root = 'data/imagenetv2-matched-frequency-format-val'
 # Written by tools/dataset_converters/imagenet_v2.py.

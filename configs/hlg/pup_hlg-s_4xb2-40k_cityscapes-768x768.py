@@ -1,8 +1,8 @@
 # HLG's segmentation head + HLG-Small on Cityscapes. The paper states SGD with
 # momentum 0.9, lr 0.01, no weight decay, poly, 40k iterations of 8 images and
-# crops of 768; its Table 6 says 80k. Ten times the lr for heads is SETR's
-# release, power 0.9 and the last lr mmseg's. The test's windows of 768 every
-# 512 pixels are as released. Drop path is ImageNet's.
+# crops of 768; its Table 6 says 80k. Ten times the lr for heads is that of
+# SETR's release; power 0.9 and the last lr are mmseg's. The test's windows of
+# 768, one every 512 pixels, are as released. Drop path is that of ImageNet.
 _base_ = [
     '../_base_/models/hlg_head.py',
     'mmseg::_base_/datasets/cityscapes_768x768.py',

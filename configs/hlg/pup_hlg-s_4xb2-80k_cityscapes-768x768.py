@@ -1,4 +1,4 @@
-# Table 6 says 80k; all else as in the config of 40k.
+# The length of Table 6.
 _base_ = './pup_hlg-s_4xb2-40k_cityscapes-768x768.py'
 train_cfg = dict(max_iters=80000, val_interval=8000)
 param_scheduler = [

@@ -1,19 +1,18 @@
-# UperNet + HLG-Medium on Cityscapes: what the paper shows in Figure 9, trained
-# as it says for its own head (pup_hlg-s_4xb2-40k_cityscapes-768x768.py).
+# UperNet + HLG-Medium on Cityscapes, which the paper shows in Figure 9. It is
+# trained as the paper's own head in pup_hlg-s_4xb2-40k_cityscapes-768x768.py.
 _base_ = [
     'mmseg::_base_/models/upernet_r50.py',
     'mmseg::_base_/datasets/cityscapes_768x768.py',
     'mmseg::_base_/schedules/schedule_40k.py',
+    '../_base_/models/hlg_tiny.py',
     '../_base_/runtime/seg.py',
 ]
 model = dict(
     data_preprocessor=dict(size=(768, 768)),
     pretrained=None,
     backbone=dict(
-        _delete_=True,
-        type='mmvit.HLGTransformer',
+        _base_.hlg_tiny,
         arch='medium',
-        drop_path_rate=0.1,
         init_cfg=dict(
             type='Pretrained',
             checkpoint='checkpoints/hlg_medium.pth',

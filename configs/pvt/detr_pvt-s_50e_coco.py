@@ -1,21 +1,19 @@
 # DETR + PVT-Small, without a convolutional backbone (Table 6). The paper
 # states 50 epochs, AdamW, lr 1e-4, a tenth of it after epoch 33, random flip
-# and scale. It is silent on all else, which is DETR's own: the last stage's
-# map (stride 32) and sine position encodings feed six encoder and six decoder
-# layers with 100 queries; the backbone's lr is a tenth, gradients are clipped
-# at 0.1; scales are 480 to 800, here without crops, of which the paper says
-# nothing.
+# and scale. All else is DETR's: the last stage's map (stride 32) and sine
+# position encodings, six encoder and six decoder layers, 100 queries, a tenth
+# of the lr for the backbone, gradients clipped at 0.1, scales from 480 to 800.
+# DETR also crops; the paper does not say so, and this config does not.
 _base_ = [
     'mmdet::detr/detr_r50_8xb2-150e_coco.py',
+    '../_base_/models/pvt_tiny.py',
     '../_base_/runtime/guards.py',
 ]
 model = dict(
     backbone=dict(
-        _delete_=True,
-        type='mmvit.PVT',
+        _base_.pvt_tiny,
         arch='small',
         out_indices=(3,),
-        drop_path_rate=0.1,
         init_cfg=dict(
             type='Pretrained',
             checkpoint='checkpoints/pvt_small.pth',
@@ -24,15 +22,12 @@ model = dict(
     ),
     neck=dict(in_channels=[512]),
 )
+scales = [(side, 1333) for side in range(480, 801, 32)]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(
-        type='RandomChoiceResize',
-        scales=[(side, 1333) for side in range(480, 801, 32)],
-        keep_ratio=True,
-    ),
+    dict(type='RandomChoiceResize', scales=scales, keep_ratio=True),
     dict(type='PackDetInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,4 +1,4 @@
 _base_ = './pvt-t_8xb128-300e_in1k.py'
 model = dict(backbone=dict(arch='medium', drop_path_rate=0.3))
-# Drop path and clipping are the release's; the paper is silent.
+# The paper states neither drop path nor clipping; both are the release's.
 optim_wrapper = dict(clip_grad=dict(max_norm=1.0))

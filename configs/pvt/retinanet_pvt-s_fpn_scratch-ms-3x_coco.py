@@ -1,3 +1,3 @@
-# Figure 5: as the config it inherits, but without ImageNet weights.
-_base_ = './retinanet_pvt-s_fpn_ms-3x_coco.py'
-model = dict(backbone=dict(init_cfg=None))
+# Figure 5: without ImageNet weights.
+_base_ = './retinanet_pvt-t_fpn_ms-3x_coco.py'
+model = dict(backbone=dict(arch='small', init_cfg=None))

@@ -1,9 +1,14 @@
-# Table 8: RetinaNet on the one map of a columnar ViT (8 layers, width 768).
-# The paper does not say how levels are made of it: here FPN adds four coarser
-# ones by stride-2 convolutions, and the anchors follow the strides. Drop path
-# is PVT-Small's. No weights were published: vit-s-p32_8xb128-300e_in1k.py
-# trains them.
-_base_ = './retinanet_pvt-t_fpn_1x_coco.py'
+# Table 8: RetinaNet on the single map of a ViT (8 layers, width 768). The
+# paper does not say how it makes several levels of it. Here, FPN adds four
+# coarser ones by stride-2 convolutions, and the anchors follow the strides.
+# Drop path is PVT-Small's. No weights were published:
+# vit-s-p32_8xb128-300e_in1k.py trains them.
+_base_ = [
+    'mmdet::_base_/models/retinanet_r50_fpn.py',
+    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/schedules/detection_adamw_1x.py',
+    '../_base_/runtime/det.py',
+]
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -1,5 +1,5 @@
-# Table 8. The paper ran out of memory here, so there is no result to match;
-# random weights, because nothing says what it would have started from.
+# Table 8. The paper ran out of memory here and has no result. It names no
+# weights to start from: they are random.
 _base_ = './retinanet_vit-s-p32_fpn_1x_coco.py'
 model = dict(
     backbone=dict(patch_size=4, init_cfg=None),

@@ -1,8 +1,9 @@
 # Trans2Seg's head + PVT-Small, without a convolutional backbone (Table 7).
-# The paper states 40k iterations and otherwise the settings of Semantic FPN.
-# The transformer is Trans2Seg's medium one (width 256, 4 + 4 layers, 8 heads,
-# MLP ratio 3). Which map is the fine one, neither says of a PVT: that of
-# stage 2 (stride 8) comes near the printed FLOPs, that of stage 1 does not.
+# The paper states 40k iterations; all else is as for Semantic FPN. The
+# transformer is Trans2Seg's medium one (width 256, 4 + 4 layers, 8 heads, MLP
+# ratio 3). Neither paper says which map of a PVT is the fine one. That of
+# stage 2 (stride 8) comes close to the printed FLOPs, that of stage 1 does
+# not.
 _base_ = './fpn_pvt-s_4xb4-80k_ade20k-512x512.py'
 model = dict(
     neck=None,

@@ -1,9 +1,13 @@
-# ImageNet weights for Table 8's detector. Not a row of the paper, which does
-# not say how ViT-Small/32 was pre-trained: PVT-Small's recipe is used.
-_base_ = './pvt-t_8xb128-300e_in1k.py'
+# ImageNet weights for the detector of Table 8. The paper does not say how
+# ViT-Small/32 was pre-trained; this is PVT-Small's recipe.
+_base_ = [
+    '../_base_/models/classifier.py',
+    '../_base_/datasets/imagenet_deit.py',
+    '../_base_/schedules/imagenet_adamw_300e_warmup-5e.py',
+    '../_base_/runtime/cls.py',
+]
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='VisionTransformer',
         arch='small',
         patch_size=32,
@@ -11,4 +15,7 @@ model = dict(
         drop_path_rate=0.1,
     ),
     head=dict(in_channels=768),
+)
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={'.cls_token': dict(decay_mult=0.0)})
 )

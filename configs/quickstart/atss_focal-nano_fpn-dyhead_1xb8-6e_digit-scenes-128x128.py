@@ -1,72 +1,16 @@
-# ATSS with a dynamic head of one block, whose deformable convolutions take
-# most of the time on a CPU, and a small Focal Transformer: the data are those
-# of the quickstart's RetinaNet.
+# ATSS with a dynamic head on the digit scenes.
 _base_ = [
-    './retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py',
-    '../_base_/models/focal_nano.py',
+    '../_base_/models/atss_focal_nano.py',
+    '../_base_/datasets/digit_scenes_det.py',
+    '../_base_/schedules/adamw_small_epochs.py',
+    '../_base_/runtime/det.py',
 ]
-model = dict(
-    type='ATSS',
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.FocalTransformer',
-        arch={{_base_.focal_nano}},
-        out_indices=(1, 2, 3),
-    ),
-    neck=[
-        dict(
-            type='FPN',
-            in_channels=[64, 128, 256],
-            out_channels=48,
-            norm_cfg=dict(type='BN'),
-            num_outs=3,
-        ),
-        dict(
-            type='DyHead',
-            in_channels=48,
-            out_channels=48,
-            num_blocks=1,
-            zero_init_offset=False,
-        ),
-    ],
-    bbox_head=dict(
-        _delete_=True,
-        type='ATSSHead',
-        num_classes=10,
-        in_channels=48,
-        pred_kernel_size=1,
-        stacked_convs=0,
-        feat_channels=48,
-        anchor_generator=dict(
-            type='AnchorGenerator',
-            ratios=[1.0],
-            octave_base_scale=4,
-            scales_per_octave=1,
-            strides=[8, 16, 32],
-            center_offset=0.5,
-        ),
-        bbox_coder=dict(
-            type='DeltaXYWHBBoxCoder', target_stds=[0.1, 0.1, 0.2, 0.2]
-        ),
-        loss_cls=dict(type='FocalLoss', use_sigmoid=True),
-        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
-        loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True),
-    ),
-    train_cfg=dict(
-        _delete_=True,
-        assigner=dict(type='ATSSAssigner', topk=9),
-        allowed_border=-1,
-        pos_weight=-1,
-    ),
-    test_cfg=dict(nms=dict(type='nms', iou_threshold=0.6)),
-)
 train_cfg = dict(max_epochs=6)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        end=6,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 6
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(max_keep_ckpts=2, save_best='coco/bbox_mAP'),
+)
+auto_scale_lr = dict(base_batch_size=8, enable=False)
+randomness = dict(seed=0)

@@ -1,74 +1,19 @@
-# Conditional DETR on the digit scenes: 64 tokens of stride 16, one encoder and
-# two decoder layers, 100 queries. It has the transformer, the matching and the
-# set loss of DETR, but each query has a place, which its attention and its box
-# start from.
-_base_ = './retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py'
-embed_dims = 256
-self_attn = dict(embed_dims=embed_dims, num_heads=8, dropout=0.0)
-attn = dict(embed_dims=embed_dims, num_heads=8, attn_drop=0.0)
-ffn = dict(embed_dims=embed_dims, feedforward_channels=256, ffn_drop=0.0)
-model = dict(
-    _delete_=True,
-    type='ConditionalDETR',
-    num_queries=100,
-    data_preprocessor={{_base_.model.data_preprocessor}},
-    backbone=dict(
-        type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
-        img_size=128,
-        out_indices=(2,),
-    ),
-    neck=dict(
-        type='ChannelMapper',
-        in_channels=[128],
-        kernel_size=1,
-        out_channels=embed_dims,
-        act_cfg=None,
-        num_outs=1,
-    ),
-    encoder=dict(
-        num_layers=1, layer_cfg=dict(self_attn_cfg=self_attn, ffn_cfg=ffn)
-    ),
-    decoder=dict(
-        num_layers=2,
-        layer_cfg=dict(
-            self_attn_cfg=dict(**attn, cross_attn=False),
-            cross_attn_cfg=dict(**attn, cross_attn=True),
-            ffn_cfg=ffn,
-        ),
-        return_intermediate=True,
-    ),
-    positional_encoding=dict(
-        num_feats=embed_dims // 2, temperature=20, normalize=True
-    ),
-    bbox_head=dict(
-        type='ConditionalDETRHead',
-        num_classes=10,
-        embed_dims=embed_dims,
-        loss_cls=dict(type='FocalLoss', use_sigmoid=True, loss_weight=2.0),
-        loss_bbox=dict(type='L1Loss', loss_weight=5.0),
-        loss_iou=dict(type='GIoULoss', loss_weight=2.0),
-    ),
-    train_cfg=dict(
-        assigner=dict(
-            type='HungarianAssigner',
-            match_costs=[
-                dict(type='FocalLossCost', weight=2.0),
-                dict(type='BBoxL1Cost', weight=5.0, box_format='xywh'),
-                dict(type='IoUCost', iou_mode='giou', weight=2.0),
-            ],
-        )
-    ),
-    test_cfg=dict(max_per_img=100),
-)
-optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=1e-4))
-train_cfg = dict(max_epochs=10, val_interval=2)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+# Conditional DETR on the digit scenes: 64 tokens of stride 16. It has DETR's
+# transformer, matching and set loss, but each query has a position, from which
+# its attention and its box start.
+_base_ = [
+    '../_base_/models/conditional-detr_pvt_nano.py',
+    '../_base_/datasets/digit_scenes_det.py',
+    '../_base_/schedules/adamw_small_epochs.py',
+    '../_base_/runtime/det.py',
 ]
+optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=1e-4))
+train_cfg = dict(max_epochs=10)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 10
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(max_keep_ckpts=2, save_best='coco/bbox_mAP'),
+)
+auto_scale_lr = dict(base_batch_size=8, enable=False)
+randomness = dict(seed=0)

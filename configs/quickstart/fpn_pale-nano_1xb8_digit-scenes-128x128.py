@@ -1,12 +1,5 @@
-# As fpn_pvt-nano_1xb8_digit-scenes-128x128.py, with a small Pale Transformer.
 _base_ = [
     './fpn_pvt-nano_1xb8_digit-scenes-128x128.py',
     '../_base_/models/pale_nano.py',
 ]
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.PaleTransformer',
-        arch={{_base_.pale_nano}},
-    )
-)
+model = dict(backbone=_base_.pale_nano)

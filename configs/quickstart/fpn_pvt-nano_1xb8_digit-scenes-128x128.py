@@ -1,6 +1,6 @@
-# Semantic FPN on the digit scenes: what the quickstart trains, in some four
-# minutes on two cores. Crops are smaller than the scenes and the background
-# weighs little, since what takes long to learn is which digit it is.
+# Semantic FPN on the digit scenes. The quickstart trains it, in about four
+# minutes on two cores. To tell the digits apart takes longest to learn, so the
+# crops are smaller than the scenes and the background has a small weight.
 _base_ = [
     '../_base_/models/fpn_pvt_nano.py',
     '../_base_/datasets/digit_scenes_seg.py',
@@ -9,15 +9,12 @@ _base_ = [
 ]
 model = dict(
     decode_head=dict(
-        num_classes=11,
-        loss_decode=dict(class_weight=[0.15] + [1.0] * 10),
+        num_classes=11, loss_decode=dict(class_weight=[0.15] + [1.0] * 10)
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
-train_cfg = dict(max_iters=1500, val_interval=500)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(type='PolyLR', power=0.9, begin=100, end=1500, by_epoch=False),
-]
+train_cfg = dict(max_iters=1500)
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 1500
 auto_scale_lr = dict(base_batch_size=8, enable=False)
 randomness = dict(seed=0)

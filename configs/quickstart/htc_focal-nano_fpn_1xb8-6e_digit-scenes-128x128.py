@@ -1,81 +1,16 @@
-# HTC, without its semantic branch, with a small Focal Transformer: neck, RPN
-# and data are those of the quickstart's Mask R-CNN.
+# HTC, without its semantic branch, on the digit scenes.
 _base_ = [
-    './mask-rcnn_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128.py',
-    '../_base_/models/focal_nano.py',
+    '../_base_/models/htc_focal_nano.py',
+    '../_base_/datasets/digit_scenes_ins.py',
+    '../_base_/schedules/adamw_small_epochs.py',
+    '../_base_/runtime/det.py',
 ]
-bbox_heads = [
-    dict(
-        type='Shared2FCBBoxHead',
-        in_channels=64,
-        fc_out_channels=256,
-        roi_feat_size=7,
-        num_classes=10,
-        bbox_coder=dict(
-            type='DeltaXYWHBBoxCoder', target_stds=[xy, xy, size, size]
-        ),
-        reg_class_agnostic=True,
-        loss_cls=dict(type='CrossEntropyLoss'),
-        loss_bbox=dict(type='SmoothL1Loss', beta=1.0),
-    )
-    for xy, size in ((0.1, 0.2), (0.05, 0.1), (0.033, 0.067))
-]
-mask_heads = [
-    dict(
-        type='HTCMaskHead',
-        with_conv_res=stage > 0,
-        num_convs=2,
-        in_channels=64,
-        conv_out_channels=64,
-        num_classes=10,
-        loss_mask=dict(type='CrossEntropyLoss', use_mask=True),
-    )
-    for stage in range(3)
-]
-stages = [
-    dict(
-        assigner=dict(
-            type='MaxIoUAssigner',
-            pos_iou_thr=iou,
-            neg_iou_thr=iou,
-            min_pos_iou=iou,
-        ),
-        sampler=dict(
-            type='RandomSampler',
-            num=24,
-            pos_fraction=0.25,
-            add_gt_as_proposals=True,
-        ),
-        mask_size=28,
-        pos_weight=-1,
-    )
-    for iou in (0.5, 0.6, 0.7)
-]
-model = dict(
-    type='HybridTaskCascade',
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.FocalTransformer',
-        arch={{_base_.focal_nano}},
-    ),
-    roi_head=dict(
-        type='HybridTaskCascadeRoIHead',
-        num_stages=3,
-        stage_loss_weights=[1, 0.5, 0.25],
-        interleaved=True,
-        mask_info_flow=True,
-        bbox_head=bbox_heads,
-        mask_head=mask_heads,
-    ),
-    train_cfg=dict(rcnn=stages),
-)
 train_cfg = dict(max_epochs=6)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        end=6,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 6
+default_hooks = dict(
+    logger=dict(interval=50),
+    checkpoint=dict(max_keep_ckpts=2, save_best='coco/segm_mAP'),
+)
+auto_scale_lr = dict(base_batch_size=8, enable=False)
+randomness = dict(seed=0)

@@ -1,39 +1,13 @@
 # Mask R-CNN on the digit scenes.
 _base_ = [
     '../_base_/models/mask-rcnn_pvt_nano.py',
-    '../_base_/datasets/own_ins.py',
+    '../_base_/datasets/digit_scenes_ins.py',
     '../_base_/schedules/adamw_small_epochs.py',
     '../_base_/runtime/det.py',
 ]
-data_root = 'data/digit_scenes/'
-classes = tuple('0123456789')
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='Resize', scale=(128, 128), keep_ratio=True),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(128, 128), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='PackDetInputs'),
-]
-own = dict(data_root=data_root, metainfo=dict(classes=classes))
-train_dataloader = dict(
-    batch_size=8, dataset=dict(**own, pipeline=train_pipeline)
-)
-val_dataloader = dict(
-    batch_size=8, dataset=dict(**own, pipeline=test_pipeline)
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
-test_evaluator = val_evaluator
-
 model = dict(
     roi_head=dict(
-        bbox_head=dict(num_classes=len(classes)),
-        mask_head=dict(num_classes=len(classes)),
+        bbox_head=dict(num_classes=10), mask_head=dict(num_classes=10)
     )
 )
 default_hooks = dict(

@@ -27,15 +27,8 @@ test_dataloader = val_dataloader
 
 model = dict(head=dict(num_classes=len(classes)))
 train_cfg = dict(max_epochs=15)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        end=15,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 15
 default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1'),

@@ -11,8 +11,6 @@ model = dict(
         channels=144,
         num_classes=11,
         norm_cfg=dict(type='BN'),
-        loss_decode=dict(
-            type='CrossEntropyLoss', class_weight=[0.15] + [1.0] * 10
-        ),
+        loss_decode=_base_.model.decode_head.loss_decode,
     ),
 )

@@ -8,8 +8,7 @@ _base_ = [
 ]
 model = dict(
     decode_head=dict(
-        num_classes=11,
-        loss_decode=dict(class_weight=[0.15] + [1.0] * 10),
+        num_classes=11, loss_decode=dict(class_weight=[0.15] + [1.0] * 10)
     )
 )
 auto_scale_lr = dict(base_batch_size=8, enable=False)

@@ -1,5 +1,5 @@
-# Trans2Seg's head on the quickstart's scenes. The coarse map is that of
-# stride 8, since on that of stride 16 a digit is one or two tokens wide.
+# Trans2Seg's head on the digit scenes. The coarse map has stride 8: at stride
+# 16, a digit is only one or two tokens wide.
 _base_ = './fpn_pvt-nano_1xb8_digit-scenes-128x128.py'
 model = dict(
     backbone=dict(out_indices=(0, 1)),
@@ -22,7 +22,5 @@ model = dict(
     ),
 )
 train_cfg = dict(max_iters=3000)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
-    dict(type='PolyLR', power=0.9, begin=100, end=3000, by_epoch=False),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = 3000

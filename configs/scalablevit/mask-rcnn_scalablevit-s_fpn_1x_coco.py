@@ -3,24 +3,12 @@
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/datasets/coco_instance.py',
-    'mmdet::_base_/schedules/schedule_1x.py',
+    '../_base_/models/scalablevit_small.py',
+    '../_base_/schedules/detection_adamw_1x.py',
     '../_base_/runtime/det.py',
 ]
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmvit.ScalableViT',
-        arch='small',
-        drop_path_rate=0.2,
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='checkpoints/scalablevit_small.pth',
-            prefix='backbone.',
-        ),
-    ),
+    backbone=_base_.scalablevit_small,
     neck=dict(in_channels=[64, 128, 256, 512]),
 )
-optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=2e-4, weight_decay=1e-4)
-)
-auto_scale_lr = dict(base_batch_size=16, enable=False)
+optim_wrapper = dict(optimizer=dict(lr=2e-4))

@@ -1,9 +1,5 @@
+# With BEiT's relative positions, layer scale and class token.
 _base_ = './setr-mla_vit-l_8xb2-160k_ade20k-512x512.py'
-model = dict(
-    backbone=dict(
-        with_cls_token=True,
-        relative_position=True,
-        layer_scale=1e-5,
-        init_cfg=dict(checkpoint='checkpoints/beit_large_22k.pth'),
-    )
-)
+beit = dict(with_cls_token=True, relative_position=True, layer_scale=1e-5)
+weights = dict(checkpoint='checkpoints/beit_large_22k.pth')
+model = dict(backbone=dict(beit, init_cfg=weights))

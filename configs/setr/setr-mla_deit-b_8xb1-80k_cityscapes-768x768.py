@@ -1,6 +1,4 @@
-_base_ = './setr-mla_vit-b_8xb1-80k_cityscapes-768x768.py'
-model = dict(
-    backbone=dict(
-        init_cfg=dict(checkpoint='checkpoints/deit_base_distilled_384.pth')
-    )
-)
+_base_ = './setr-mla_deit-b_8xb1-40k_cityscapes-768x768.py'
+train_cfg = dict(max_iters=80000)
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 80000

@@ -1,4 +1,4 @@
-# The paper's entry for ADE20K's test server: trained on train and val. The
+# The paper's entry for ADE20K's test server, trained on train and val. The
 # test images lie in data/ade/release_test/testing.
 _base_ = './setr-mla_vit-l_8xb2-160k_ade20k-512x512.py'
 one = _base_.train_dataloader.dataset

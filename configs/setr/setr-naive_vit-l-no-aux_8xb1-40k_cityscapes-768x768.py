@@ -1,5 +1,6 @@
-_base_ = './setr-naive_vit-l-no-aux_8xb1-80k_cityscapes-768x768.py'
-train_cfg = dict(max_iters=40000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=1e-4, power=0.9, end=40000, by_epoch=False)
-]
+_base_ = './setr-naive_vit-l_8xb1-40k_cityscapes-768x768.py'
+model = dict(
+    backbone=dict(out_indices=(23,)),
+    decode_head=dict(in_index=0),
+    auxiliary_head=None,
+)

@@ -1,6 +1,4 @@
-_base_ = './setr-naive_vit-l_8xb1-80k_cityscapes-768x768.py'
-model = dict(
-    backbone=dict(out_indices=(23,)),
-    decode_head=dict(in_index=0),
-    auxiliary_head=None,
-)
+_base_ = './setr-naive_vit-l-no-aux_8xb1-40k_cityscapes-768x768.py'
+train_cfg = dict(max_iters=80000)
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 80000

@@ -1,5 +1,7 @@
-_base_ = './setr-naive_vit-l_8xb1-80k_cityscapes-768x768.py'
-train_cfg = dict(max_iters=40000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=1e-4, power=0.9, end=40000, by_epoch=False)
+# SETR-Naive on Cityscapes. The bases tell what the paper states.
+_base_ = [
+    '../_base_/models/setr_naive.py',
+    '../_base_/datasets/cityscapes_setr_768x768.py',
+    '../_base_/schedules/setr_sgd_40k.py',
+    '../_base_/runtime/seg.py',
 ]

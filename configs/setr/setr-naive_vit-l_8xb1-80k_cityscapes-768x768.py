@@ -1,8 +1,4 @@
-# SETR-Naive on Cityscapes. What the paper states and what it does not is told
-# in the bases.
-_base_ = [
-    '../_base_/models/setr_naive.py',
-    '../_base_/datasets/cityscapes_setr_768x768.py',
-    '../_base_/schedules/setr_sgd_80k.py',
-    '../_base_/runtime/seg.py',
-]
+_base_ = './setr-naive_vit-l_8xb1-40k_cityscapes-768x768.py'
+train_cfg = dict(max_iters=80000)
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 80000

@@ -1,10 +1,4 @@
-# With BEiT's relative positions, layer scale and class token.
-_base_ = './setr-pup_vit-l_8xb1-80k_cityscapes-768x768.py'
-model = dict(
-    backbone=dict(
-        with_cls_token=True,
-        relative_position=True,
-        layer_scale=1e-5,
-        init_cfg=dict(checkpoint='checkpoints/beit_large_22k.pth'),
-    )
-)
+_base_ = './setr-pup_beit-l_8xb1-40k_cityscapes-768x768.py'
+train_cfg = dict(max_iters=80000)
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 80000

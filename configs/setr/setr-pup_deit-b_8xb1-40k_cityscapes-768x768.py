@@ -1,5 +1,3 @@
-_base_ = './setr-pup_deit-b_8xb1-80k_cityscapes-768x768.py'
-train_cfg = dict(max_iters=40000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=1e-4, power=0.9, end=40000, by_epoch=False)
-]
+_base_ = './setr-pup_vit-b_8xb1-40k_cityscapes-768x768.py'
+weights = dict(checkpoint='checkpoints/deit_base_distilled_384.pth')
+model = dict(backbone=dict(init_cfg=weights))

@@ -1,5 +1,2 @@
-_base_ = './setr-pup_vit-l-2step_8xb1-80k_cityscapes-768x768.py'
-train_cfg = dict(max_iters=40000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=1e-4, power=0.9, end=40000, by_epoch=False)
-]
+_base_ = './setr-pup_vit-l_8xb1-40k_cityscapes-768x768.py'
+model = dict(decode_head=dict(num_convs=2, up_scale=4))

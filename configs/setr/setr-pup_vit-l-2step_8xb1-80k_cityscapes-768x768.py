@@ -1,2 +1,4 @@
-_base_ = './setr-pup_vit-l_8xb1-80k_cityscapes-768x768.py'
-model = dict(decode_head=dict(num_convs=2, up_scale=4))
+_base_ = './setr-pup_vit-l-2step_8xb1-40k_cityscapes-768x768.py'
+train_cfg = dict(max_iters=80000)
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 80000

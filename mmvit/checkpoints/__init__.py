@@ -1,28 +1,19 @@
-"""Weights: published names to ours, and loading that checks what it does."""
+"""Published weights under our names, and loading that checks what it does."""
 
-from . import focal, hlg, pvt, scalablevit, setr
-from .loading import (
-    check_match,
-    load_pretrained,
+from .guard import guard_loading
+from .matching import check_match, load_pretrained
+from .published import FAMILIES
+from .reading import (
     read_checkpoint,
     read_state_dict,
     safe_load,
     trust_checkpoint,
 )
 
-# Each family's `convert` takes a published state dict and returns that of the
-# family's ImageNet classifier config; SETR's, those of its segmentors.
-FAMILIES = {
-    'focal': focal.convert,
-    'hlg': hlg.convert,
-    'pvt': pvt.convert,
-    'scalablevit': scalablevit.convert,
-    'setr': setr.convert,
-}
-
 __all__ = [
     'FAMILIES',
     'check_match',
+    'guard_loading',
     'load_pretrained',
     'read_checkpoint',
     'read_state_dict',

@@ -1,7 +1,10 @@
-from .hooks import (
-    CheckClassesHook,
+"""Running a training or a test, with guards."""
+
+from .draw_hook import DrawHook
+from .guards import (
+    GUARDS,
+    CheckDataHook,
     CheckWeightsHook,
-    DrawHook,
     ExactResumeHook,
     FiniteHook,
     MissedValidationHook,
@@ -11,7 +14,8 @@ from .hooks import (
 from .runner import GuardedRunner
 
 __all__ = [
-    'CheckClassesHook',
+    'GUARDS',
+    'CheckDataHook',
     'CheckWeightsHook',
     'DrawHook',
     'ExactResumeHook',

@@ -1,6 +1,8 @@
-"""Random generators of a process: their states, read and set."""
+"""The random generators of a process: read, set, kept, seeded."""
 
+import contextlib
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ from mmengine.dist import all_gather_object
 def get_states() -> dict:
     """Read the states of Python's, NumPy's and torch's generators.
 
-    What it returns is made of numbers and tensors, so that a file of it is
+    The result holds numbers and tensors only, so that a file with it is
     loaded without executing anything.
     """
     name, keys, *rest = np.random.get_state()
@@ -23,7 +25,7 @@ def get_states() -> dict:
 
 
 def set_states(states: dict) -> None:
-    """Set what `get_states` read."""
+    """Set the states that `get_states` has read."""
     random.setstate(states['python'])
     name, keys, *rest = states['numpy']
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
@@ -33,5 +35,28 @@ def set_states(states: dict) -> None:
 
 
 def gather_states() -> list[dict]:
-    """Read the states of all processes, in order; all have to call it."""
+    """Read the states of all processes, in order; each must call it."""
     return all_gather_object(get_states())
+
+
+@contextlib.contextmanager
+def kept_states() -> Iterator[None]:
+    """Restore the CPU's generators at the end of a context.
+
+    It runs for each batch that is loaded: unlike `get_states`, it neither
+    copies NumPy's state into a tensor nor asks a GPU.
+    """
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators of the CPU."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)

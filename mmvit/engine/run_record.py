@@ -1,4 +1,4 @@
-"""What a run was made of: command, versions, seed, state of the code."""
+"""Record of a run: command, versions, seed, state of the code."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import numpy
 import torch
 from mmengine.runner import Runner
 
-from mmvit.stack import REQUIREMENTS, installed_version
+from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
 RECORD, CONFIG, CHANGES = 'run.json', 'config.py', 'uncommitted.diff'
@@ -32,11 +32,11 @@ def _git(folder: str, *args: str) -> str | None:
 
 
 def git_states(folders: list[str]) -> dict[str, dict]:
-    """Read the commits of the repositories that folders are in.
+    """Read the states of the repositories that folders are in.
 
     Returns:
-        'commit', 'changed' (files that differ from it) and 'diff' by the
-        repositories' roots.
+        A dict for the root of each, with the keys 'commit', 'changed' (files
+        that differ from it) and 'diff'.
     """
     states = {}
     for folder in folders:
@@ -52,7 +52,7 @@ def git_states(folders: list[str]) -> dict[str, dict]:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what computes."""
+    """Versions of the packages and of the hardware's software."""
     found = dict(
         python=platform.python_version(),
         platform=platform.platform(),
@@ -64,19 +64,13 @@ def versions() -> dict[str, str | None]:
         found['cudnn'] = str(torch.backends.cudnn.version())
         found['gpu'] = torch.cuda.get_device_name()
     for requirement in REQUIREMENTS:
-        found[requirement.module] = installed_version(requirement)
+        found[requirement.module] = requirement.version
     found['torch'] = torch.__version__  # with the build's name
     return found
 
 
 def write_record(runner: Runner, config: str) -> None:
-    """Write `run.json`, `config.py` and `uncommitted.diff` of a run.
-
-    Args:
-        runner: The run; the files go into its log folder, which no other run
-            shares.
-        config: Its resolved config, as it was written.
-    """
+    """Write a run's record, uncommitted changes and config file to its log."""
     sources = [osp.dirname(__file__), os.getcwd()]
     if runner.cfg.filename:
         sources.append(osp.dirname(osp.abspath(runner.cfg.filename)))

@@ -8,83 +8,72 @@ import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed, is_main_process, master_only
+from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
-from mmvit.utils.config_checks import (
+
+from .guards import GUARDS
+from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
+from .guards.checkpoints import (
+    ATOMIC,
+    AtomicBackend,
+    newest_checkpoint,
+    remove_unfinished,
+)
+from .guards.config_keys import (
     check_custom_keys,
     check_sub_keys,
     check_top_level,
     unread_keys,
 )
-
-from .checkpointing import ATOMIC, newest_checkpoint, remove_unfinished
-from .data_checks import check_categories, check_paths, describe_empty
-from .learning_rate import apply_rule
-from .memory import advise, is_out_of_memory
-from .run_record import write_record
-from .sampling import (
-    EndlessBatches,
-    count_bad_samples,
-    guard_dataset,
-    seeded_sampler_of,
+from .guards.data_config import (
+    check_categories,
+    check_paths,
+    empty_error,
+    finds_nothing,
 )
-from .unwrapping import unwrap
-
-# Hooks that are on unless a config sets them to None under `default_hooks`.
-_GUARDS = {
-    'check_classes': dict(type='mmvit.CheckClassesHook'),
-    'check_weights': dict(type='mmvit.CheckWeightsHook'),
-    'exact_resume': dict(type='mmvit.ExactResumeHook'),
-    'finite': dict(type='mmvit.FiniteHook'),
-    'missed_validation': dict(type='mmvit.MissedValidationHook'),
-    'stop_on_signal': dict(type='mmvit.StopOnSignalHook'),
-}
-
-
-def _refuse_skipping(name: str, dataloader: object) -> None:
-    if isinstance(dataloader, dict) and dataloader.get('max_bad_samples'):
-        raise ValueError(
-            f'{name}.max_bad_samples: a metric that leaves samples out would '
-            'not say so; only train_dataloader may skip some'
-        )
+from .guards.memory import advise
+from .learning_rate import scale_lr
+from .run_facts import unwrap
+from .run_record import write_record
+from .samplers import EndlessBatches, seeded, seeded_sampler_of
 
 
 @RUNNERS.register_module()
 class GuardedRunner(Runner):
-    """mmengine's Runner, without the ways in which it loses work silently.
+    """mmengine's Runner that does not lose work silently.
 
     A config of any OpenMMLab library uses it with
-    `runner_type = 'mmvit.GuardedRunner'`. What it changes:
+    `runner_type = 'mmvit.GuardedRunner'`. Besides the hooks in `GUARDS`, which
+    are on, it changes the following; docs/en/guards.md has the details:
 
-    - keys of the config that nothing reads are errors;
-    - each sample's augmentation is seeded by (seed, epoch, position), so it
-      differs from epoch to epoch and depends neither on the number of worker
-      processes nor on that of GPUs;
+    - keys of the config that nothing reads, missing files and categories
+      that are not the classes are errors before anything is loaded;
+    - weights are loaded without executing anything that a file holds;
+    - each sample's augmentation is seeded by (seed, epoch, position);
     - a sample that cannot be loaded is named; `max_bad_samples` in a
-      dataloader's dict lets that many be skipped in training;
-    - missing files and annotation files whose categories are not the classes
-      are reported before anything is loaded, wrong class counts and labels
-      before the first iteration (`CheckClassesHook`), weights that do not fit
-      before they are used (`CheckWeightsHook`);
-    - a checkpoint is written aside, synced and renamed; older ones are
-      removed after that (`SafeCheckpointHook`);
-    - SIGTERM and SIGINT save and stop (`StopOnSignalHook`), and what resumes
-      is the run that an uninterrupted one would have been
-      (`ExactResumeHook`, `MissedValidationHook`);
-    - a loss or gradient that is not finite stops the run (`FiniteHook`);
-    - the learning rate's rule counts accumulated batches; each run's config,
-      versions, seed and state of the code are kept with its log;
+      dataloader's dict lets training skip that many;
+    - checkpoints are written under another name, synced and renamed;
+    - the rule for the learning rate counts accumulated batches;
+    - each run's config, versions, seed and state of the code are recorded;
     - an out-of-memory error ends with advice for this run;
-    - `resume` takes the newest file that can be read, and without one is an
-      error; `resume='auto'` starts anew then;
+    - `resume` takes the newest checkpoint that can be read and is an error if
+      there is none; `resume='auto'` starts anew then;
     - several processes train on a CPU (gloo) with the same config.
     """
+
+    # Programs may call these by themselves, outside of `train`.
+    build_model = guard_loading()(Runner.build_model)
+    load_checkpoint = guard_loading()(Runner.load_checkpoint)
+    val = guard_loading()(Runner.val)
+    test = guard_loading()(Runner.test)
 
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
@@ -97,7 +86,7 @@ class GuardedRunner(Runner):
         """Build a runner from a config, all keys of which must be read."""
         if getattr(cfg, 'filename', None):
             check_top_level(unread_keys(cfg.filename))
-        check_sub_keys(cfg, _GUARDS)
+        check_sub_keys(cfg, GUARDS)
         return super().from_cfg(cfg)
 
     def _resume_from_work_dir(self) -> None:
@@ -120,7 +109,7 @@ class GuardedRunner(Runner):
             )
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the environment, on a CPU with gloo."""
+        """Set up the environment; on a CPU, processes talk by gloo."""
         if self.distributed and not is_distributed() and get_device() == 'cpu':
             if self._launcher != 'pytorch':
                 raise ValueError(
@@ -136,29 +125,25 @@ class GuardedRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
     ) -> nn.Module:
-        """Wrap the model for several processes, also without GPUs."""
+        """Wrap the model for several processes, with or without GPUs."""
         if (
-            self.distributed
-            and get_device() == 'cpu'
-            and not is_model_wrapper(model)
+            not self.distributed
+            or get_device() != 'cpu'
+            or is_model_wrapper(model)
         ):
-            self.logger.warning(
-                'SyncBatchNorm needs GPUs: on a CPU each process normalises '
-                'with the statistics of its own images'
-            )
-            model = revert_sync_batchnorm(model)
-            model_wrapper_cfg = dict(
-                dict(
-                    type='MMDistributedDataParallel',
-                    broadcast_buffers=False,
-                    find_unused_parameters=self.cfg.get(
-                        'find_unused_parameters', False
-                    ),
-                ),
-                **(model_wrapper_cfg or {}),
-                device_ids=None,
-            )
-        return super().wrap_model(model_wrapper_cfg, model)
+            return super().wrap_model(model_wrapper_cfg, model)
+        self.logger.warning(
+            'SyncBatchNorm needs GPUs: on a CPU each process normalizes '
+            'with the statistics of its own images'
+        )
+        find_unused = self.cfg.get('find_unused_parameters', False)
+        cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=find_unused,
+        )
+        cfg.update(model_wrapper_cfg or {}, device_ids=None)
+        return super().wrap_model(cfg, revert_sync_batchnorm(model))
 
     @staticmethod
     def build_dataloader(
@@ -166,15 +151,10 @@ class GuardedRunner(Runner):
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
-        """Build a dataloader whose samples are seeded and whose errors name
-        files.
+        """Build a dataloader that seeds its samples and names bad files.
 
-        Args:
-            dataloader: As for mmengine; `max_bad_samples` in it is the number
-                of different samples that may fail to load in training (0:
-                the first one stops the run).
-            seed: The run's seed.
-            diff_rank_seed: See mmengine.
+        The arguments are those of mmengine. `max_bad_samples` in the config
+        is the number of different samples that may fail to load in training.
         """
         if isinstance(dataloader, DataLoader):
             return dataloader
@@ -186,29 +166,18 @@ class GuardedRunner(Runner):
         if isinstance(dataset, dict):
             check_categories(dataset)
         if isinstance(cfg.get('sampler'), dict):
-            cfg['sampler'] = dict(
-                type='mmvit.SeededSampler',
-                sampler=cfg['sampler'],
-                sample_seed=seed,
-            )
-            if isinstance(cfg.get('batch_sampler'), dict):
-                cfg['batch_sampler'] = dict(
-                    type='mmvit.ResumableBatchSampler',
-                    batch_sampler=cfg['batch_sampler'],
-                )
-            # Else each pass draws a number from the model's generator.
-            cfg.setdefault('generator', torch.Generator())
+            cfg = seeded(cfg, seed)
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
-            if 'need at least one array' in str(error):
-                raise ValueError(describe_empty(dataset)) from error
+            if isinstance(dataset, dict) and finds_nothing(dataset):
+                raise empty_error(dataset) from error
             raise
         guard_dataset(loader.dataset, max_bad_samples)
         return loader
 
-    def build_train_loop(self, loop: dict) -> object:
-        """Build the training loop once all data that it needs are there."""
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop if all data that it needs exist."""
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
@@ -218,33 +187,39 @@ class GuardedRunner(Runner):
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
-    def build_val_loop(self, loop: dict) -> object:
-        """Build the validation loop once its data are there."""
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop if its data exist."""
         check_paths('val_dataloader', self._val_dataloader)
-        _refuse_skipping('val_dataloader', self._val_dataloader)
+        refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
 
-    def build_test_loop(self, loop: dict) -> object:
-        """Build the test loop once its data are there."""
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop if its data exist."""
         check_paths('test_dataloader', self._test_dataloader)
-        _refuse_skipping('test_dataloader', self._test_dataloader)
+        refuse_skipping('test_dataloader', self._test_dataloader)
         return super().build_test_loop(loop)
 
+    @guard_loading()
     def train(self) -> nn.Module:
-        """Train, and say at the end how many samples were skipped.
+        """Train, and log at the end how many samples were skipped.
 
         Raises:
             torch.OutOfMemoryError: With advice for this run.
         """
         try:
             model = super().train()
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or self._data_batch is None:
-                raise
-            raise torch.OutOfMemoryError(
-                f'{error}\n{advise(self, self._data_batch)}'
-            ) from error
-        count = count_bad_samples(self.train_dataloader)
+        except BaseException as error:
+            # For hooks that wrap or replace something during a training
+            self.call_hook('after_failed_train')
+            if (
+                isinstance(error, torch.OutOfMemoryError)
+                and self._data_batch is not None
+            ):
+                raise torch.OutOfMemoryError(
+                    f'{error}\n{advise(self, self._data_batch)}'
+                ) from error
+            raise
+        count, _ = bad_samples(self.train_dataloader)
         if count:
             self.logger.warning(
                 f'{count} samples could not be loaded and were skipped; the '
@@ -253,36 +228,32 @@ class GuardedRunner(Runner):
         return model
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
-        """Call all hooks; remembers the batch that is trained on."""
+        """Call all hooks, and remember the batch that is trained on."""
         if fn_name == 'before_train_iter':
             self._data_batch = kwargs['data_batch']
         super().call_hook(fn_name, **kwargs)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register the default hooks with the guards among them."""
+        """Register the default hooks and the guards."""
         hooks = dict(hooks or {})
-        for name, guard in _GUARDS.items():
+        for name, guard in GUARDS.items():
             hook = hooks.pop(name, {})
             if hook is not None:
-                # Settings alone keep the guard's type.
+                # A dict without a type changes the guard's settings.
                 hooks[name] = (
                     {**guard, **hook} if isinstance(hook, dict) else hook
                 )
         checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
-        if isinstance(checkpoint, dict) and checkpoint['type'] in (
-            'CheckpointHook',
-            CheckpointHook,
-        ):
-            hooks['checkpoint'] = {
-                **checkpoint,
-                'type': 'mmvit.SafeCheckpointHook',
-            }
+        own = ('CheckpointHook', CheckpointHook)
+        if isinstance(checkpoint, dict) and checkpoint['type'] in own:
+            safe = dict(checkpoint, type='mmvit.SafeCheckpointHook')
+            hooks['checkpoint'] = safe
         super().register_default_hooks(hooks)
 
     def build_optim_wrapper(
         self, optim_wrapper: OptimWrapper | dict
     ) -> OptimWrapper:
-        """Build the optimizer, every setting of which must have an effect."""
+        """Build the optimizer if all its `custom_keys` have an effect."""
         check_custom_keys(optim_wrapper, unwrap(self.model))
         return super().build_optim_wrapper(optim_wrapper)
 
@@ -291,12 +262,12 @@ class GuardedRunner(Runner):
         optim_wrapper: OptimWrapper,  # noqa: ARG002
         auto_scale_lr: dict | None = None,
     ) -> None:
-        """Scale the learning rate, if asked, to the batch of an update."""
-        apply_rule(self, auto_scale_lr)
+        """Scale the learning rate to the batch of an update, if asked."""
+        scale_lr(self, auto_scale_lr)
 
     @master_only
     def dump_config(self) -> None:
-        """Save the config, and with the log what else the run was made of."""
+        """Save the config, and the record of the run with its log."""
         super().dump_config()
         name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
         write_record(self, osp.join(self.work_dir, name))
@@ -309,9 +280,10 @@ class GuardedRunner(Runner):
         backend_args: dict | None = None,
         **kwargs,
     ) -> None:
-        """Save a checkpoint so that a kill leaves the last good one."""
+        """Save a checkpoint so that a kill leaves the previous one whole."""
         self.call_hook('gather_for_checkpoint')
         if backend_args is None and '://' not in osp.join(out_dir, filename):
+            register_backend(ATOMIC, AtomicBackend, force=True)
             backend_args = dict(backend=ATOMIC)
         super().save_checkpoint(
             out_dir, filename, *args, backend_args=backend_args, **kwargs

@@ -1,3 +1,1 @@
-from .config import build_model, enable_tta, load_config
-
-__all__ = ['build_model', 'enable_tta', 'load_config']
+"""Small helpers: the environment's description, texts, paths."""

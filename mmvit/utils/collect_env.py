@@ -4,7 +4,8 @@ import platform
 
 from mmengine.utils.dl_utils import collect_env as collect_base_env
 
-from mmvit.stack import REQUIREMENTS, installed_version
+from mmvit.operators import operators_in_use
+from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
 
@@ -12,13 +13,12 @@ def collect_env() -> dict[str, str]:
     """Collect versions, devices and build settings.
 
     Returns:
-        What to print, in order. That mmcv's operators load was checked when
-        mmvit was imported.
+        What to print, in order.
     """
     env = {'Platform': platform.platform(), **collect_base_env()}
     for requirement in REQUIREMENTS:
-        version = installed_version(requirement) or 'not installed'
-        env[requirement.module] = version
+        env[requirement.module] = requirement.version or 'not installed'
+    env['mmcv operators'] = operators_in_use()
     env['mmvit'] = __version__
     return env
 

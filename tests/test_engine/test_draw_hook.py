@@ -36,7 +36,7 @@ def draw(tmp_path, fresh_runs):
         hook = DrawHook(str(tmp_path / 'pictures'), **kwargs)
         hook.before_test(runner)
         for sample in samples:
-            hook.after_test_iter(runner, 0, outputs=[sample])
+            hook.after_test_iter(runner, outputs=[sample])
         return {
             path.stem: cv2.imread(str(path))
             for path in (tmp_path / 'pictures').iterdir()

@@ -6,9 +6,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmvit.utils import build_model, load_config
-
-from ..helpers import ROOT
+from mmvit.apis.config import build_model, load_config
+from tests.support.helpers import ROOT
 
 CONFIG = (
     ROOT / 'configs/quickstart/detr_pvt-nano_1xb16-24e_digit-scenes-64x64.py'

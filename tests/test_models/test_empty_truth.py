@@ -4,8 +4,14 @@ import multiprocessing
 
 import pytest
 
-from tests import empty_truth
-from tests.empty_truth import batch, run_rank, shipped_detectors, small, step
+from tests.support import empty_truth
+from tests.support.empty_truth import (
+    batch,
+    run_rank,
+    shipped_detectors,
+    small,
+    step,
+)
 
 DETECTORS = shipped_detectors()
 

@@ -8,7 +8,7 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
-from mmvit.utils import build_model, load_config
+from mmvit.apis.config import build_model, load_config
 
 BACKBONE = dict(type='mmvit.PVT', arch='tiny', drop_path_rate=0.1)
 WIDTHS = [64, 128, 320, 512]

@@ -8,10 +8,10 @@ import torch
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmvit.engine.sampling import SampleError
+from mmvit.apis.config import build_model
+from mmvit.engine.guards.bad_samples import SampleError
 from mmvit.models import PVT
-from mmvit.utils import build_model
-from tests.tiny import ARCH, TASKS, tiny_config
+from tests.support.tiny import ARCH, TASKS, tiny_config
 
 
 def mentions(error, *parts):

@@ -1,4 +1,4 @@
-"""tools/dataset_converters/check_dataset.py: every file of a data set."""
+"""tools/analysis_tools/check_dataset.py: every file of a data set."""
 
 import json
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import load_tool
-from tests.tiny import TASKS, tiny_config, write_config
+from tests.support.helpers import load_tool
+from tests.support.tiny import TASKS, tiny_config, write_config
 
-tool = load_tool('dataset_converters/check_dataset')
+tool = load_tool('analysis_tools/check_dataset')
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_boxes():
         ([1, 1, 5, 5], None),
         ([5, 1, 5, 9], 'without an area'),
         ([70, 1, 80, 9], 'outside'),
-        ([float('nan'), 1, 80, 9], 'no number'),
+        ([float('nan'), 1, 80, 9], 'not a number'),
     ):
         problem = tool._box_problem(box, 64, 64)
         assert (wanted in problem) if wanted else problem is None

@@ -1,8 +1,6 @@
 """The quickstart's data set: repeatable, consistent, honestly split."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,24 +10,14 @@ import pytest
 from pycocotools import mask as coco_mask
 from sklearn.datasets import load_sample_image
 
-TOOL = (
-    Path(__file__).resolve().parents[2]
-    / 'tools/dataset_converters/digit_scenes.py'
-)
+from tests.support.helpers import load_tool
+
 SETTINGS = dict(seed=3, num_train=10, num_val=10, size=64)
-
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('digit_scenes', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope='module')
 def tool() -> ModuleType:
-    return load_tool()
+    return load_tool('dataset_converters/digit_scenes')
 
 
 @pytest.fixture(scope='module')

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from tests.helpers import load_tool, losses
-from tests.scenes import SPLITS
-from tests.tiny import ARCH, tiny_config, write_config
+from mmvit.apis.config import build_model
+from tests.support.helpers import load_tool, losses
+from tests.support.scenes import SPLITS
+from tests.support.tiny import ARCH, tiny_config, write_config
 
 MAPS = 'dataset_converters/label_maps'
 
@@ -15,7 +16,7 @@ def teacher(scenes, **options):
 
 
 def write_weights(cfg, path):
-    model = load_tool(MAPS).build_model(cfg)
+    model = build_model(cfg)
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), path)
     return model.eval()
@@ -95,3 +96,14 @@ def test_top_scores_of_each_cell():
     torch.testing.assert_close(labels[0, :, 1, 2], logits[order, 1, 2].half())
     many = load_tool(MAPS).to_label_map(torch.arange(5000.0)[:, None, None], 1)
     assert many.flatten().tolist() == [4999, 4999], 'not in half floats'
+
+
+def test_maps_stay_in_their_folder(tmp_path):
+    save_map = load_tool(MAPS).save_map
+    labels, out = torch.zeros(2, 1, 1, 1), str(tmp_path / 'maps')
+    for name in ('folder/../victim.jpg', '/victim.jpg', '../victim.jpg'):
+        with pytest.raises(ValueError, match='outside of'):
+            save_map(labels, name, out, depth=2)
+    assert not list(tmp_path.iterdir())
+    save_map(labels, '/data/class/image.jpg', out, depth=2)
+    assert (tmp_path / 'maps/class/image.pt').is_file()

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmvit.utils import build_model, load_config
-from tests.test_tools.test_digit_scenes import load_tool
+from mmvit.apis.config import build_model, load_config
+from tests.support.helpers import load_tool
 
 REPO = Path(__file__).resolve().parents[2]
 GUIDE = (REPO / 'docs/en/own_data.md').read_text(encoding='utf-8')
@@ -26,7 +26,7 @@ NAMES = ('my_cls', 'my_det', 'my_ins', 'my_seg')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the data, and the configs as they stand but for their paths."""
     path = tmp_path_factory.mktemp('own')
-    load_tool().write_dataset(
+    load_tool('dataset_converters/digit_scenes').write_dataset(
         path / 'digit_scenes', num_train=10, num_val=10, size=64
     )
     for name, text in CONFIGS.items():

@@ -1,6 +1,5 @@
-"""tools/infer.py and those in tools/visualization/."""
+"""The tools in tools/visualization/."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -8,85 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.drawing import draw_label_maps
-from tests.helpers import load_tool
-from tests.scenes import CLASSES, SPLITS
-from tests.tiny import TASKS, tiny_config
-from tests.tiny import write_config as write
-
-
-@pytest.fixture
-def trained(scenes, tmp_path, fresh_runs, plain_dumps):
-    """Config file of a task, and a checkpoint that names its classes."""
-
-    def make(task, **options):
-        cfg = tiny_config(task, scenes, **options)
-        model = build_model(cfg)
-        model.init_weights()
-        classes = ('ground', *CLASSES) if task == 'seg' else CLASSES
-        checkpoint = tmp_path / f'{task}.pth'
-        torch.save(
-            dict(
-                state_dict=model.state_dict(),
-                meta=dict(dataset_meta=dict(classes=classes)),
-            ),
-            checkpoint,
-        )
-        return write(cfg, tmp_path / f'{task}.py'), str(checkpoint)
-
-    return make
-
-
-@pytest.mark.parametrize('task', TASKS)
-def test_predictions_of_a_folder(task, trained, scenes, tmp_path):
-    config, checkpoint = trained(task)
-    out = tmp_path / 'out'
-    load_tool('infer').main(
-        [
-            config,
-            checkpoint,
-            str(scenes / 'img_dir' / 'val'),
-            '--out-dir',
-            str(out),
-            '--device',
-            'cpu',
-            '--score-thr',
-            '0',
-        ]
-    )
-    predictions = json.loads((out / 'predictions.json').read_text())
-    assert len(predictions) == SPLITS['val']
-    pictures = sorted(out.glob('*_val_?.png'))
-    assert len(pictures) == SPLITS['val']
-    assert min(cv2.imread(str(pictures[0])).shape[:2]) >= 384
-    for prediction in predictions.values():
-        if task == 'seg':
-            labels = cv2.imread(str(out / prediction['labels']), -1)
-            assert labels.shape == (64, 64) and labels.max() < 3
-        elif task == 'cls':
-            assert prediction['name'] in CLASSES
-            assert 0.5 <= prediction['score'] <= 1
-        else:
-            for box in prediction['boxes']:
-                assert box['name'] in CLASSES
-                assert len(box['box_xyxy']) == 4
-
-
-def test_inference_errors(trained, scenes, tmp_path):
-    config, checkpoint = trained('cls')
-    main = load_tool('infer').main
-    tail = ['--out-dir', str(tmp_path / 'out')]
-    with pytest.raises(SystemExit, match='no file or folder absent'):
-        main([config, checkpoint, 'absent', *tail])
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(SystemExit, match='no image in'):
-        main([config, checkpoint, str(tmp_path / 'empty'), *tail])
-    other, _ = trained('seg')
-    image = str(scenes / 'img_dir' / 'val' / 'val_0.jpg')
-    with pytest.raises(ValueError, match='another architecture'):
-        main([other, checkpoint, image, *tail])
-    assert not (tmp_path / 'out').exists()
+from mmvit.apis.config import build_model, load_config
+from tests.support.helpers import load_tool
+from tests.support.scenes import SPLITS
+from tests.support.tiny import TASKS
 
 
 @pytest.mark.parametrize('task', TASKS)
@@ -230,17 +154,3 @@ def test_attention_rollout_refuses_pyramids(trained, scenes, tmp_path):
         load_tool('visualization/attention_rollout').main(
             [config, image, *tail]
         )
-
-
-def test_label_maps_are_drawn_in_their_colours():
-    image = np.zeros((40, 60, 3), np.uint8)
-    labels = np.full((40, 60), 255)
-    labels[:, 20:40], labels[:, 40:] = 0, 1
-    metainfo = dict(classes=('a', 'b'), palette=[[100, 0, 0], [0, 200, 0]])
-    picture = draw_label_maps(image, [labels], metainfo)
-    assert picture.shape == (64, 120, 3), 'image, map, one row of legend'
-    assert picture[20, 70].tolist() == [0, 0, 0], 'ignored'
-    assert picture[20, 90].tolist() == [60, 0, 0]
-    assert picture[20, 110].tolist() == [0, 120, 0]
-    legend = picture[40:].reshape(-1, 3).tolist()
-    assert [100, 0, 0] in legend and [0, 200, 0] in legend

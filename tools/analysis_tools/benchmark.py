@@ -1,20 +1,20 @@
-"""Measure images/s and peak memory, one config against another in turn.
+"""Measure images per second and peak memory of configs, in turn.
 
-All configs are measured in one process, a round of each in alternating
-order, so that the noise of a busy machine hits them alike. Figures are
-medians over the rounds, with the quartiles; a ratio above 1 says that the
-first config is faster.
+All configs are measured in one process, one round of each in alternating
+order, so that the noise of a busy machine affects all alike. Figures are
+medians over the rounds, with quartiles; a ratio above 1 means that the first
+config is faster.
 
-A training step is forward, backward and a step of AdamW (with a learning
-rate of 0, so that the outputs stay comparable). --part model adds the losses
-of made-up annotations in training and the post-processing in inference, both
-without loading and preprocessing images. Peak memory is that of the tensors:
-weights, optimizer state, input, and what one step allocates on top of them;
-on a GPU as the caching allocator counts it, on the CPU as torch.profiler
-does (scratch memory inside of oneDNN is not seen).
+A training step is forward, backward and a step of AdamW, with a learning rate
+of 0 so that outputs stay comparable. --part model adds the losses of made-up
+annotations in training and the post-processing in inference, without loading
+and preprocessing of images. Peak memory is that of tensors: weights, optimizer
+state, input, and what one step allocates, as counted by the caching allocator
+on a GPU and by torch.profiler on a CPU (without oneDNN's scratch memory).
 """
 
 import argparse
+import copy
 import json
 import platform
 import statistics
@@ -26,17 +26,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.registry import TRANSFORMS
-from torch import Tensor, nn
+from mmvit.apis.command_line import (
+    CommandLine,
+    at_least,
+    checkpoint_path,
+    config_path,
+)
 
-from mmvit.checkpoints import load_pretrained, read_state_dict
-from mmvit.utils import build_model, load_config
-
-EXAMPLES = """examples:
+EXAMPLES = """
   python tools/analysis_tools/benchmark.py \\
       configs/pvt/retinanet_pvt-s_fpn_1x_coco.py \\
       mmdet::pvt/retinanet_pvt-s_fpn_1x_coco.py --batch-size 8
@@ -44,114 +41,144 @@ EXAMPLES = """examples:
       configs/pvt/retinanet_pvt-s_fpn_1x_coco.py \\
       --part model --shape 800 1280 --device cuda --amp bf16 --compile
 """
-DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
 MODES = ('inference', 'training')
-# A round lasts at least this long, so that a timer's grain does not matter.
+# Shortest duration of a round; a single step may be too short to time.
 ROUND_SECONDS = 0.2
 BOXES_PER_IMAGE = 8
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
     parser.add_argument(
         'configs',
+        type=config_path,
         nargs='+',
         metavar='CONFIG',
-        help='a file, or mmdet::x.py of an installed library; the others are '
-        'compared with the first',
+        help='configs of any task; the first one is compared with the others',
     )
-    parser.add_argument(
-        '--part', choices=('backbone', 'model'), default='backbone'
-    )
-    parser.add_argument(
-        '--mode', choices=(*MODES, 'both'), default='both', help='what to run'
-    )
-    parser.add_argument('--batch-size', type=int, default=8, metavar='N')
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs=2,
-        default=(224, 224),
-        metavar=('HEIGHT', 'WIDTH'),
-        help='size of the images (default 224 224)',
-    )
-    parser.add_argument('--rounds', type=int, default=11, metavar='N')
-    parser.add_argument(
-        '--warmup',
-        type=int,
-        default=2,
-        metavar='N',
-        help='steps of each config before the first round',
-    )
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu'
-    )
-    parser.add_argument(
-        '--threads', type=int, metavar='N', help='CPU threads (default: all)'
-    )
-    parser.add_argument('--amp', choices=tuple(DTYPES), help='autocast to it')
-    parser.add_argument('--channels-last', action='store_true')
-    parser.add_argument(
-        '--compile',
-        action='store_true',
-        help='torch.compile the backbone (minutes on a CPU)',
-    )
-    parser.add_argument(
-        '--checkpoints',
-        nargs='+',
-        metavar='FILE',
-        help="one for each config: weights of its backbone, in its library's "
-        "names; with two or more, the outputs' largest difference is printed",
-    )
-    parser.add_argument(
-        '--largest-batch',
-        action='store_true',
-        help='find the largest batch of one config whose training step (or '
-        'inference, with --mode) fits into the memory',
-    )
-    parser.add_argument(
-        '--memory-limit',
-        type=float,
-        metavar='GIB',
-        help='for --largest-batch: what may be used (default: 95 %% of the '
-        "GPU's memory; needed on a CPU)",
-    )
-    parser.add_argument('--json', action='store_true', help='print JSON')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings to change in every config',
-    )
+    add_subject_arguments(parser)
+    add_measurement_arguments(parser)
+    parser.add_shared('--json', '--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
     if args.checkpoints and len(args.checkpoints) != len(args.configs):
         parser.error(
             f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} '
             'configs: give one for each'
         )
-    if min(args.rounds, args.batch_size, *args.shape) < 1:
-        parser.error('--rounds, --batch-size and --shape begin at 1')
     if args.largest_batch and len(args.configs) > 1:
         parser.error('--largest-batch takes one config')
-    if (
-        args.largest_batch
-        and not args.memory_limit
-        and torch.device(args.device).type == 'cpu'
-    ):
-        parser.error('--largest-batch needs --memory-limit on a CPU')
-    if torch.device(args.device).type not in ('cpu', 'cuda'):
+    if (args.device or 'cpu').partition(':')[0] not in ('cpu', 'cuda'):
         parser.error(f'--device is cpu or cuda, not {args.device}')
     return args
 
 
+def add_subject_arguments(parser: CommandLine) -> None:
+    """Add the arguments that say what runs."""
+    parser.add_argument(
+        '--part',
+        choices=('backbone', 'model'),
+        default='backbone',
+        help='part of the model to run (default: backbone)',
+    )
+    parser.add_argument(
+        '--mode',
+        choices=(*MODES, 'both'),
+        default='both',
+        help='what to measure (default: both)',
+    )
+    parser.add_argument(
+        '--shape',
+        type=at_least(1),
+        nargs=2,
+        default=(224, 224),
+        metavar=('HEIGHT', 'WIDTH'),
+        help='size of the images in pixels (default: 224 224)',
+    )
+    parser.add_argument(
+        '--amp',
+        choices=('bf16', 'fp16'),
+        help='run in mixed precision of this type (default: float32)',
+    )
+    parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help="put the weights and images in torch's channels-last format",
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the backbone with torch.compile (minutes on a CPU)',
+    )
+    parser.add_argument(
+        '--checkpoints',
+        type=checkpoint_path,
+        nargs='+',
+        metavar='FILE',
+        help="weights of each config's backbone, with its library's names; "
+        'the outputs are compared, too (default: random weights)',
+    )
+
+
+def add_measurement_arguments(parser: CommandLine) -> None:
+    """Add the arguments that say how, and on what, it is measured."""
+    for name, default, meaning in (
+        ('batch-size', 8, 'number of images in a batch'),
+        ('rounds', 11, 'number of rounds'),
+        ('warmup', 2, 'number of steps of each config before the first round'),
+    ):
+        parser.add_argument(
+            f'--{name}',
+            type=at_least(0 if name == 'warmup' else 1),
+            default=default,
+            metavar='N',
+            help=f'{meaning} (default: {default})',
+        )
+    parser.add_shared('--device')
+    parser.add_argument(
+        '--threads',
+        type=at_least(1),
+        metavar='N',
+        help="number of CPU threads (default: torch's, one for each core)",
+    )
+    parser.add_argument(
+        '--largest-batch',
+        action='store_true',
+        help='find the largest batch of one config whose training step (with '
+        '--mode inference: whose inference) fits into the memory',
+    )
+    parser.add_argument(
+        '--memory-limit',
+        type=float,
+        metavar='GIB',
+        help='memory for --largest-batch in GiB (default: 95 %% of the GPU; '
+        'required on a CPU)',
+    )
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import TRANSFORMS
+from torch import Tensor, nn
+
+from mmvit.apis.config import build_model, load_config
+from mmvit.checkpoints import (
+    load_pretrained,
+    read_state_dict,
+    trust_checkpoint,
+)
+
+DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
+
+
 @dataclass
 class Result:
-    """Seconds a step by round, and peak memory, of one config in one mode."""
+    """Seconds per step in each round, and peak memory, of a config."""
 
     config: str
     mode: str
@@ -171,13 +198,13 @@ def _quartiles(values: list[float]) -> tuple[float, float, float]:
 
 
 class Subject:
-    """A model with what it takes to run one step of it.
+    """A model with the data and the optimizer to run steps of it.
 
     Args:
         name: The config's name.
         cfg: The config.
         args: See `parse_args`.
-        checkpoint: Weights of the backbone.
+        checkpoint: Weights of the backbone; None for random ones.
     """
 
     def __init__(
@@ -189,22 +216,21 @@ class Subject:
     ) -> None:
         self.name = name
         self.device = torch.device(args.device)
-        model = build_model(cfg)
-        if checkpoint:
-            _load_backbone(model.backbone, checkpoint)
-        model.to(self.device)
         self.layout = dict(
             memory_format=torch.channels_last
             if args.channels_last
             else torch.contiguous_format
         )
-        model.to(**self.layout)
+        model = build_model(cfg)
+        if checkpoint:
+            _load_backbone(model.backbone, checkpoint)
+        model.to(self.device, **self.layout)
         self.backbone = model.backbone
         if args.compile:
             self.backbone.compile(dynamic=False)
         self.model = model if args.part == 'model' else model.backbone
         self.amp = DTYPES.get(args.amp)
-        # Half floats need it, and it costs time.
+        # float16 needs a scaler, which takes time.
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=args.amp == 'fp16'
         )
@@ -214,31 +240,27 @@ class Subject:
         self.make_data(cfg, args)
 
     def make_data(self, cfg: Config, args: argparse.Namespace) -> None:
-        """Draw a batch of the size that is asked for."""
-        model = self.model if args.part == 'model' else None
+        """Make a batch of `args.batch_size` images."""
         generator = torch.Generator().manual_seed(0)
         self.images = torch.randn(
             args.batch_size, 3, *args.shape, generator=generator
         ).to(self.device, **self.layout)
         self.data: dict[str, dict] = {}
-        if model is not None:
-            for mode in MODES:
-                data = model.data_preprocessor(
-                    _made_up_batch(
-                        cfg.default_scope, model, args.batch_size, args.shape
-                    ),
-                    mode == 'training',
-                )
-                data['inputs'] = data['inputs'].to(**self.layout)
-                self.data[mode] = data
+        if args.part == 'backbone':
+            return
+        batch = _made_up_batch(
+            cfg.default_scope, self.model, args.batch_size, args.shape
+        )
+        for mode in MODES:
+            data = self.model.data_preprocessor(
+                copy.deepcopy(batch), mode == 'training'
+            )
+            data['inputs'] = data['inputs'].to(**self.layout)
+            self.data[mode] = data
 
     def prepare(self, mode: str) -> Callable[[], None]:
-        """Switch to a mode.
-
-        Returns:
-            What runs one step.
-        """
-        # Not chained: some libraries' train() returns None.
+        """Switch to a mode and return the function that runs one step."""
+        # Not chained: train() of some models returns None.
         self.model.train(mode == 'training')
         self.optimizer.zero_grad(set_to_none=True)
         return self._train if mode == 'training' else self._infer
@@ -268,7 +290,7 @@ class Subject:
         self.scaler.update()
 
     def held_bytes(self, mode: str) -> int:
-        """Bytes of weights and input, in training of the optimizer too."""
+        """Bytes of weights and input, in training also of the optimizer."""
         held = [*self.model.parameters(), *self.model.buffers()]
         held.append(self.data[mode]['inputs'] if self.data else self.images)
         if mode == 'training':
@@ -277,7 +299,7 @@ class Subject:
         return sum(tensor.nbytes for tensor in held)
 
     def outputs(self) -> list[Tensor]:
-        """What the backbone makes of the same images, in evaluation."""
+        """Run the backbone on the images in evaluation mode."""
         self.backbone.eval()
         with torch.no_grad():
             return list(_tensors(self.backbone(self.images)))
@@ -292,56 +314,54 @@ def _tensors_mean(outputs: Tensor | tuple | list) -> list[Tensor]:
 
 
 def _load_backbone(backbone: nn.Module, checkpoint: str) -> None:
-    keys = read_state_dict(checkpoint)
     prefix = 'backbone.'
-    within = any(key.startswith(prefix) for key in keys)
+    of_model = any(
+        key.startswith(prefix) for key in read_state_dict(checkpoint)
+    )
     load_pretrained(
-        backbone, checkpoint, prefix if within else None, min_matched=1.0
+        backbone, checkpoint, prefix if of_model else None, min_matched=1.0
     )
 
 
-def _made_up_batch(
-    scope: str, model: nn.Module, batch_size: int, shape: tuple[int, int]
-) -> dict:
-    """Images of noise with annotations that the task's losses can take."""
-    height, width = shape
-    rng = np.random.default_rng(0)
-    # The libraries' own transforms make the annotations, by name.
+def _packing(scope: str, with_mask: bool) -> list[Callable[[dict], dict]]:
+    """Build the transforms that turn annotations into a library's samples."""
+    boxes = dict(type='LoadAnnotations', with_bbox=True, with_mask=with_mask)
     steps = dict(
-        mmdet=[
-            dict(
-                type='LoadAnnotations',
-                with_bbox=True,
-                with_mask=getattr(model, 'with_mask', False),
-            ),
-            dict(type='PackDetInputs'),
-        ],
+        mmdet=[boxes, dict(type='PackDetInputs')],
         mmseg=[dict(type='PackSegInputs')],
         mmpretrain=[dict(type='PackInputs')],
     )
     if scope not in steps:
         raise ValueError(
-            f'--part model knows the default scopes {", ".join(steps)}, the '
-            f'config has {scope!r}'
+            f'--part model works with the default scopes {", ".join(steps)}, '
+            f'the config has {scope!r}'
         )
-    steps = [
+    return [
         TRANSFORMS.build(dict(step, type=f'{scope}.{step["type"]}'))
         for step in steps[scope]
     ]
+
+
+def _made_up_batch(
+    scope: str, model: nn.Module, batch_size: int, shape: tuple[int, int]
+) -> dict:
+    """Make images of noise with annotations that the task's losses accept."""
+    rng = np.random.default_rng(0)
+    steps = _packing(scope, getattr(model, 'with_mask', False))
     samples = []
     for index in range(batch_size):
         sample = dict(
-            img=rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
+            img=rng.integers(0, 256, (*shape, 3), dtype=np.uint8),
             img_id=index,
             img_path='',
-            img_shape=(height, width),
-            ori_shape=(height, width),
+            img_shape=tuple(shape),
+            ori_shape=tuple(shape),
             scale_factor=(1.0, 1.0),
             flip=False,
             flip_direction=None,
             instances=[_box(rng, shape) for _ in range(BOXES_PER_IMAGE)],
             gt_label=0,
-            gt_seg_map=np.zeros((height, width), np.uint8),
+            gt_seg_map=np.zeros(shape, np.uint8),
         )
         for step in steps:
             sample = step(sample)
@@ -364,7 +384,7 @@ def _box(rng: np.random.Generator, shape: tuple[int, int]) -> dict:
 def measure(
     subjects: list[Subject], mode: str, args: argparse.Namespace
 ) -> list[Result]:
-    """Run the configs in turn.
+    """Measure the configs in turn.
 
     Args:
         subjects: The models.
@@ -375,13 +395,7 @@ def measure(
     results = [
         Result(subject.name, mode, args.batch_size) for subject in subjects
     ]
-    slowest = 0.0
-    for subject in subjects:
-        _progress(f'{mode}: warming up {subject.name}')
-        step = subject.prepare(mode)
-        for _ in range(args.warmup):
-            step()
-        slowest = max(slowest, _seconds(step, 1, device))
+    slowest = max(_warm_up(subject, mode, args.warmup) for subject in subjects)
     steps = max(1, round(ROUND_SECONDS / slowest))
     for index in range(args.rounds):
         turn = list(zip(subjects, results))
@@ -393,6 +407,15 @@ def measure(
         step = subject.prepare(mode)
         result.peak_bytes = subject.held_bytes(mode) + peak_bytes(step, device)
     return results
+
+
+def _warm_up(subject: Subject, mode: str, steps: int) -> float:
+    """Run some steps and return the seconds that one more takes."""
+    _progress(f'{mode}: warming up {subject.name}')
+    step = subject.prepare(mode)
+    for _ in range(steps):
+        step()
+    return _seconds(step, 1, subject.device)
 
 
 def _seconds(
@@ -416,7 +439,7 @@ def _progress(text: str) -> None:
 
 
 def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
-    """Most bytes that a step holds in tensors on top of those before it."""
+    """Measure the most bytes that a step allocates for tensors at a time."""
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -443,7 +466,7 @@ def peak_bytes(step: Callable[[], None], device: torch.device) -> int:
 def _fits(
     subject: Subject, cfg: Config, args: argparse.Namespace, limit: int
 ) -> int | None:
-    """Peak bytes of a step with a batch, None if it does not fit."""
+    """Return the peak bytes of a step, None if it does not fit."""
     mode = 'inference' if args.mode == 'inference' else 'training'
     try:
         subject.make_data(cfg, args)
@@ -461,7 +484,7 @@ def _fits(
 def largest_batch(
     name: str, cfg: Config, args: argparse.Namespace
 ) -> tuple[int, int]:
-    """Find the largest batch that fits: by doubling, then by halves.
+    """Find the largest batch that fits, by doubling, then by bisection.
 
     Args:
         name: The config's name.
@@ -469,7 +492,7 @@ def largest_batch(
         args: See `parse_args`; its `batch_size` is changed.
 
     Returns:
-        The batch, 0 if not one image fits, and the bytes that it takes.
+        The batch size, 0 if not even one image fits, and the bytes it takes.
     """
     limit = int((args.memory_limit or 0) * 2**30)
     if not limit:
@@ -494,7 +517,7 @@ def largest_batch(
 
 
 def compare_outputs(subjects: list[Subject]) -> list[dict]:
-    """Compare every model's backbone with the first one's on one batch."""
+    """Compare the outputs of all backbones with those of the first."""
     first, *others = subjects
     wanted = first.outputs()
     found = []
@@ -517,12 +540,12 @@ def compare_outputs(subjects: list[Subject]) -> list[dict]:
 
 
 def ratios(first: Result, other: Result) -> tuple[float, float, float]:
-    """Speed of the first as a multiple of the other's, round by round."""
+    """Quartiles of the first config's speed over the other's, by round."""
     return _quartiles([b / a for a, b in zip(first.seconds, other.seconds)])
 
 
 def environment(args: argparse.Namespace) -> dict:
-    """What the figures depend on."""
+    """Describe what the figures depend on."""
     if torch.device(args.device).type == 'cuda':
         device = torch.cuda.get_device_name(args.device)
     else:
@@ -535,7 +558,7 @@ def environment(args: argparse.Namespace) -> dict:
         part=args.part,
         batch_size=args.batch_size,
         shape=list(args.shape),
-        dtype=args.amp and f'{args.amp} autocast' or 'fp32',
+        dtype=f'{args.amp} autocast' if args.amp else 'fp32',
         channels_last=args.channels_last,
         compile=args.compile,
         device=device,
@@ -548,7 +571,7 @@ def environment(args: argparse.Namespace) -> dict:
 def as_dict(
     facts: dict, results: dict[str, list[Result]], outputs: list[dict]
 ) -> dict:
-    """Bring the figures into a form that JSON knows."""
+    """Convert the figures to plain dicts for JSON."""
     rows = []
     for mode, found in results.items():
         for result in found:
@@ -569,7 +592,7 @@ def as_dict(
 
 
 def as_text(report: dict) -> str:
-    """Write what `as_dict` made for reading."""
+    """Format what `as_dict` returns."""
     lines = [', '.join(f'{k} {v}' for k, v in report['environment'].items())]
     for row in report['results']:
         low, high = row['images_per_second_quartiles']
@@ -589,55 +612,65 @@ def as_text(report: dict) -> str:
     for row in report['outputs']:
         if 'shapes' in row:
             lines.append(
-                f'outputs: {row["config"]} returns {row["shapes"]}, not what '
-                'the first returns'
+                f'outputs: {row["config"]} returns {row["shapes"]}, the '
+                'first config returns other shapes'
             )
         else:
             lines.append(
-                f'outputs: largest difference of the first and '
+                f'outputs: largest difference between the first config and '
                 f'{row["config"]} {row["max_difference"]:.3g}, largest value '
                 f'{row["max_output"]:.3g}'
             )
     return '\n'.join(lines)
 
 
+def report_largest_batch(args: argparse.Namespace) -> int:
+    """Print the largest batch of a config; return 1 if nothing fits."""
+    (name,) = args.configs
+    cfg = load_config(name, args.cfg_options)
+    with redirect_stdout(sys.stderr):
+        batch, peak = largest_batch(name, cfg, args)
+    if args.json:
+        found = dict(config=name, largest_batch=batch, peak_bytes=peak)
+        print(json.dumps(found))
+    else:
+        print(
+            f'{name}: the largest batch of {args.shape[0]} x {args.shape[1]} '
+            f'that fits is {batch}, with {peak / 2**20:.0f} MiB'
+        )
+    return 0 if batch else 1
+
+
+def compare(args: argparse.Namespace) -> dict:
+    """Measure all configs and return the figures, see `as_dict`."""
+    checkpoints = args.checkpoints or [None] * len(args.configs)
+    subjects = [
+        Subject(name, load_config(name, args.cfg_options), args, checkpoint)
+        for name, checkpoint in zip(args.configs, checkpoints)
+    ]
+    outputs = compare_outputs(subjects) if args.checkpoints else []
+    modes = MODES if args.mode == 'both' else (args.mode,)
+    results = {mode: measure(subjects, mode, args) for mode in modes}
+    return as_dict(environment(args), results, outputs)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure; see --help."""
     args = parse_args(argv)
+    args.device = args.device or get_device()
+    on_cpu = torch.device(args.device).type == 'cpu'
+    if args.largest_batch and on_cpu and not args.memory_limit:
+        raise SystemExit('--largest-batch needs --memory-limit on a CPU')
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     if args.largest_batch:
-        name = args.configs[0]
-        with redirect_stdout(sys.stderr):
-            batch, peak = largest_batch(
-                name, load_config(name, args.cfg_options), args
-            )
-        found = dict(config=name, largest_batch=batch, peak_bytes=peak)
-        print(
-            json.dumps(found)
-            if args.json
-            else f'{name}: the largest batch of {args.shape[0]} x '
-            f'{args.shape[1]} that fits is {batch}, with '
-            f'{peak / 2**20:.0f} MiB'
-        )
-        return 0 if batch else 1
-    # What libraries print must not mix with the figures.
+        return report_largest_batch(args)
+    # Keep what the libraries print apart from the figures.
     with redirect_stdout(sys.stderr):
-        subjects = [
-            Subject(
-                name, load_config(name, args.cfg_options), args, checkpoint
-            )
-            for name, checkpoint in zip(
-                args.configs, args.checkpoints or [None] * len(args.configs)
-            )
-        ]
-        outputs = compare_outputs(subjects) if args.checkpoints else []
-        results = {
-            mode: measure(subjects, mode, args)
-            for mode in (MODES if args.mode == 'both' else (args.mode,))
-        }
-    report = as_dict(environment(args), results, outputs)
+        report = compare(args)
     print(json.dumps(report, indent=2) if args.json else as_text(report))
     return 0
 

@@ -5,12 +5,9 @@ import json
 import sys
 from contextlib import redirect_stdout
 
-from mmengine.config import Config, DictAction
+from mmvit.apis.command_line import CommandLine, at_least
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.flops import COUNTING_RULE, Complexity, count_complexity
-
-EXAMPLES = """examples:
+EXAMPLES = """
   python tools/analysis_tools/get_flops.py \\
       configs/pvt/pvt-s_8xb128-300e_in1k.py
   python tools/analysis_tools/get_flops.py \\
@@ -20,56 +17,49 @@ EXAMPLES = """examples:
 """
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'config', help='a file, or mmdet::x.py of an installed library'
-    )
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config')
     parser.add_argument(
         '--shape',
-        type=int,
+        type=at_least(1),
         nargs='+',
         metavar='PIXELS',
-        help='height and width of the input, or one number for a square; by '
-        'default that of the test pipeline, where every image gets the same',
+        help='height and width of the input, or one number for a square '
+        '(default: that of the test pipeline, if all images get the same)',
     )
-    parser.add_argument(
-        '--json', action='store_true', help='print JSON instead of a table'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings to change, such as model.backbone.arch=tiny',
-    )
+    parser.add_shared('--json', '--cfg-options')
     args = parser.parse_args(argv)
-    if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
+    if args.shape and len(args.shape) > 2:
         parser.error(f'--shape takes height and width, not {args.shape}')
     if args.shape:
         args.shape = (args.shape[0], args.shape[-1])
     return args
 
 
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+from mmengine.config import Config
+
+from mmvit.analysis.flops import COUNTING_RULE, Complexity, count_complexity
+from mmvit.apis.config import build_model, innermost_dataset, load_config
+
+
 def default_shape(cfg: Config) -> tuple[int, int] | None:
-    """Find the (H, W) that every image has in the test, if there is one."""
+    """Find the (H, W) that all images of the test have, None without one."""
     test_cfg = cfg.model.get('test_cfg') or {}
     if test_cfg.get('mode') == 'slide':
         return _pair(test_cfg['crop_size'])
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
+    loader = cfg.get('test_dataloader') or {}
+    dataset = innermost_dataset(loader.get('dataset', {}))
     shape = None
     for step in dataset.get('pipeline', ()):
         name = str(step['type']).rpartition('.')[2]
         if name == 'CenterCrop':
             shape = _pair(step['crop_size'])[::-1]
         elif name == 'Resize':
-            # With its ratio kept an image may get any size.
+            # With its aspect ratio kept, an image may get any size.
             keeps = step.get('keep_ratio') or step.get('scale') is None
             shape = None if keeps else _pair(step['scale'])[::-1]
         elif name == 'ResizeEdge':
@@ -100,12 +90,12 @@ def padded_shape(cfg: Config, shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def input_channels(cfg: Config) -> int:
-    """Channels of an image, as many as the preprocessor has means."""
+    """Return the channels of an image: as many as the data have means."""
     return len(_preprocessor(cfg).get('mean') or (0, 0, 0))
 
 
 def as_dict(config: str, found: Complexity) -> dict:
-    """Bring the figures into a form that JSON knows."""
+    """Convert the figures to plain dicts for JSON."""
     return dict(
         config=config,
         input_shape=list(found.shape),
@@ -122,7 +112,7 @@ def as_dict(config: str, found: Complexity) -> dict:
 
 
 def as_table(config: str, found: Complexity) -> str:
-    """Write the figures for reading."""
+    """Format the figures as a table."""
     rows = [
         (name, part.params, part.flops) for name, part in found.parts.items()
     ]
@@ -142,7 +132,7 @@ def as_table(config: str, found: Complexity) -> str:
     if found.proposals:
         lines.append(
             f'The box head gets {found.proposals} proposals, as many as the '
-            'config allows, whatever NMS would leave.'
+            'config allows; NMS may leave fewer.'
         )
     if found.masks:
         lines.append(f'The mask head gets {found.masks} boxes.')
@@ -150,17 +140,18 @@ def as_table(config: str, found: Complexity) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Count; see --help."""
     args = parse_args(argv)
-    # What libraries print while a model is built must not mix with the
+    # Keep what the libraries print while they build a model apart from the
     # figures.
     with redirect_stdout(sys.stderr):
         cfg = load_config(args.config, args.cfg_options)
         shape = args.shape or default_shape(cfg)
         if shape is None:
             print(
-                f'{args.config}: the test pipeline does not give every image '
-                'the same size, so say one: --shape HEIGHT WIDTH (COCO '
-                'detectors are usually compared at --shape 800 1280)'
+                f'{args.config}: the images of its test pipeline differ in '
+                'size, so give one: --shape HEIGHT WIDTH (COCO detectors are '
+                'usually compared at --shape 800 1280)'
             )
             return 2
         found = count_complexity(

@@ -2,7 +2,8 @@
 
 The digits are scikit-learn's scans of real handwriting, the backgrounds are
 crops of the photographs that scikit-learn and scikit-image bundle, so nothing
-is downloaded. One set serves every task:
+is downloaded. A data set that is there with the same settings is kept. One set
+serves every task:
 
     classification/{train,val}/<class>/*.jpg      ImageNet's folders
     images/{training,validation}/*.jpg            scenes
@@ -22,27 +23,64 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmvit.apis.command_line import CommandLine, at_least
+
+EXAMPLES = """
+  python tools/dataset_converters/digit_scenes.py
+  python tools/dataset_converters/digit_scenes.py \\
+      --out data/digit_scenes --num-train 500 --num-val 50
+"""
+CLASSES = tuple('0123456789')
+SPLITS = ('train', 'val')
+SCENE_FOLDERS = dict(train='training', val='validation')
+SETTINGS_FILE = 'digit_scenes.json'
+# Stored with the settings. Increase it when the same settings draw other
+# pictures, so that an older data set is not taken for a new one.
+VERSION = 1
+UNLABELLED, BACKGROUND, FIRST_DIGIT = 0, 1, 2
+JPEG_QUALITY = 92
+# The scans are ordered by writer, so that the last ones are by other people.
+TRAINING_DIGITS = 0.8
+TRAINING_WIDTH = 0.7
+MIN_VISIBLE = 0.85
+PHOTOGRAPHS = ('astronaut', 'cat', 'coffee', 'rocket', 'grass', 'gravel')
+LIMITS = dict(seed=0, num_train=1, num_val=1, size=64)  # smallest values
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('data/digit_scenes'),
+        metavar='DIR',
+        help='folder for the data set (default: data/digit_scenes)',
+    )
+    parser.add_shared('--seed')
+    for name, default, meaning in (
+        ('num-train', 2000, 'number of training scenes'),
+        ('num-val', 200, 'number of validation scenes'),
+        ('size', 128, 'side of a scene in pixels, at least 64'),
+    ):
+        parser.add_argument(
+            f'--{name}',
+            type=at_least(LIMITS[name.replace('-', '_')]),
+            default=default,
+            metavar='N',
+            help=f'{meaning} (default: {default})',
+        )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
 import cv2
 import numpy as np
 from mmengine.utils import ProgressBar
 from pycocotools import mask as coco_mask
 from skimage import data as skimage_data
 from sklearn.datasets import load_digits, load_sample_image
-
-CLASSES = tuple('0123456789')
-SPLITS = ('train', 'val')
-SCENE_FOLDERS = dict(train='training', val='validation')
-SETTINGS_FILE = 'digit_scenes.json'
-# Recorded with the settings: raise it when the same settings draw other
-# pictures, so that a set of the old kind is not taken for the new one.
-VERSION = 1
-UNLABELLED, BACKGROUND, FIRST_DIGIT = 0, 1, 2
-JPEG_QUALITY = 92
-# The scans are ordered by writer, so the last ones are other people's.
-TRAINING_DIGITS = 0.8
-TRAINING_WIDTH = 0.7
-MIN_VISIBLE = 0.85
-PHOTOGRAPHS = ('astronaut', 'cat', 'coffee', 'rocket', 'grass', 'gravel')
 
 
 @dataclass
@@ -162,6 +200,43 @@ def choose_colour(
     return colours[np.linalg.norm(colours - below, axis=1).argmax()]
 
 
+def find_place(
+    rng: np.random.Generator,
+    digits: Digits,
+    size: int,
+    heights: tuple[float, float],
+    instances: list[Instance],
+) -> tuple[int, np.ndarray, tuple[slice, slice]] | None:
+    """Choose a digit and a place that leaves the others mostly visible.
+
+    Args:
+        rng: Source of everything that is random.
+        digits: Scans to choose from.
+        size: Side of the scene in pixels.
+        heights: Smallest and largest height of a digit, as a share of
+            ``size``.
+        instances: The digits that are there.
+
+    Returns:
+        Index of the scan, opacity of the patch, place of the patch; None if
+        ten tries failed.
+    """
+    for _ in range(10):
+        index = rng.integers(len(digits.labels))
+        height = size * rng.uniform(*heights)
+        alpha = draw_alpha(rng, digits.images[index], height)
+        top, left = rng.integers(size - len(alpha) + 1, size=2)
+        place = np.s_[top : top + len(alpha), left : left + len(alpha)]
+        if all(
+            np.count_nonzero(other.mask)
+            - np.count_nonzero(other.mask[place] & (alpha > 0.1))
+            >= MIN_VISIBLE * other.full_area
+            for other in instances
+        ):
+            return index, alpha, place
+    return None
+
+
 def draw_scene(
     rng: np.random.Generator,
     digits: Digits,
@@ -177,52 +252,34 @@ def draw_scene(
         digits: Scans to draw from.
         backgrounds: Photographs to crop.
         size: Side of the square scene in pixels.
-        num_digits: Least and greatest number of digits. One that finds no
-            place is left out, the first always finds one.
-        heights: Least and greatest height of a digit, as part of ``size``;
-            at most 0.8.
+        num_digits: Smallest and largest number of digits. A digit that finds
+            no place is left out; the first one always finds a place.
+        heights: Smallest and largest height of a digit, as a share of
+            ``size``; at most 0.8.
     """
     image = draw_background(rng, backgrounds, size)
     label_map = np.full((size, size), BACKGROUND, np.uint8)
     instances: list[Instance] = []
     shade = np.linspace(-0.15, 0.15, size, dtype=np.float32)[:, None, None]
     for _ in range(rng.integers(num_digits[0], num_digits[1] + 1)):
-        for _ in range(10):
-            index = rng.integers(len(digits.labels))
-            height = size * rng.uniform(*heights)
-            alpha = draw_alpha(rng, digits.images[index], height)
-            top, left = rng.integers(size - len(alpha) + 1, size=2)
-            place = np.s_[top : top + len(alpha), left : left + len(alpha)]
-            hidden = alpha > 0.1
-            if all(
-                np.count_nonzero(other.mask)
-                - np.count_nonzero(other.mask[place] & hidden)
-                >= MIN_VISIBLE * other.full_area
-                for other in instances
-            ):
-                break
-        else:
+        found = find_place(rng, digits, size, heights, instances)
+        if found is None:
             continue
-        inside = alpha >= 0.5
+        index, alpha, place = found
+        inside, hidden = alpha >= 0.5, alpha > 0.1
         colour = choose_colour(rng, image[place], inside)
         light = 1 + shade[: len(alpha)] * np.float32(rng.choice([-1, 1]))
         ink = np.clip(colour * light, 0, 255)
         image[place] += alpha[..., None] * (ink - image[place])
-        label_map[place][hidden] = UNLABELLED
         label = int(digits.labels[index])
+        label_map[place][hidden] = UNLABELLED
         label_map[place][inside] = FIRST_DIGIT + label
         for other in instances:
             other.mask[place] &= ~hidden
         mask = np.zeros((size, size), bool)
         mask[place] = inside
-        instances.append(
-            Instance(
-                mask,
-                label,
-                int(digits.indices[index]),
-                np.count_nonzero(mask),
-            )
-        )
+        scan, area = int(digits.indices[index]), np.count_nonzero(mask)
+        instances.append(Instance(mask, label, scan, area))
     return Scene(image.round().astype(np.uint8), label_map, instances)
 
 
@@ -284,7 +341,7 @@ def write_split(
     """Write the scenes and the single digits of one split below ``root``.
 
     Args:
-        root: Folder that holds or gets the data set.
+        root: Folder of the data set.
         split: ``train`` or ``val``.
         seed: Picture i depends on the seed, the split and i alone.
         number: Number of scenes, and of pictures of a single digit.
@@ -297,13 +354,12 @@ def write_split(
     singles = root / 'classification' / split
     for path in (images, labels, *(singles / name for name in CLASSES)):
         path.mkdir(parents=True)
+    categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
     coco = dict(
         info=dict(description='handwritten digits on photographs'),
         images=[],
         annotations=[],
-        categories=[
-            dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)
-        ],
+        categories=categories,
     )
     for i in range(number):
         rng = np.random.default_rng([seed, SPLITS.index(split), i])
@@ -311,13 +367,9 @@ def write_split(
         name = f'{split}_{i:05d}'
         write_image(images / f'{name}.jpg', scene.image)
         write_image(labels / f'{name}.png', scene.label_map)
+        file_name = f'{folder}/{name}.jpg'
         coco['images'].append(
-            dict(
-                id=i + 1,
-                file_name=f'{folder}/{name}.jpg',
-                width=size,
-                height=size,
-            )
+            dict(id=i + 1, file_name=file_name, width=size, height=size)
         )
         for instance in scene.instances:
             annotation_id = len(coco['annotations']) + 1
@@ -346,9 +398,18 @@ def read_settings(root: Path) -> dict[str, object] | None:
             return None
         raise FileExistsError(
             f'{root} exists and holds no {SETTINGS_FILE}, so it was not made '
-            'by this tool and is left alone. Choose another --out, or remove '
-            'it yourself.'
+            'by this tool and is not replaced. Choose another --out, or '
+            'remove it yourself.'
         ) from error
+
+
+def check_limits(given: dict[str, int]) -> None:
+    """Raise a ValueError if a number is too small."""
+    for name, limit in LIMITS.items():
+        if given[name] < limit:
+            raise ValueError(
+                f'{name} must be at least {limit}, got {given[name]}'
+            )
 
 
 def write_dataset(
@@ -361,11 +422,11 @@ def write_dataset(
 ) -> bool:
     """Write the data set, unless it is there with the same settings.
 
-    It is written to a folder beside ``root`` and moved when it is complete.
-    A data set of this tool with other settings is replaced.
+    It is moved to ``root`` when it is complete, and replaces a data set of
+    this tool with other settings.
 
     Args:
-        root: Folder that gets the data set.
+        root: Folder for the data set.
         seed: Equal settings give equal bytes.
         num_train: Number of training scenes.
         num_val: Number of validation scenes.
@@ -379,28 +440,23 @@ def write_dataset(
         FileExistsError: ``root`` holds something that is not ours.
         ValueError: A number is too small.
     """
-    limits = dict(seed=0, num_train=1, num_val=1, size=64)
     given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
-    for name, limit in limits.items():
-        if given[name] < limit:
-            raise ValueError(
-                f'{name} must be at least {limit}, got {given[name]}'
-            )
-    root = Path(root)
+    check_limits(given)
     settings = dict(generator='digit_scenes', version=VERSION, **given)
+    root = Path(root)
     if read_settings(root) == settings:
         return False
     partial = root.with_name(f'.{root.name}.partial')
-    if partial.exists():
-        shutil.rmtree(partial)
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     bar = ProgressBar(num_train + num_val) if show_progress else None
-    on_progress = bar.update if bar else lambda: None
+    update = bar.update if bar else lambda: None
     try:
-        for split, number in zip(SPLITS, (num_train, num_val), strict=True):
-            write_split(partial, split, seed, number, size, on_progress)
-        text = json.dumps(settings, indent=2) + '\n'
-        (partial / SETTINGS_FILE).write_text(text, encoding='utf-8')
+        for split, number in zip(SPLITS, (num_train, num_val)):
+            write_split(partial, split, seed, number, size, update)
+        (partial / SETTINGS_FILE).write_text(
+            json.dumps(settings, indent=2) + '\n', encoding='utf-8'
+        )
         if root.exists():
             shutil.rmtree(root)
         partial.rename(root)
@@ -409,40 +465,9 @@ def write_dataset(
     return True
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Draw handwritten digits on photographs: a small data set '
-        'for classification, detection, instance and semantic segmentation. '
-        'Nothing is downloaded. A set that is there already is kept.',
-        epilog='example: python tools/dataset_converters/digit_scenes.py '
-        '--out data/digit_scenes --num-train 500 --num-val 50',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        default=Path('data/digit_scenes'),
-        help='folder that gets the data set',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='equal seed, equal bytes'
-    )
-    parser.add_argument(
-        '--num-train', type=int, default=2000, help='training scenes'
-    )
-    parser.add_argument(
-        '--num-val', type=int, default=200, help='held-out scenes'
-    )
-    parser.add_argument(
-        '--size', type=int, default=128, help='side of a scene in pixels'
-    )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Write the data set that the command line asks for."""
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    """Write the data set; see --help."""
+    args = parse_args(argv)
     try:
         written = write_dataset(
             args.out,

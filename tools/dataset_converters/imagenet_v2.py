@@ -1,33 +1,34 @@
-"""Write the list of labels that testing on ImageNet-V2 needs.
+"""Write the list of labels that a test on ImageNet-V2 needs.
 
-ImageNet-V2 names its folders by the classes' numbers, 0 to 999. A data set
-that reads folders sorts them as text, so that folder 10 would become class 2.
-The list, labels.txt in the folder, gives each image its number.
+ImageNet-V2 names its folders by the numbers of the classes, 0 to 999. A data
+set that reads folders sorts them as text, so that folder 10 would become class
+2. The list, labels.txt in the folder, gives each image its number.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from mmvit.apis.command_line import CommandLine, at_least
+
 SUFFIXES = ('.jpeg', '.jpg', '.png')
-EXAMPLES = """examples:
+EXAMPLES = """
   python tools/dataset_converters/imagenet_v2.py \\
       data/imagenetv2-matched-frequency-format-val
 """
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'folder', type=Path, help='the data set, with folders 0 to 999'
     )
-    parser.add_argument('folder', type=Path, help='holds folders 0 to 999')
     parser.add_argument(
         '--classes',
-        type=int,
+        type=at_least(1),
         default=1000,
-        help='number of folders there must be (default 1000)',
+        metavar='N',
+        help='number of folders that there must be (default: 1000)',
     )
     return parser.parse_args(argv)
 
@@ -37,7 +38,7 @@ def lines_of(folder: Path, classes: int) -> list[str]:
 
     Args:
         folder: Holds a folder for each class.
-        classes: How many there must be.
+        classes: Number of folders that there must be.
 
     Raises:
         ValueError: If a class has no folder or no image.

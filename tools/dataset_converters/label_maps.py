@@ -1,14 +1,78 @@
 """Make the label maps of token labeling with a classifier of mmpretrain.
 
-For each image of a config's data set the classifier looks at every cell of
-its last map as it would at the pooled map. A cell's highest scores and their
-classes are written to OUT_DIR/<folder>/<image>.pt, a tensor (2, k, h, w) as
-LV-ViT's published maps, for mmvit.LoadTokenLabels to read.
+The classifier looks at each cell of its last map as if it were the pooled
+map. The highest scores of a cell and their classes are written to
+OUT_DIR/<folder>/<image>.pt, a tensor (2, k, h, w) like the published maps of
+LV-ViT, for mmvit.LoadTokenLabels to read.
 """
 
 import argparse
 import os.path as osp
 from pathlib import Path
+
+from mmvit.apis.command_line import CommandLine, at_least
+
+EXAMPLES = """
+  python tools/dataset_converters/label_maps.py CONFIG CHECKPOINT \\
+      --out-dir data/own_token_labels
+  python tools/dataset_converters/label_maps.py \\
+      mmpretrain::swin_transformer/swin-base_16xb64_in1k-384px.py \\
+      CHECKPOINT --size 384 --out-dir data/imagenet_token_labels
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'checkpoint', '--out-dir')
+    parser.add_argument(
+        '--loader',
+        default='train_dataloader',
+        metavar='KEY',
+        help='dataloader of the config whose images are read (default: '
+        'train_dataloader)',
+    )
+    parser.add_argument(
+        '--size',
+        type=at_least(1),
+        default=224,
+        metavar='PIXELS',
+        help='images are resized to SIZE x SIZE, not cropped (default: 224)',
+    )
+    parser.add_argument(
+        '--topk',
+        type=at_least(1),
+        default=5,
+        metavar='K',
+        help='number of scores to keep for each cell (default: 5)',
+    )
+    parser.add_argument(
+        '--depth',
+        type=at_least(1),
+        default=2,
+        metavar='N',
+        help="a map's path in OUT_DIR is the last N parts of its image's path "
+        '(default: 2, the folder and the name)',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=at_least(1),
+        default=32,
+        metavar='N',
+        help='number of images at a time (default: 32)',
+    )
+    parser.add_argument(
+        '--num-workers',
+        type=at_least(0),
+        default=2,
+        metavar='N',
+        help='number of processes that read images (default: 2)',
+    )
+    parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
 
 import torch
 from mmengine.config import Config
@@ -19,65 +83,18 @@ from mmengine.utils import ProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights
-from mmvit.utils.launch import add_cfg_options
+from mmvit.apis.config import innermost_dataset, load_config
+from mmvit.apis.inference import load_model
+from mmvit.utils.paths import path_within
 
-EXAMPLES = """examples:
-  python tools/dataset_converters/label_maps.py CONFIG CHECKPOINT \\
-      --out-dir data/own_token_labels
-  python tools/dataset_converters/label_maps.py \\
-      mmpretrain::swin_transformer/swin-base_16xb64_in1k-384px.py \\
-      CHECKPOINT --size 384 --out-dir data/imagenet_token_labels
-"""
-# Classes beyond it are not exact in half floats.
+# Larger class indices are not exact in half precision.
 LARGEST_HALF = 2048
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config of the classifier')
-    parser.add_argument('checkpoint', help='weights of the classifier')
-    parser.add_argument('--out-dir', required=True, type=Path)
-    parser.add_argument(
-        '--loader',
-        default='train_dataloader',
-        metavar='NAME',
-        help="the config's loader whose images are read "
-        '(default: train_dataloader)',
-    )
-    parser.add_argument(
-        '--size',
-        type=int,
-        default=224,
-        help='images are resized to SIZE x SIZE pixels, whole (default 224)',
-    )
-    parser.add_argument(
-        '--topk', type=int, default=5, help='scores a cell (default 5)'
-    )
-    parser.add_argument(
-        '--depth',
-        type=int,
-        default=2,
-        help="parts of an image's path that become the map's (default 2)",
-    )
-    parser.add_argument('--batch-size', type=int, default=32)
-    parser.add_argument('--num-workers', type=int, default=2)
-    parser.add_argument('--device', default=get_device())
-    add_cfg_options(parser)
-    return parser.parse_args(argv)
-
-
 def build_loader(cfg: Config, args: argparse.Namespace) -> DataLoader:
-    """Build a loader of whole images, in the data set's order."""
+    """Build a loader of whole images, in the order of the data set."""
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    dataset = cfg[args.loader].dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    dataset = innermost_dataset(cfg[args.loader].dataset)
     dataset.pipeline = [
         dict(type='LoadImageFromFile'),
         dict(type='Resize', scale=(args.size, args.size)),
@@ -103,10 +120,9 @@ def logits_of_cells(model: nn.Module, images: Tensor) -> Tensor:
     x = feats[-1] if isinstance(feats, (tuple, list)) else feats
     if not isinstance(x, Tensor) or x.ndim != 4:
         raise SystemExit(
-            f'{type(model.backbone).__name__} returns no map (B, C, h, w) '
-            "here; --cfg-options can change that: a ViT's "
-            "model.backbone.out_type=featmap, PVT's "
-            'model.backbone.with_cls_token=False'
+            f'{type(model.backbone).__name__} returns no map (B, C, h, w): '
+            'set --cfg-options model.backbone.out_type=featmap for a ViT, '
+            'model.backbone.with_cls_token=False for PVT'
         )
     (batch, _, *grid) = x.shape
     # (B, C, h, w) -> (B * h * w, C)
@@ -131,25 +147,40 @@ def to_label_map(logits: Tensor, topk: int) -> Tensor:
     return labels.half() if len(logits) <= LARGEST_HALF else labels
 
 
+def save_map(labels: Tensor, img_path: str, out_dir: str, depth: int) -> None:
+    """Write a label map to a path that follows from its image's path.
+
+    Args:
+        labels: The map.
+        img_path: The image.
+        out_dir: Folder for all maps.
+        depth: Number of last parts of the image's path to keep.
+
+    Raises:
+        ValueError: If the map would be written outside of the folder.
+    """
+    parts = Path(img_path).with_suffix('.pt').parts
+    path = path_within(out_dir, Path(*parts[-depth:]))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Without the copy the whole batch would be written.
+    torch.save(labels.clone(), path)
+
+
 @torch.no_grad()
 def main(argv: list[str] | None = None) -> None:
     """Make the maps; see --help."""
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg, args.device)
-    load_weights(model, args.checkpoint)
-    model.eval()
+    device = args.device or get_device()
+    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
     loader = build_loader(cfg, args)
     progress = ProgressBar(len(loader.dataset))
     for batch in loader:
         batch = model.data_preprocessor(batch)
         logits = logits_of_cells(model, batch['inputs'])
         for sample, scores in zip(batch['data_samples'], logits.cpu().float()):
-            parts = Path(sample.img_path).with_suffix('.pt').parts
-            path = args.out_dir.joinpath(*parts[-args.depth :])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A copy, or the whole batch would be written.
-            torch.save(to_label_map(scores, args.topk).clone(), path)
+            labels = to_label_map(scores, args.topk)
+            save_map(labels, sample.img_path, args.out_dir, args.depth)
             progress.update()
     print(f'\nLabel maps: {osp.abspath(args.out_dir)}')
 

@@ -1,38 +1,62 @@
 """Draw what a point of an image attends to.
 
 As Figure 1 of Focal Transformer: one picture for each head of a block. The
-brightness is how much of each token of the block's map reaches the query
-through the values, attention weights being what they are. With that, windows,
-pooled keys and several attentions in one block need no treatment of their
-own: it works for every backbone of MMViT.
+brightness tells how much of each token of the block's map reaches the query
+through the values, with the attention weights held constant. It is a gradient,
+so windows, pooled keys and several attentions in one block need no special
+case: the tool works for every pyramid backbone of MMViT.
 """
 
 import argparse
-import os.path as osp
 
-import mmcv
-import numpy as np
-import torch
-import torch.nn.functional as F
-from mmengine.dataset import pseudo_collate
-from mmengine.utils import mkdir_or_exist
-from torch import Tensor, nn
+from mmvit.apis.command_line import CommandLine
 
-from mmvit.models import PyramidBackbone
-from mmvit.utils import build_model, load_config
-from mmvit.utils.attention_maps import record_attention
-from mmvit.utils.inference import build_test_pipeline, load_weights
-from mmvit.utils.launch import add_cfg_options
-
-EXAMPLE = """example:
+EXAMPLES = """
   python tools/visualization/attention_map.py CONFIG photo.jpg \\
       --checkpoint checkpoints/focal_tiny.pth \\
       --block stages.0.blocks.0 --point 120 80 --out-dir attention
 """
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_argument(
+        '--block',
+        default='stages.0.blocks.0',
+        metavar='stages.S.blocks.B',
+        help='block of the backbone, stage and block counted from 0 (default: '
+        'the first block)',
+    )
+    parser.add_argument(
+        '--point',
+        type=int,
+        nargs=2,
+        metavar=('X', 'Y'),
+        help='the query, in pixels of the image from its upper left corner '
+        '(default: the middle)',
+    )
+    parser.add_shared('--out-dir', '--cfg-options', '--trust-checkpoint')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import mmcv
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmvit.analysis.attention_maps import record_attention
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import load_model, read_image
+from mmvit.models import PyramidBackbone
+from mmvit.visualization.drawing import save_picture
+
+
 class _Probe:
-    """Keeps a block's input and what its attention's projection gets."""
+    """Keeps a block's input and the input of its attention's projection."""
 
     def __init__(self, block: nn.Module) -> None:
         self.source: Tensor | None = None
@@ -50,43 +74,49 @@ class _Probe:
         self.heads = args[0]
 
 
-def attention_of(
-    backbone: nn.Module,
-    block: nn.Module,
-    image: Tensor,
-    point: tuple[float, float],
-) -> Tensor:
-    """How much of each token reaches a query, by head.
-
-    Args:
-        backbone: What the block belongs to.
-        block: Has an attention `attn` with a projection `proj` of the map.
-        image: One image, as the backbone gets it.
-        point: (x, y) of the query, as shares of the width and the height.
-
-    Shape: image (1, C, H, W) -> (heads, H', W'), each with a sum of 1.
-
-    Raises:
-        ValueError: If the block has no such attention.
-    """
+def _run(backbone: nn.Module, block: nn.Module, inputs: Tensor) -> _Probe:
     if not hasattr(getattr(block, 'attn', None), 'proj'):
-        raise ValueError('the block has no attention `attn` with a `proj`')
+        raise ValueError(
+            'the block has no attention `attn` with a `proj`: choose another'
+        )
     probe = _Probe(block)
     try:
         with record_attention(backbone, values_only=True):
-            backbone(image)
+            backbone(inputs)
     finally:
         for handle in probe.handles:
             handle.remove()
     # A class token or a list of tokens has no place on the map.
-    if (
-        probe.heads.dim() != 4
-        or probe.heads.shape[:3] != (probe.source.shape[:3])
-    ):
+    shape = probe.heads.shape
+    if len(shape) != 4 or shape[:3] != probe.source.shape[:3]:
         raise ValueError(
-            f'the projection of the block gets {tuple(probe.heads.shape)}, '
-            f'no map of {tuple(probe.source.shape[1:3])} tokens'
+            f'the projection of the block gets {tuple(shape)}, not a map of '
+            f'{tuple(probe.source.shape[1:3])} tokens'
         )
+    return probe
+
+
+def attention_of(
+    backbone: nn.Module,
+    block: nn.Module,
+    inputs: Tensor,
+    point: tuple[float, float],
+) -> Tensor:
+    """Compute how much of each token reaches a query, for each head.
+
+    Args:
+        backbone: The backbone that the block belongs to.
+        block: A block whose attention `attn` has a projection `proj` that
+            gets a map.
+        inputs: One image, as the backbone gets it.
+        point: (x, y) of the query, as shares of the input's width and height.
+
+    Shape: inputs (1, C, H, W) -> (heads, H', W'); each head sums to 1.
+
+    Raises:
+        ValueError: If the block has no such attention.
+    """
+    probe = _run(backbone, block, inputs)
     _, height, width, _ = probe.heads.shape
     row = min(int(point[1] * height), height - 1)
     column = min(int(point[0] * width), width - 1)
@@ -104,90 +134,47 @@ def attention_of(
 def draw(
     share: Tensor, image: np.ndarray, point: tuple[int, int]
 ) -> np.ndarray:
-    """Lay a map over an image, with a mark at the query."""
-    share = F.interpolate(share[None, None], image.shape[:2], mode='bilinear')
-    share = (share / share.max())[0, 0, ..., None].numpy()
-    drawn = image * (0.25 + 0.75 * share)
+    """Darken an image where little reaches the query, a red square, RGB."""
+    height, width = image.shape[:2]
+    share = mmcv.imresize(share.numpy(), (width, height))
+    drawn = image * (0.25 + 0.75 * share / share.max())[..., None]
     x, y = point
-    drawn[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3] = (0, 0, 255)
+    drawn[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3] = (255, 0, 0)
     return drawn.astype(np.uint8)
+
+
+def find_block(backbone: nn.Module, name: str) -> nn.Module:
+    """Find a block of a backbone by its name."""
+    if not isinstance(backbone, PyramidBackbone):
+        raise SystemExit(
+            f"the config's {type(backbone).__name__} is none of MMViT's "
+            'pyramid backbones'
+        )
+    try:
+        return backbone.get_submodule(name)
+    except AttributeError as error:
+        raise SystemExit(f'no block {name}: {error}') from error
 
 
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument('image', help='image file')
-    parser.add_argument(
-        '--checkpoint', help='weights; without them they are random'
-    )
-    parser.add_argument(
-        '--block',
-        default='stages.0.blocks.0',
-        metavar='stages.S.blocks.B',
-        help='block of the backbone, counted from 0 (default: the first)',
-    )
-    parser.add_argument(
-        '--point',
-        type=int,
-        nargs=2,
-        metavar=('X', 'Y'),
-        help='pixel of the query (default: the middle)',
-    )
-    parser.add_argument('--out-dir', required=True, help='folder to write to')
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    if not osp.isfile(args.image):
-        raise SystemExit(f'no image at {args.image}')
+    args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    if not isinstance(model.backbone, PyramidBackbone):
-        raise SystemExit(
-            f'{args.config} has a {type(model.backbone).__name__}, which is '
-            "none of MMViT's pyramid backbones"
-        )
+    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    block = find_block(model.backbone, args.block)
+    found = read_image(cfg, model, args.image)
+    height, width = found.image.shape[:2]
+    point = args.point or (width // 2, height // 2)
     try:
-        block = model.backbone.get_submodule(args.block)
-    except AttributeError as error:
-        raise SystemExit(f'no block {args.block}: {error}') from error
-    if args.checkpoint:
-        load_weights(model, args.checkpoint)
-    else:
-        print('No --checkpoint: the weights are random')
-    model.eval()
-    data = build_test_pipeline(cfg)(dict(img_path=args.image, img_id=0))
-    batch = model.data_preprocessor(pseudo_collate([data]), False)
-    image = mmcv.imread(args.image)
-    height, width = image.shape[:2]
-    x, y = args.point or (width // 2, height // 2)
-    if not (0 <= x < width and 0 <= y < height):
-        raise SystemExit(
-            f'--point {x} {y} is outside of {width}x{height} pixels'
-        )
-    # The network's input is padded at the right and the bottom.
-    inner = batch['data_samples'][0].img_shape[:2]
-    padded = batch['inputs'].shape[2:]
-    kept = [a / b for a, b in zip(inner, padded)]
-    try:
-        maps = attention_of(
-            model.backbone,
-            block,
-            batch['inputs'],
-            (x / width * kept[1], y / height * kept[0]),
-        )
+        place = found.place_of(point)
+        maps = attention_of(model.backbone, block, found.inputs, place)
     except ValueError as error:
-        raise SystemExit(f'{args.block}: {error}') from error
-    rows = max(1, round(maps.shape[1] * kept[0]))
-    columns = max(1, round(maps.shape[2] * kept[1]))
-    mkdir_or_exist(args.out_dir)
+        raise SystemExit(str(error)) from error
+    rows, columns = found.without_padding(maps.shape[1:])
     for head, share in enumerate(maps[:, :rows, :columns]):
-        path = osp.join(args.out_dir, f'{args.block}.head-{head}.png')
-        mmcv.imwrite(draw(share, image, (x, y)), path)
-        print(path)
+        name = f'{args.block}.head-{head}.png'
+        picture = draw(share, found.image, point)
+        print(save_picture(picture, args.out_dir, name))
 
 
 if __name__ == '__main__':

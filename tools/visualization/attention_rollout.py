@@ -1,44 +1,74 @@
-"""Draw what a picked point of an image attends to, over all layers.
+"""Draw what a point of an image attends to, over all layers.
 
 As Figures 11 and 13 of SETR, by the recursion of `Quantifying Attention Flow
 in Transformers <https://arxiv.org/abs/2005.00928>`_: a layer mixes each token
-with what it attends to, half and half; the product over the layers says how
+with what it attends to, half and half. The product over the layers tells how
 much of each other patch has reached the point. For backbones in which every
 token attends to every token, such as SETR's.
 """
 
 import argparse
-import os.path as osp
 import re
 
-import cv2
-import mmcv
-import numpy as np
-import torch
-from mmengine.utils import mkdir_or_exist
-from torch import Tensor, nn
+from mmvit.apis.command_line import CommandLine
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.attention_maps import record_attention
-from mmvit.utils.inference import load_weights, read_image
-from mmvit.utils.launch import add_cfg_options
-
-EXAMPLE = """example:
+EXAMPLES = """
   python tools/visualization/attention_rollout.py CONFIG photo.jpg \\
       --checkpoint work_dirs/setr/iter_80000.pth --point 240 130 \\
       --layers 1 9 17 24 --out-dir attention
 """
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_argument(
+        '--point',
+        nargs=2,
+        type=int,
+        required=True,
+        metavar=('X', 'Y'),
+        help='the query, in pixels of the image from its upper left corner',
+    )
+    parser.add_argument(
+        '--layers',
+        nargs='+',
+        type=int,
+        default=[],
+        metavar='N',
+        help='draw the result after these layers, counted from 1 (default: '
+        'after each layer)',
+    )
+    parser.add_shared('--out-dir', '--cfg-options', '--trust-checkpoint')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmvit.analysis.attention_maps import record_attention
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import load_model, read_image
+from mmvit.visualization.drawing import heat_map, save_picture
+
+
 def layer_attention(backbone: nn.Module, inputs: Tensor) -> list[Tensor]:
-    """Run a backbone and keep each layer's attention, averaged over heads.
+    """Run a backbone and return each layer's attention, averaged over heads.
 
     Args:
         backbone: One with attention of all tokens to all tokens.
         inputs: Image (1, 3, H, W).
 
     Returns:
-        (N, N) of each layer, the class token first where there is one.
+        (N, N) of each layer; a class token comes first.
+
+    Raises:
+        SystemExit: If the backbone has another kind of attention.
     """
     handles = []
     with record_attention(backbone) as weights, torch.no_grad():
@@ -61,15 +91,15 @@ def layer_attention(backbone: nn.Module, inputs: Tensor) -> list[Tensor]:
         raise SystemExit(
             f'{type(backbone).__name__} has windows or several resolutions: '
             'the recursion needs attention of all tokens to all tokens, as '
-            "SETRViT's"
+            'in SETRViT'
         )
     return layers
 
 
 def rollout(layers: list[Tensor]) -> list[Tensor]:
-    """Multiply the layers up, each half identity.
+    """Multiply the layers' attention, each mixed with the identity.
 
-    Shape: layers (N, N) each -> (N, N) each, up to that layer.
+    Shape: layers (N, N) each -> (N, N) each, the product up to that layer.
     """
     total = torch.eye(len(layers[0]))
     totals = []
@@ -83,7 +113,7 @@ def rollout(layers: list[Tensor]) -> list[Tensor]:
 def draw(
     image: np.ndarray, weights: Tensor, point: tuple[int, int]
 ) -> np.ndarray:
-    """Lay the weights over the image, the point as a red dot, BGR.
+    """Lay weights over an image as colours, the point as a red dot, RGB.
 
     Args:
         image: RGB, (H, W, 3).
@@ -93,85 +123,41 @@ def draw(
     height, width = image.shape[:2]
     values = weights.numpy()
     values = (values - values.min()) / max(np.ptp(values), 1e-12)
-    heat = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-    heat = cv2.applyColorMap(
-        (255 * heat).astype(np.uint8), cv2.COLORMAP_VIRIDIS
-    )
-    drawn = cv2.addWeighted(mmcv.rgb2bgr(image), 0.4, heat, 0.6, 0)
-    cv2.circle(drawn, point, max(3, height // 80), (0, 0, 255), -1)
+    heat = heat_map(cv2.resize(values, (width, height)))
+    drawn = cv2.addWeighted(image, 0.4, heat, 0.6, 0)
+    cv2.circle(drawn, point, max(3, height // 80), (255, 0, 0), -1)
     return drawn
 
 
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument('image', help='image file')
-    parser.add_argument(
-        '--point',
-        nargs=2,
-        type=int,
-        required=True,
-        metavar=('X', 'Y'),
-        help='pixel of the image file, from its upper left corner',
-    )
-    parser.add_argument(
-        '--checkpoint', help='weights; without them they are random'
-    )
-    parser.add_argument(
-        '--layers',
-        nargs='+',
-        type=int,
-        default=[],
-        help='layers up to which the recursion is drawn, counted from 1; '
-        'default: all',
-    )
-    parser.add_argument('--out-dir', required=True, help='folder to write to')
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    if not osp.isfile(args.image):
-        raise SystemExit(f'no image at {args.image}')
+    args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    if args.checkpoint:
-        load_weights(model, args.checkpoint)
-    else:
-        print('No --checkpoint: the weights are random')
-    model.eval()
-    inputs, image, share = read_image(cfg, model, args.image)
-    x, y = args.point
-    height, width = image.shape[:2]
-    if not (0 <= x < width and 0 <= y < height):
-        raise SystemExit(
-            f'--point {x} {y} lies outside of the image, {width}x{height}'
-        )
-    layers = layer_attention(model.backbone, inputs)
+    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    found = read_image(cfg, model, args.image)
+    try:
+        x, y = found.place_of(args.point)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    layers = layer_attention(model.backbone, found.inputs)
     wrong = [n for n in args.layers if not 1 <= n <= len(layers)]
     if wrong:
         raise SystemExit(f'no layer {wrong[0]}: there are 1 to {len(layers)}')
     with torch.no_grad():
-        size = model.backbone(inputs)[-1].shape[2:]
-    # The map without what the image was padded by.
-    rows, columns = (
-        max(1, round(side * part)) for side, part in zip(size, share)
-    )
-    row, column = y * rows // height, x * columns // width
-    extra = len(layers[0]) - size[0] * size[1]
-    query = extra + row * size[1] + column
+        size = model.backbone(found.inputs)[-1].shape[2:]
+    rows, columns = found.without_padding(size)
+    query = int(y * size[0]) * size[1] + int(x * size[1])
+    num_extra_tokens = len(layers[0]) - size[0] * size[1]
     totals = rollout(layers)
-    mkdir_or_exist(args.out_dir)
     for number in args.layers or range(1, len(layers) + 1):
-        weights = totals[number - 1][query, extra:].clone()
-        # What stays at the point itself would outshine all else.
-        weights[query - extra] = 0
-        weights = weights.unflatten(0, size)
-        path = osp.join(args.out_dir, f'layer_{number:02d}.png')
-        mmcv.imwrite(draw(image, weights[:rows, :columns], (x, y)), path)
-        print(path)
+        weights = totals[number - 1][num_extra_tokens:, num_extra_tokens:]
+        weights = weights[query].clone()
+        # The weight of the point itself would outshine all others.
+        weights[query] = 0
+        weights = weights.unflatten(0, size)[:rows, :columns]
+        picture = draw(found.image, weights, tuple(args.point))
+        name = f'layer_{number:02d}.png'
+        print(save_picture(picture, args.out_dir, name))
 
 
 if __name__ == '__main__':

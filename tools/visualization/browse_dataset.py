@@ -3,42 +3,51 @@
 import argparse
 import os.path as osp
 
-import numpy as np
-from mmengine.registry import DATASETS, init_default_scope
-from mmengine.utils import ProgressBar, mkdir_or_exist
+from mmvit.apis.command_line import CommandLine, at_least
 
-from mmvit.engine.data_checks import check_categories, check_paths
-from mmvit.engine.sampling import seed_all
-from mmvit.utils import load_config
-from mmvit.utils.drawing import build_visualizer, draw_sample
-from mmvit.utils.launch import add_cfg_options
-
-EXAMPLE = """example:
+EXAMPLES = """
   python tools/visualization/browse_dataset.py CONFIG --out-dir browse \\
       --number 20
 """
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', '--out-dir')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help="which of the config's data sets to draw (default: train)",
+    )
+    parser.add_argument(
+        '--number',
+        type=at_least(1),
+        default=20,
+        metavar='N',
+        help='number of images, spread over the data set (default: 20)',
+    )
+    parser.add_shared('--seed', '--cfg-options')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import numpy as np
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.utils import ProgressBar, mkdir_or_exist
+
+from mmvit.apis.config import load_config
+from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.engine.random_states import seed_all
+from mmvit.utils.paths import path_within
+from mmvit.visualization.drawing import build_visualizer, draw_sample
+
+
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument('--out-dir', required=True, help='folder to write to')
-    parser.add_argument(
-        '--split', choices=['train', 'val', 'test'], default='train'
-    )
-    parser.add_argument(
-        '--number', type=int, default=20, help='how many (default: 20)'
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='seed of the augmentation'
-    )
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     key = f'{args.split}_dataloader'
@@ -51,6 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     progress = ProgressBar(number)
     chosen = np.linspace(0, len(dataset) - 1, number).round().astype(int)
     for index in chosen.tolist():
+        # Each image has its own seed, so that it looks the same whatever the
+        # number of images.
         seed_all(args.seed + index)
         data = dataset[index]
         # (3, H, W) BGR -> (H, W, 3) RGB
@@ -59,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
             visualizer,
             image,
             data['data_samples'],
-            osp.join(args.out_dir, f'{args.split}_{index:06d}.png'),
+            path_within(args.out_dir, f'{args.split}_{index:06d}.png'),
             draw_pred=False,
         )
         progress.update()

@@ -1,25 +1,14 @@
-"""Draw what blocks of a backbone, or parts of a decoder, put out for an image.
+"""Draw the output of a backbone's blocks, or of a decoder's parts.
 
 As Figures 1 and 7 of ScalableViT and 7 and 12 of SETR: the mean over the
 channels of an output, as colours. Works for every backbone of MMViT.
 """
 
 import argparse
-import os.path as osp
 
-import mmcv
-import numpy as np
-import torch
-from mmengine.utils import mkdir_or_exist
-from mmengine.visualization import Visualizer
-from torch import Tensor, nn
+from mmvit.apis.command_line import CommandLine
 
-from mmvit.models import PyramidBackbone
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights, read_image
-from mmvit.utils.launch import add_cfg_options
-
-EXAMPLE = """examples:
+EXAMPLES = """
   python tools/visualization/feature_map.py CONFIG photo.jpg \\
       --checkpoint checkpoints/scalablevit_small.pth \\
       --blocks stages.0.blocks.0 stages.0.blocks.1 --out-dir features
@@ -30,8 +19,38 @@ EXAMPLE = """examples:
 """
 
 
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_argument(
+        '--blocks',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='stages.S.blocks.B of a pyramid, blocks.B of a plain '
+        'transformer, both counted from 0, or another part of the model, such '
+        'as decode_head.steps.0 (default: the last block of each stage)',
+    )
+    parser.add_shared('--out-dir', '--cfg-options', '--trust-checkpoint')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import numpy as np
+import torch
+from mmengine.visualization import Visualizer
+from torch import Tensor, nn
+
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import load_model, read_image
+from mmvit.models import PyramidBackbone
+from mmvit.visualization.drawing import save_picture
+
+
 def blocks_of(backbone: nn.Module) -> dict[str, nn.Module]:
-    """Name the blocks of a pyramid, or of a plain vision transformer."""
+    """Find the blocks of a pyramid or of a plain vision transformer."""
     if isinstance(backbone, PyramidBackbone):
         return {
             f'stages.{stage}.blocks.{index}': block
@@ -44,18 +63,23 @@ def blocks_of(backbone: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-def find_blocks(model: nn.Module, names: list[str]) -> list:
-    """Find parts by name; without a name, the last block of each stage.
+def find_blocks(
+    model: nn.Module, names: list[str]
+) -> list[tuple[str, nn.Module]]:
+    """Find parts by name; without names, the last block of each stage.
 
     Args:
-        model: The model of any task.
+        model: A model of any task.
         names: Names of blocks within the backbone, or of other parts of the
-            model that put out maps.
+            model that return maps.
+
+    Returns:
+        The names and the parts.
     """
     known = blocks_of(model.backbone)
     if not known:
         raise SystemExit(
-            f'a {type(model.backbone).__name__} is none of '
+            f"the config's {type(model.backbone).__name__} is none of "
             "MMViT's backbones: its blocks are not known"
         )
     if not names:
@@ -77,13 +101,13 @@ def find_blocks(model: nn.Module, names: list[str]) -> list:
 
 
 def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
-    """Append what a part puts out, (C, H, W), the first time it runs.
+    """Append the output of a part, (C, H, W), the first time that it runs.
 
     Args:
-        block: A block of a backbone, or another part that puts out maps.
-        is_block: Whether it is a block: channels last, and perhaps in a row
-            with a class token.
-        found: What to append to.
+        block: A block of a backbone, or another part that returns maps.
+        is_block: Whether it is a block, whose output has the channels last
+            and may be a row of tokens with a class token.
+        found: The list to append to.
     """
 
     def append(_: nn.Module, inputs: tuple, out: Tensor | tuple) -> None:
@@ -91,7 +115,8 @@ def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
         if found or out.dim() != 4:
             return
         if is_block and len(inputs) > 1:
-            # A plain transformer's: (1, 1, 1 + N, C) and the map's size
+            # A plain transformer's block gets the map's size and returns
+            # (1, 1, 1 + N, C).
             height, width = inputs[1]
             out = out.flatten(1, 2)[:, -height * width :]
             out = out.unflatten(1, (height, width))
@@ -102,69 +127,50 @@ def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
     block.register_forward_hook(append)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument('image', help='image file')
-    parser.add_argument(
-        '--checkpoint', help='weights; without them they are random'
-    )
-    parser.add_argument(
-        '--blocks',
-        nargs='+',
-        default=[],
-        metavar='NAME',
-        help='stages.S.blocks.B of a pyramid, blocks.B of a plain '
-        'transformer, counted from 0, or another part of the model, such as '
-        'decode_head.steps.0; default: the last block of each stage',
-    )
-    parser.add_argument('--out-dir', required=True, help='folder to write to')
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    if not osp.isfile(args.image):
-        raise SystemExit(f'no image at {args.image}')
-    cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    blocks = find_blocks(model, args.blocks)
-    if args.checkpoint:
-        load_weights(model, args.checkpoint)
-    else:
-        print('No --checkpoint: the weights are random')
-    model.eval()
+def record_all(
+    model: nn.Module, blocks: list[tuple[str, nn.Module]], inputs: Tensor
+) -> dict[str, Tensor]:
+    """Run a model and return the outputs of some of its parts.
+
+    Args:
+        model: A model of any task.
+        blocks: Names and parts, as `find_blocks` returns them.
+        inputs: Image (1, 3, H, W).
+
+    Returns:
+        Output (C, H', W') of each.
+    """
     in_backbone = blocks_of(model.backbone)
     outputs: dict[str, list[Tensor]] = {name: [] for name, _ in blocks}
     for name, block in blocks:
         record(block, name in in_backbone, outputs[name])
-    inputs, image, share = read_image(cfg, model, args.image)
     with torch.no_grad():
         if all(name in in_backbone for name in outputs):
             model.backbone(inputs)
         else:
             model(inputs, mode='tensor')
-    mkdir_or_exist(args.out_dir)
     for name, found in outputs.items():
         if not found:
-            raise SystemExit(f'{name} puts out no map (1, C, H, W)')
-        # Without what the image was padded by.
-        rows, columns = (
-            max(1, round(side * part))
-            for side, part in zip(found[0].shape[1:], share)
-        )
+            raise SystemExit(f'{name} returns no map (1, C, H, W)')
+    return {name: found[0] for name, found in outputs.items()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw; see --help."""
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    blocks = find_blocks(model, args.blocks)
+    found = read_image(cfg, model, args.image)
+    for name, out in record_all(model, blocks, found.inputs).items():
+        rows, columns = found.without_padding(out.shape[1:])
         drawn = Visualizer.draw_featmap(
-            found[0][:, :rows, :columns],
-            image,
+            out[:, :rows, :columns],
+            found.image,
             channel_reduction='squeeze_mean',
         )
-        path = osp.join(args.out_dir, f'{name}.png')
-        mmcv.imwrite(
-            mmcv.rgb2bgr(np.concatenate([image, drawn], axis=1)), path
-        )
-        print(path)
+        picture = np.concatenate([found.image, drawn], axis=1)
+        print(save_picture(picture, args.out_dir, f'{name}.png'))
 
 
 if __name__ == '__main__':

@@ -1,11 +1,48 @@
-"""Draw how alike the position embeddings of a model's patches are.
+"""Draw how similar the position embeddings of a model's patches are.
 
 As Figure 10 of SETR: each tile belongs to a patch and shows the cosine
 similarity of its position embedding with those of all patches, from -1 (dark)
-to 1 (bright). Works for every model of ours that adds a position table.
+to 1 (bright). Works for every model of MMViT that adds a position table.
 """
 
 import argparse
+
+from mmvit.apis.command_line import CommandLine, at_least, output_file
+
+EXAMPLES = """
+  python tools/visualization/position_similarity.py CONFIG \\
+      --checkpoint checkpoints/vit_large_384.pth --out positions.png
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('config', '--checkpoint')
+    parser.add_argument(
+        '--table',
+        metavar='NAME',
+        help='name of a position table (default: the first one of the model)',
+    )
+    parser.add_argument(
+        '--tiles',
+        type=at_least(1),
+        default=8,
+        metavar='N',
+        help='largest number of tiles on a side (default: 8)',
+    )
+    parser.add_argument(
+        '--out',
+        type=output_file('.png', '.jpg'),
+        required=True,
+        metavar='FILE.png',
+        help='picture to write',
+    )
+    parser.add_shared('--cfg-options', '--trust-checkpoint')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
 
 import cv2
 import mmcv
@@ -13,15 +50,13 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvit.utils import build_model, load_config
-from mmvit.utils.inference import load_weights
-from mmvit.utils.launch import add_cfg_options
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import load_model
+from mmvit.visualization.drawing import heat_map
 
-EXAMPLE = """example:
-  python tools/visualization/position_similarity.py CONFIG \\
-      --checkpoint checkpoints/vit_large_384.pth --out positions.png
-"""
 _TABLE = 'position.table'
+_TILE = 96  # side of a tile, in pixels
+_GAP, _MARGIN = 6, 30  # pixels between tiles, and for the numbers
 
 
 def similarity(table: Tensor) -> Tensor:
@@ -38,81 +73,48 @@ def similarity(table: Tensor) -> Tensor:
 
 
 def chosen(length: int, tiles: int) -> list[int]:
-    """Spread the tiles' patches evenly over a side of the map."""
+    """Choose patches, evenly spaced over a side of the map."""
     number = min(tiles, length)
     return [
         round((index + 0.5) * length / number - 0.5) for index in range(number)
     ]
 
 
-def draw(values: Tensor, tiles: int, tile_size: int = 96) -> np.ndarray:
-    """Draw the tiles, with row and column of their patches, BGR.
+def draw(values: Tensor, tiles: int) -> np.ndarray:
+    """Draw the tiles with the row and the column of their patches, RGB.
 
     Args:
-        values: What `similarity` returns.
-        tiles: Most tiles on a side.
-        tile_size: Side of a tile, in pixels.
+        values: Similarities (H, W, H, W), see `similarity`.
+        tiles: Largest number of tiles on a side.
     """
-    gap, margin = 6, 30
     rows, columns = (chosen(side, tiles) for side in values.shape[:2])
-    step = tile_size + gap
-    picture = np.full(
-        (margin + len(rows) * step, margin + len(columns) * step, 3),
-        255,
-        np.uint8,
-    )
+    step = _TILE + _GAP
+    shape = _MARGIN + len(rows) * step, _MARGIN + len(columns) * step, 3
+    picture = np.full(shape, 255, np.uint8)
 
     def write(number: int, x: int, y: int) -> None:
         font = cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(picture, str(number + 1), (x, y), font, 0.5, (0, 0, 0))
 
+    for j, column in enumerate(columns):
+        write(column, _MARGIN + j * step + _TILE // 2 - 8, _MARGIN - 10)
     for i, row in enumerate(rows):
-        top = margin + i * step
-        write(row, 4, top + tile_size // 2)
+        top = _MARGIN + i * step
+        write(row, 4, top + _TILE // 2)
         for j, column in enumerate(columns):
-            left = margin + j * step
-            if i == 0:
-                write(column, left + tile_size // 2 - 8, margin - 10)
-            tile = ((values[row, column] + 1) * 127.5).round().numpy()
-            tile = cv2.applyColorMap(
-                tile.clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS
-            )
-            picture[top : top + tile_size, left : left + tile_size] = (
-                cv2.resize(
-                    tile,
-                    (tile_size, tile_size),
-                    interpolation=cv2.INTER_NEAREST,
-                )
+            left = _MARGIN + j * step
+            tile = heat_map((values[row, column].numpy() + 1) / 2)
+            picture[top : top + _TILE, left : left + _TILE] = cv2.resize(
+                tile, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST
             )
     return picture
 
 
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file, of any task')
-    parser.add_argument(
-        '--checkpoint', help='weights; without them they are random'
-    )
-    parser.add_argument(
-        '--table', help='name of a table, if the model has several'
-    )
-    parser.add_argument(
-        '--tiles', type=int, default=8, help='most tiles on a side'
-    )
-    parser.add_argument('--out', required=True, help='picture to write')
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    if args.checkpoint:
-        load_weights(model, args.checkpoint)
-    else:
-        print('No --checkpoint: the weights are random')
+    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
     tables = {
         name: param
         for name, param in model.named_parameters()
@@ -120,13 +122,14 @@ def main(argv: list[str] | None = None) -> None:
     }
     if not tables:
         raise SystemExit(
-            f'{args.config} adds no position table: its positions come from '
-            'biases, convolutions or not at all'
+            f'{args.config} has no position table: its positions come from '
+            'biases or convolutions, or it has none'
         )
     name = args.table or next(iter(tables))
     if name not in tables:
         raise SystemExit(f'no table {name}; there are: {", ".join(tables)}')
-    mmcv.imwrite(draw(similarity(tables[name]), args.tiles), args.out)
+    picture = draw(similarity(tables[name]), args.tiles)
+    mmcv.imwrite(mmcv.rgb2bgr(picture), args.out)
     print(f'{args.out}: {name}')
 
 

@@ -1,22 +1,55 @@
 """Draw how far a query sees with a number of keys.
 
-As Figure 3 of Focal Transformer: for full attention, which sees a square of as
-many tokens as it has keys, and for focal attention, whose levels summarise 1,
-2, 3, ... tokens on a side and reach two windows further each.
+As Figure 3 of Focal Transformer: with full attention, which sees a square of
+as many tokens as it has keys, and with focal attention, whose levels summarise
+1, 2, 3, ... tokens on a side and reach two windows further each.
 """
 
 import argparse
+import os
 import os.path as osp
+
+from mmvit.apis.command_line import CommandLine, at_least, output_file
+
+EXAMPLES = """
+  python tools/visualization/receptive_field.py --out-file field.png
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        '--max-window',
+        type=at_least(1),
+        default=8,
+        metavar='TOKENS',
+        help='largest focal window size, in tokens (default: 8, as in the '
+        'paper)',
+    )
+    parser.add_argument(
+        '--region',
+        type=at_least(1),
+        default=7,
+        metavar='WINDOWS',
+        help='focal region size of each level, in windows (default: 7)',
+    )
+    parser.add_argument(
+        '--out-file',
+        type=output_file('.png', '.pdf', '.svg'),
+        required=True,
+        metavar='FILE.png',
+        help='picture to write: PNG, PDF or SVG',
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
 
 import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
-from mmengine.utils import mkdir_or_exist
-
-EXAMPLE = """example:
-  python tools/visualization/receptive_field.py --out-file field.png
-"""
 
 
 def full_field(keys: int) -> float:
@@ -25,23 +58,24 @@ def full_field(keys: int) -> float:
 
 
 def focal_field(levels: list[tuple[int, int]]) -> tuple[int, int]:
-    """What a query sees with focal attention.
+    """Compute what a query sees with focal attention.
 
     Args:
-        levels: Focal window size and focal region size of each.
+        levels: Focal window size and focal region size of each level.
 
     Returns:
-        The number of keys, and the side of what they cover, in tokens.
+        The number of keys, and the side of the square that they cover, in
+        tokens.
     """
     keys = sum(region**2 for _, region in levels)
     return keys, max(window * region for window, region in levels)
 
 
 def curve(max_window: int, region: int) -> list[tuple[int, int]]:
-    """Keys and fields with one level, two, ... of growing windows.
+    """Compute keys and fields with one level, two levels, and so on.
 
     Args:
-        max_window: The largest focal window size; they grow by 2.
+        max_window: The largest focal window size; sizes grow by 2.
         region: Focal region size of each level.
     """
     windows = [1, *range(2, max_window + 1, 2)]
@@ -51,29 +85,7 @@ def curve(max_window: int, region: int) -> list[tuple[int, int]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        '--max-window',
-        type=int,
-        default=8,
-        metavar='TOKENS',
-        help='largest focal window size (default 8, as in the paper)',
-    )
-    parser.add_argument(
-        '--region',
-        type=int,
-        default=7,
-        metavar='WINDOWS',
-        help='focal region size of each level (default 7)',
-    )
-    parser.add_argument('--out-file', required=True, help='image to write')
-    args = parser.parse_args(argv)
-    if args.max_window < 1 or args.region < 1:
-        raise SystemExit('--max-window and --region are at least 1')
+    args = parse_args(argv)
     focal = curve(args.max_window, args.region)
     most = focal[-1][0]
     tokens = [1 + most * step / 100 for step in range(101)]
@@ -83,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
     axes.set(xlabel='keys', ylabel='side of the receptive field (tokens)')
     axes.legend()
     figure.tight_layout()
-    mkdir_or_exist(osp.dirname(osp.abspath(args.out_file)))
+    os.makedirs(osp.dirname(osp.abspath(args.out_file)), exist_ok=True)
     figure.savefig(args.out_file, dpi=150)
     plt.close(figure)
     for keys, field in focal:

@@ -1,25 +1,11 @@
-# ADE20K in crops of 512 x 512. With --tta the test takes the papers' scales of
-# 2048 x 512, where mmseg's own pipeline scales the image as it is on disk.
+# ADE20K in crops of 512 x 512, two images a GPU. With --tta, images are
+# tested at the papers' multiples of 2048 x 512. mmseg's own pipeline would
+# scale the image as it is on disk.
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                dict(
-                    type='Resize',
-                    scale=(int(2048 * ratio), int(512 * ratio)),
-                    keep_ratio=True,
-                )
-                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-            ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
-            [dict(type='LoadAnnotations', reduce_zero_label=True)],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0] = [
+    dict(type='Resize', scale=(4 * height, height), keep_ratio=True)
+    for height in (256, 384, 512, 640, 768, 896)
 ]
+tta_pipeline[1].transforms[2][0].reduce_zero_label = True
+train_dataloader = dict(batch_size=2)

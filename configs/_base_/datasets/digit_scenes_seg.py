@@ -1,4 +1,4 @@
-# The digit scenes of 128 x 128 pixels as label maps, in batches of 8 crops.
+# Label maps of the digit scenes of 128 x 128 pixels, in batches of 8 crops.
 _base_ = './own_seg.py'
 data_root = 'data/digit_scenes/'
 classes = ('background', *'0123456789')

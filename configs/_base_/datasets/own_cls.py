@@ -1,10 +1,10 @@
-"""Own images in ImageNet's layout, a folder for each class:
+"""Your images in ImageNet's layout, with a folder for each class:
 
     <data_root>/train/<class>/*.jpg
     <data_root>/val/<class>/*.jpg
 
-A config that inherits from this one says where they are and, in
-alphabetical order, what the folders are called:
+A config that inherits from this one sets the root and the names of the
+folders, in alphabetical order:
 
     classes = ('bird', 'cat', 'dog')
     own = dict(data_root='data/pets/', metainfo=dict(classes=classes))
@@ -13,8 +13,9 @@ alphabetical order, what the folders are called:
     test_dataloader = dict(dataset=own)
     model = dict(head=dict(num_classes=len(classes)))
 
-Setting `data_root` alone changes nothing: what this file computed from it
-is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+To set only `data_root` changes nothing, because values that this file computes
+from it are inherited as they are. Lists, such as pipelines, are replaced as a
+whole.
 """
 
 data_root = 'data/own/'

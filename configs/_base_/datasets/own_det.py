@@ -1,10 +1,10 @@
-"""Own images with boxes in COCO's format:
+"""Your images with boxes in COCO's format:
 
-    <data_root>/images/                             any folders inside
+    <data_root>/images/                             may have subfolders
     <data_root>/annotations/instances_{train,val}.json
 
-A config that inherits from this one says where they are and names the
-classes as the JSON files' `categories` do, in their order:
+A config that inherits from this one sets the root and the names of the
+classes, as they are in `categories` of the JSON files and in their order:
 
     classes = ('cat', 'dog')
     data_root = 'data/pets/'
@@ -17,8 +17,9 @@ classes as the JSON files' `categories` do, in their order:
     test_evaluator = val_evaluator
     model = dict(bbox_head=dict(num_classes=len(classes)))
 
-Setting `data_root` alone changes nothing: what this file computed from it
-is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+To set only `data_root` changes nothing, because values that this file computes
+from it are inherited as they are. Lists, such as pipelines, are replaced as a
+whole.
 """
 
 data_root = 'data/own/'

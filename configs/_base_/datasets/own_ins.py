@@ -1,6 +1,6 @@
-"""Own images with boxes and masks: as own_det.py, and each annotation of the
-JSON files has a `segmentation`, polygons or RLE. For Mask R-CNN the classes
-are counted twice:
+"""Your images with boxes and masks: as own_det.py, but each annotation of the
+JSON files also has a `segmentation`, polygons or RLE. Mask R-CNN needs the
+number of classes twice:
 
     model = dict(
         roi_head=dict(
@@ -9,19 +9,10 @@ are counted twice:
 """
 
 _base_ = './own_det.py'
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='Resize', scale=(1333, 800), keep_ratio=True),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(1333, 800), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='PackDetInputs'),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].with_mask = True
+test_pipeline = _base_.test_pipeline
+test_pipeline[2].with_mask = True
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -1,11 +1,11 @@
-"""Own images and label maps in mmsegmentation's layout:
+"""Your images and label maps in mmsegmentation's layout:
 
     <data_root>/img_dir/{train,val}/*.jpg
     <data_root>/ann_dir/{train,val}/*.png   one channel, the class numbers
                                             0, 1, ...; 255 is ignored
 
-A config that inherits from this one says where they are and what the
-numbers mean:
+A config that inherits from this one sets the root and the names of the
+classes:
 
     classes = ('background', 'road', 'house')
     own = dict(data_root='data/maps/', metainfo=dict(classes=classes))
@@ -14,11 +14,12 @@ numbers mean:
     test_dataloader = dict(dataset=own)
     model = dict(decode_head=dict(num_classes=len(classes)))
 
-and, if the folders are called otherwise, `data_prefix` of each dataset.
-`reduce_zero_label=True` in `own` reads maps in which 0 is to be ignored and
-the classes are 1, 2, ...
-Setting `data_root` alone changes nothing: what this file computed from it
-is inherited as it is. Lists, such as pipelines, are replaced as a whole.
+and, if the folders have other names, `data_prefix` of each dataset. With
+`reduce_zero_label=True` in `own`, label 0 is ignored and the classes are 1,
+2, ...
+To set only `data_root` changes nothing, because values that this file computes
+from it are inherited as they are. Lists, such as pipelines, are replaced as a
+whole.
 """
 
 data_root = 'data/own/'

@@ -1,7 +1,8 @@
-# Pascal Context with 59 classes in crops of 480 x 480, two images a GPU. A
-# test image's shorter side has at least the 480 pixels of the test's window,
-# as the paper demands it; with --tta 0.5 and 0.75 become 1. The number of
-# classes is the data set type's alone: PascalContextDataset has 60.
+# Pascal Context with 59 classes for SETR in crops of 480 x 480, two images a
+# GPU. The paper demands that no side of a test image is shorter than the
+# test's window: the shorter side has at least 480 pixels, and with --tta the
+# scales 0.5 and 0.75 become 1. The type of the data set decides the number of
+# classes: PascalContextDataset has 60.
 _base_ = 'mmseg::_base_/datasets/pascal_context.py'
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -16,16 +17,11 @@ tta_pipeline = [
         transforms=[
             [
                 dict(
-                    type='Resize',
-                    scale=(4 * height, height),
-                    keep_ratio=True,
+                    type='Resize', scale=(4 * height, height), keep_ratio=True
                 )
                 for height in (480, 480, 480, 600, 720, 840)
             ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
+            [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
             [dict(type='LoadAnnotations')],
             [dict(type='PackSegInputs')],
         ],

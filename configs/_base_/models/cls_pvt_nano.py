@@ -1,10 +1,10 @@
-# A classifier for small images. A config that uses it sets head.num_classes.
+# A classifier for small images. A config sets head.num_classes.
 _base_ = './pvt_nano.py'
 model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=64,
         with_cls_token=True,
     ),

@@ -1,7 +1,7 @@
 # Focal Transformer for detection. The paper raises the "focal sizes" to (15,
-# 13, 9, 7), so that attention covers half of the map in stages 1 and 2 and the
-# whole of it in stages 3 and 4: those are sizes of the coarse level. It speaks
-# of them beside the 3x schedule; we take them for all.
+# 13, 9, 7), so that attention covers half of the map in stages 1 and 2 and all
+# of it in stages 3 and 4. These are sizes of the coarse level. The paper
+# mentions them together with the 3x schedule; here all schedules have them.
 focal_detection = dict(
     _delete_=True,
     type='mmvit.FocalTransformer',

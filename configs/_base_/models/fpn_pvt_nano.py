@@ -1,14 +1,14 @@
-# Semantic FPN with a narrow neck and head. A config that uses it sets
+# Semantic FPN with a narrow neck and head. A config sets
 # decode_head.num_classes.
 _base_ = ['mmseg::_base_/models/fpn_r50.py', './pvt_nano.py']
 model = dict(
-    # Batches are padded to a multiple of 32, whatever the images' sizes.
+    # Images of any size: batches are padded to a multiple of 32.
     data_preprocessor=dict(size_divisor=32),
     pretrained=None,
     backbone=dict(
         _delete_=True,
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=128,
     ),
     neck=dict(

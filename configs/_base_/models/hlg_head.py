@@ -1,6 +1,6 @@
-# HLG's segmentation head: four stages fused at a quarter of the image, one
-# plain and one dilated HLG layer with windows of 8, and an FCN on stage 3 as
-# an auxiliary head. A config that uses it sets the widths and num_classes.
+# HLG's segmentation head: four stages fused at stride 4, one plain and one
+# dilated HLG layer with windows of 8, and an FCN on stage 3 as the auxiliary
+# head. A config sets in_channels and num_classes.
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',

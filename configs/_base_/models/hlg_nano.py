@@ -1,8 +1,12 @@
 # An HLG of 2.2 M parameters that trains on a CPU. It is no size of the paper:
 # the quickstart uses it, and own data can.
 hlg_nano = dict(
-    embed_dims=(32, 64, 128, 256),
-    depths=(2, 2, 4, 2),
-    num_heads=(1, 2, 4, 8),
-    mlp_ratios=(4, 4, 4, 4),
+    _delete_=True,
+    type='mmvit.HLGTransformer',
+    arch=dict(
+        embed_dims=(32, 64, 128, 256),
+        depths=(2, 2, 4, 2),
+        num_heads=(1, 2, 4, 8),
+        mlp_ratios=(4, 4, 4, 4),
+    ),
 )

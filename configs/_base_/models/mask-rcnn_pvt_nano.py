@@ -1,11 +1,11 @@
-# Mask R-CNN with narrow heads and few proposals. A config that uses it sets
+# Mask R-CNN with narrow heads and few proposals. A config sets
 # num_classes of roi_head.bbox_head and roi_head.mask_head.
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './pvt_nano.py']
 model = dict(
     backbone=dict(
         _delete_=True,
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=128,
     ),
     neck=dict(

@@ -1,11 +1,11 @@
-# RetinaNet with three levels and a narrow head. A config that uses it sets
+# RetinaNet with three levels and a narrow head. A config sets
 # bbox_head.num_classes.
 _base_ = ['mmdet::_base_/models/retinanet_r50_fpn.py', './pvt_nano.py']
 model = dict(
     backbone=dict(
         _delete_=True,
         type='mmvit.PVT',
-        arch={{_base_.pvt_nano}},
+        arch=_base_.pvt_nano,
         img_size=128,
     ),
     neck=dict(

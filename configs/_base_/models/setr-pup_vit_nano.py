@@ -1,7 +1,7 @@
 # SETR-PUP with a ViT of 2.7 M parameters and patches of 8 pixels that trains
 # on a CPU. It is no size of the paper: the quickstart uses it, and own data
-# can. Windows of the position table's size are what the test sees. A config
-# that uses it sets decode_head.num_classes.
+# can. The test slides a window of the training's size. A config sets
+# decode_head.num_classes.
 _base_ = 'mmseg::_base_/models/fpn_r50.py'
 crop_size = (96, 96)
 model = dict(

@@ -1,7 +1,7 @@
 # SETR-MLA with T-Large: layers 6, 12, 18 and 24, each with an auxiliary loss
-# on a two-layer network. "Halved at the first layer" would be 512 channels;
-# 256, as in the release, give Table 3's parameters and FLOPs. Without ViT's
-# class token, as in the release.
+# on a two-layer network. "Halved at the first layer" would mean 512 channels,
+# but the 256 of the release give the parameters and FLOPs of Table 3. As in
+# the release, ViT's class token is left out.
 _base_ = './setr_naive.py'
 model = dict(
     backbone=dict(with_cls_token=False, out_indices=(5, 11, 17, 23)),

@@ -1,6 +1,6 @@
-# SETR-Naive with T-Large (Tables 2 and 3). The paper states the two 1x1
-# convolutions and the auxiliary losses at layers 10, 15 and 20, "each on a
-# 2-layer network"; 256 channels and the weight 0.4 are the release's. Its
+# SETR-Naive with T-Large (Tables 2 and 3). The paper states two 1x1
+# convolutions and auxiliary losses at layers 10, 15 and 20, "each on a 2-layer
+# network". 256 channels and the weight 0.4 are the release's. The paper's
 # formulas have no class token; the release keeps ViT's, except for MLA.
 _base_ = 'mmseg::_base_/models/setr_naive.py'
 head = dict(

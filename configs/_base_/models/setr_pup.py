@@ -1,7 +1,8 @@
 # SETR-PUP with T-Large: SETR-Naive's encoder, four convolutions, and auxiliary
-# losses at layers 10, 15, 20 and 24. 256 channels give Table 3's FLOPs; the
-# paper prints none, and the first release had 512. An auxiliary head has one
-# 3x3 convolution, x4, the classifier, x4: that gives Table 3's parameters.
+# losses at layers 10, 15, 20 and 24. The paper does not state the channels:
+# 256 give the FLOPs of Table 3, while the first release had 512. An auxiliary
+# head has one 3x3 convolution and the classifier, each followed by upsampling
+# by 4, which gives the parameters of Table 3.
 _base_ = './setr_naive.py'
 pup = dict(
     type='mmvit.SETRPUPHead',

@@ -1,2 +1,2 @@
-# One line for any config: see the docstring of mmvit.engine.GuardedRunner.
+# Add this file to any config to train it with the guards.
 runner_type = 'mmvit.GuardedRunner'

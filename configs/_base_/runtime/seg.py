@@ -1,1 +1,2 @@
-_base_ = ['mmseg::_base_/default_runtime.py', './guards.py']
+_base_ = 'mmseg::_base_/default_runtime.py'
+runner_type = 'mmvit.GuardedRunner'

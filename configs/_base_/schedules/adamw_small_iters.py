@@ -1,5 +1,5 @@
-# From scratch on a small data set, counted in iterations. A config that
-# trains for another number states `param_scheduler` again, up to its end.
+# Training from scratch on a small data set, in iterations. A config with
+# another number of iterations also sets the end of the last scheduler.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),

@@ -2,7 +2,7 @@
 # images, weight decay 0.01 except for norms, a linear warm-up of 1,500
 # iterations, then poly of power 1 to 0 at 160,000.
 _base_ = 'mmseg::_base_/schedules/schedule_160k.py'
-optimizer = None  # mmseg's base keeps SGD in it; nothing reads it
+optimizer = None  # unused; mmseg's base keeps its SGD in it
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=6e-5, weight_decay=0.01),
     paramwise_cfg=dict(norm_decay_mult=0.0),

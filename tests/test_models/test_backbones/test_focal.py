@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmvit.analysis.multiply_adds import MultiplyAddCounter
 from mmvit.models.backbones.focal import (
     FocalAttention,
     FocalTransformer,
     RelativePositionBias,
 )
-from mmvit.utils.flops import MultiplyAddCounter
 
 ARCH = dict(
     embed_dims=(8, 16, 24, 32),

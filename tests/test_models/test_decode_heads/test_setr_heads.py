@@ -10,7 +10,7 @@ from mmseg.registry import MODELS as MMSEG
 from mmseg.utils import register_all_modules
 from torch import Tensor, nn
 
-from mmvit.checkpoints.setr import convert
+from mmvit.checkpoints.published.setr import convert
 from mmvit.models.decode_heads import (
     SETRMLAHead,
     SETRNaiveHead,

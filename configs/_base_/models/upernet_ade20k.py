@@ -1,0 +1,9 @@
+# UperNet for the 150 classes of ADE20K in crops of 512 x 512. A config sets
+# the backbone and in_channels of both heads.
+_base_ = 'mmseg::_base_/models/upernet_r50.py'
+model = dict(
+    data_preprocessor=dict(size=(512, 512)),
+    pretrained=None,
+    decode_head=dict(num_classes=150),
+    auxiliary_head=dict(num_classes=150),
+)

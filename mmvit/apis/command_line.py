@@ -1,0 +1,157 @@
+"""The command line that all tools share.
+
+Only the standard library is imported here, so that a tool can answer
+`--help` and report wrong arguments before it imports torch and mmengine,
+which takes seconds.
+"""
+
+import argparse
+import os.path as osp
+from collections.abc import Callable
+from typing import Any
+
+
+def existing_file(path: str) -> str:
+    """Return the path of a file, which must exist."""
+    if not osp.isfile(path):
+        raise argparse.ArgumentTypeError(f'no file at {path}')
+    return path
+
+
+def config_path(path: str) -> str:
+    """Return the path of a config, or its name in an installed library."""
+    if '::' not in path and not osp.isfile(path):
+        raise argparse.ArgumentTypeError(f'no config at {path}')
+    return path
+
+
+def checkpoint_path(path: str) -> str:
+    """Return the path of a checkpoint, or its address."""
+    if '://' not in path and not osp.isfile(path):
+        raise argparse.ArgumentTypeError(f'no checkpoint at {path}')
+    return path
+
+
+def output_file(*endings: str) -> Callable[[str], str]:
+    """Make an argument's type: a file to write, with one of some endings."""
+
+    def path(text: str) -> str:
+        if osp.isdir(text):
+            raise argparse.ArgumentTypeError(f'{text} is a folder')
+        if not text.lower().endswith(endings):
+            raise argparse.ArgumentTypeError(
+                f'{text} must end with {" or ".join(endings)}'
+            )
+        return text
+
+    return path
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    """Make an argument's type: an integer that is not below a limit."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < low:
+            raise argparse.ArgumentTypeError(f'{value} is below {low}')
+        return value
+
+    return integer
+
+
+class _StoreCfgOptions(argparse.Action):
+    """Collects `KEY=VALUE` texts; `mmvit.apis.config` reads the values."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: list[str],
+        option_string: str | None = None,
+    ) -> None:
+        for entry in values:
+            key, equals, _ = entry.partition('=')
+            if not (key and equals):
+                parser.error(
+                    f'{option_string} {entry}: write KEY=VALUE, such as '
+                    'model.backbone.arch=tiny (no space around the =)'
+                )
+        before = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*before, *values])
+
+
+# Arguments that several tools have.
+_SHARED: dict[str, dict[str, Any]] = {
+    'config': dict(
+        type=config_path,
+        help='config of any task: a file, or mmdet::name.py for one of an '
+        'installed library (also mmseg::, mmpretrain::)',
+    ),
+    'checkpoint': dict(
+        type=checkpoint_path, help="the model's weights: a file or an address"
+    ),
+    'image': dict(type=existing_file, help='image file'),
+    '--checkpoint': dict(
+        type=checkpoint_path,
+        metavar='FILE',
+        help="the model's weights (default: random ones)",
+    ),
+    '--cfg-options': dict(
+        nargs='+',
+        action=_StoreCfgOptions,
+        metavar='KEY=VALUE',
+        help='keys of the config to set, such as model.backbone.arch=tiny '
+        'train_dataloader.batch_size=4',
+    ),
+    '--work-dir': dict(
+        metavar='DIR',
+        help='folder for logs, checkpoints and results (default: '
+        'work_dirs/<name of the config>)',
+    ),
+    '--out-dir': dict(required=True, metavar='DIR', help='folder to write to'),
+    '--device': dict(
+        help='device to compute on, such as cpu or cuda:1 (default: a GPU if '
+        'there is one)'
+    ),
+    '--seed': dict(
+        type=int, default=0, help='seed of what is drawn (default: 0)'
+    ),
+    '--json': dict(action='store_true', help='print JSON instead of a table'),
+    '--trust-checkpoint': dict(
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='allow this file to execute code while it is loaded; for your '
+        'own old checkpoints that hold more than tensors',
+    ),
+    '--launcher': dict(
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='what started the processes (default: none, there is one '
+        'process; dist_*.sh and slurm_*.sh set it)',
+    ),
+    # torch.distributed.launch passes it.
+    '--local-rank': dict(type=int, default=0, help=argparse.SUPPRESS),
+}
+
+
+class CommandLine(argparse.ArgumentParser):
+    """The parser of a tool.
+
+    Args:
+        description: What the tool does: its module's docstring.
+        examples: Command lines to show below the arguments, a line each;
+            lines that continue one are indented.
+    """
+
+    def __init__(self, description: str, examples: str) -> None:
+        super().__init__(
+            description=description,
+            epilog='examples:\n' + examples.strip('\n'),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def add_shared(self, *names: str) -> None:
+        """Add arguments that several tools have, by their names."""
+        for name in names:
+            self.add_argument(name, **_SHARED[name])

@@ -1,0 +1,76 @@
+"""Configs of any task: loading them and building their models."""
+
+import argparse
+import copy
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import MODELS, init_default_scope
+from torch import nn
+
+from mmvit.checkpoints import guard_loading
+
+
+def parse_cfg_options(entries: list[str]) -> dict:
+    """Turn the `KEY=VALUE` texts of `--cfg-options` into keys and values.
+
+    Args:
+        entries: The texts. mmengine reads the values, so that
+            `a=1 b=[(1,2),x]` means the same as in the libraries' own tools.
+    """
+    found = argparse.Namespace()
+    action = DictAction(['--cfg-options'], 'cfg_options', nargs='+')
+    action(argparse.ArgumentParser(), found, entries)
+    return found.cfg_options
+
+
+def load_config(
+    path: str, cfg_options: dict | list[str] | None = None
+) -> Config:
+    """Load a config of any OpenMMLab library.
+
+    Args:
+        path: A file, or `mmdet::some/config.py` for one of an installed
+            library (also `mmseg::`, `mmpretrain::`, `mmvit::`).
+        cfg_options: Keys to set, `{'model.backbone.arch': 'tiny'}`, or the
+            `KEY=VALUE` texts of a command line.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '::' in path:
+        cfg = Config.fromstring(f'_base_ = [{path!r}]', file_format='.py')
+    elif osp.isfile(path):
+        cfg = Config.fromfile(path)
+    else:
+        raise FileNotFoundError(f'no config at {path}')
+    if isinstance(cfg_options, list):
+        cfg_options = parse_cfg_options(cfg_options)
+    if cfg_options:
+        cfg.merge_from_dict(cfg_options)
+    return cfg
+
+
+def innermost_dataset(dataset: dict) -> dict:
+    """Return the data set inside of its wrappers, such as RepeatDataset."""
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def build_model(cfg: Config, device: str | None = None) -> nn.Module:
+    """Build the model of a config of any task, without loading weights.
+
+    Args:
+        cfg: The config; its `default_scope` names the task's library.
+        device: Where to put the model; None leaves it where torch builds it,
+            so that `with torch.device('meta')` works.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    model = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    # Some models load weights while they are built, such as a teacher's.
+    with guard_loading():
+        model = MODELS.build(model)
+    return model if device is None else model.to(device)

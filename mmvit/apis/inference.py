@@ -1,0 +1,134 @@
+"""Models with their weights, and the images that they look at."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import mmcv
+import numpy as np
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import load_state_dict
+from torch import Tensor, nn
+
+from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
+
+from .config import build_model, innermost_dataset
+
+
+def load_weights(model: nn.Module, path: str) -> dict:
+    """Load all weights of a model, safely.
+
+    Args:
+        model: The model.
+        path: Checkpoint.
+
+    Returns:
+        The rest of the checkpoint.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it lacks a parameter of the model.
+    """
+    checkpoint = read_checkpoint(path)
+    weights = checkpoint.pop('state_dict')
+    check_match(model, weights, path, min_matched=1.0)
+    load_state_dict(model, weights)
+    return checkpoint
+
+
+def load_model(
+    cfg: Config,
+    checkpoint: str | None,
+    device: str | None = None,
+    trusted: Iterable[str] = (),
+) -> nn.Module:
+    """Build a config's model with its weights, in evaluation mode.
+
+    Args:
+        cfg: The config.
+        checkpoint: Weights; None leaves them random, which is printed.
+        device: Where to put the model, as in `build_model`.
+        trusted: Files that may execute code while they are loaded.
+
+    Returns:
+        The model. Its `dataset_meta` has the classes that it was trained on,
+        if the checkpoint tells them.
+    """
+    for path in trusted:
+        trust_checkpoint(path)
+    model = build_model(cfg, device)
+    model.dataset_meta = {}
+    if checkpoint:
+        meta = load_weights(model, checkpoint).get('meta', {})
+        model.dataset_meta = meta.get('dataset_meta') or {}
+    else:
+        print_log('No checkpoint is given: the weights are random')
+    model.eval()
+    return model
+
+
+def build_test_pipeline(cfg: Config) -> Compose:
+    """Build a config's test pipeline for images without annotations."""
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    steps = innermost_dataset(cfg.test_dataloader.dataset).pipeline
+    return Compose(
+        [s for s in steps if not s['type'].endswith('LoadAnnotations')]
+    )
+
+
+class ModelInput(NamedTuple):
+    """An image as it is on disk and as a model gets it.
+
+    Args:
+        image: RGB, (H, W, 3).
+        inputs: The model's input (1, 3, H', W').
+        share: The shares of the input's height and width that are not
+            padding, which lies at the bottom and at the right.
+    """
+
+    image: np.ndarray
+    inputs: Tensor
+    share: tuple[float, float]
+
+    def place_of(self, point: tuple[int, int]) -> tuple[float, float]:
+        """Convert a pixel (x, y) to shares of the input's width and height.
+
+        Raises:
+            ValueError: If the pixel is outside of the image.
+        """
+        (x, y), (height, width) = point, self.image.shape[:2]
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(
+                f'point {x} {y} is outside of the image, {width}x{height}'
+            )
+        down, right = self.share
+        return (x + 0.5) / width * right, (y + 0.5) / height * down
+
+    def without_padding(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows and columns of a map that are not padding."""
+        return tuple(
+            max(1, round(side * share))
+            for side, share in zip(size, self.share)
+        )
+
+
+def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
+    """Read an image and prepare it as a model's test pipeline does.
+
+    Args:
+        cfg: The model's config.
+        model: The model, for its data preprocessor.
+        path: Image file.
+    """
+    data = build_test_pipeline(cfg)(dict(img_path=path, img_id=0))
+    batch = model.data_preprocessor(pseudo_collate([data]), False)
+    inputs = batch['inputs']
+    height, width = batch['data_samples'][0].img_shape[:2]
+    return ModelInput(
+        mmcv.imread(path, channel_order='rgb'),
+        inputs,
+        (height / inputs.shape[2], width / inputs.shape[3]),
+    )

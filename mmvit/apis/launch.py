@@ -1,0 +1,37 @@
+"""What the train and test commands share."""
+
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config
+
+from mmvit.checkpoints import trust_checkpoint
+from mmvit.engine.guards.config_keys import check_top_level, unread_options
+
+from .config import load_config, parse_cfg_options
+
+
+def load_launch_config(args: argparse.Namespace) -> Config:
+    """Load the config of a command and put the command's arguments into it.
+
+    Args:
+        args: The arguments that tools/train.py and tools/test.py share.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    options = parse_cfg_options(args.cfg_options or [])
+    cfg = load_config(args.config, options)
+    cfg.launcher = args.launcher
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
+    name = osp.splitext(osp.basename(args.config))[0]
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = osp.join('work_dirs', name)
+    if not cfg.get('experiment_name'):
+        cfg.experiment_name = name
+    cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
+    if cfg.runner_type == 'mmvit.GuardedRunner':
+        check_top_level(unread_options(options))
+    return cfg

@@ -1,0 +1,70 @@
+"""Test-time augmentation for configs of any task."""
+
+from mmengine.config import Config
+
+from .config import innermost_dataset
+
+# The TTA model of configs that name none, by default scope.
+_TTA_MODELS = {
+    'mmdet': dict(
+        type='mmvit.InstanceTTAModel',
+        tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+    ),
+    'mmseg': dict(type='SegTTAModel'),
+    'mmpretrain': dict(type='AverageClsScoreTTA'),
+}
+_BOXES_ONLY = ('DetTTAModel', 'mmdet.DetTTAModel')
+_PACKING = ('PackDetInputs', 'PackSegInputs', 'PackInputs')
+# What a packed sample must tell of its flip, so that boxes can be flipped
+# back. mmdet's default leaves out the last two.
+_DETECTION_META_KEYS = (
+    *('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    *('flip', 'flip_direction'),
+)
+
+
+def enable_tta(cfg: Config) -> None:
+    """Turn a config's test into one with test-time augmentation, in place.
+
+    The config's own `tta_model` and `tta_pipeline` are used. Where it has no
+    `tta_pipeline`, each image is tested as it is and flipped.
+
+    Raises:
+        ValueError: If no TTA model is known for the config's task, or if its
+            `tta_model` cannot merge what the model predicts.
+    """
+    scope = cfg.get('default_scope')
+    if 'tta_model' not in cfg:
+        if scope not in _TTA_MODELS:
+            raise ValueError(
+                f'no test-time augmentation is known for scope '
+                f'{scope!r}: set tta_model in the config'
+            )
+        cfg.tta_model = _TTA_MODELS[scope]
+    heads = cfg.model, cfg.model.get('roi_head') or {}
+    has_masks = any('mask_head' in part for part in heads)
+    if has_masks and cfg.tta_model.get('type') in _BOXES_ONLY:
+        raise ValueError(
+            "mmdet's DetTTAModel merges boxes only, and the model has masks: "
+            "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
+            'same arguments and merges both'
+        )
+    dataset = innermost_dataset(cfg.test_dataloader.dataset)
+    if 'tta_pipeline' in cfg:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        dataset.pipeline = _with_flip(dataset.pipeline, scope)
+    cfg.model = dict(cfg.tta_model, module=cfg.model)
+
+
+def _with_flip(pipeline: list[dict], scope: str) -> list[dict]:
+    *steps, pack = pipeline
+    if pack['type'] not in _PACKING:
+        raise ValueError(
+            'the test pipeline does not end with one of '
+            f'{", ".join(_PACKING)}: set tta_pipeline in the config'
+        )
+    if scope == 'mmdet':
+        pack = dict(pack, meta_keys=_DETECTION_META_KEYS)
+    flip = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
+    return [*steps, dict(type='TestTimeAug', transforms=[flip, [pack]])]

@@ -1,0 +1,99 @@
+"""Names of the published ImageNet weights of HLG.
+
+The published code does not run, so these are the names that its modules have
+by their attributes.
+"""
+
+import re
+
+from torch import Tensor
+
+from .renaming import StateDict, convert_by, rename
+
+_STAGE_4 = r'block4\.\d+\.'
+# Parts of a local attention in stage 4, which the published code never calls
+_UNUSED = re.compile(
+    f'{_STAGE_4}(spatial_smooth|norm0|h0_norm|aux_q|pos_local)\\.'
+)
+_RULES = [
+    (r's0_conv\.(\d)\.', r'backbone.stages.0.downsample.\1.'),
+    (r'norm\.', 'backbone.norms.3.'),
+    (r'head\.', 'head.fc.'),
+    (r'block1\.', 'backbone.stages.0.blocks.'),
+    (r'block2\.', 'backbone.stages.1.blocks.'),
+    (r'block3\.', 'backbone.stages.2.blocks.'),
+    (r'block4\.', 'backbone.stages.3.blocks.'),
+]
+# What follows the block's number, in stages 1 to 3
+_PARTS = [
+    (r'down_proj\.proj\.', 'shortcut.'),
+    (r'mlp\.fc1\.', 'mlp.fc1.conv.'),
+    (r'mlp\.norm1\.', 'mlp.fc1.norm.'),
+    (r'mlp\.fc2\.', 'mlp.mixing.conv.'),
+    (r'mlp\.norm2\.', 'mlp.mixing.norm.'),
+    (r'mlp\.fc3\.', 'mlp.fc2.'),
+    (r'spatial_smooth\.0\.([01])\.', r'attn.bottleneck.layers.0.\1.'),
+    (r'spatial_smooth\.0\.3\.', 'attn.bottleneck.layers.1.0.'),
+    (r'spatial_smooth\.0\.4\.', 'attn.bottleneck.layers.1.1.'),
+    (r'spatial_smooth\.0\.6\.', 'attn.bottleneck.layers.2.0.'),
+    (r'spatial_smooth\.0\.7\.', 'attn.bottleneck.layers.2.1.'),
+    (r'norm0\.', 'attn.norm1.'),
+    (r'norm1\.', 'attn.norm2.'),
+    (r'norm2\.', 'norm.'),
+    (r'h0_norm\.', 'attn.norm3.'),
+    (r'h0_conv\.', 'attn.embedding.conv.'),
+    (r'aux_q\.', 'attn.query_conv.'),
+    (r'([qkv])\.', r'attn.\1.'),
+    (r'global_attn\.proj\.', 'attn.proj.'),
+    (r'pos_(local|global)\.pos_proj\.', r'attn.\1_bias.layers.0.'),
+    (r'pos_(local|global)\.pos1\.0\.', r'attn.\1_bias.layers.1.'),
+    (r'pos_(local|global)\.pos1\.2\.', r'attn.\1_bias.layers.3.'),
+    (r'pos_(local|global)\.pos2\.0\.', r'attn.\1_bias.layers.4.'),
+    (r'pos_(local|global)\.pos2\.2\.', r'attn.\1_bias.layers.6.'),
+    (r'pos_(local|global)\.pos3\.0\.', r'attn.\1_bias.layers.7.'),
+    (r'pos_(local|global)\.pos3\.2\.', r'attn.\1_bias.layers.9.'),
+]
+# In stage 4, norm1 follows the only attention.
+_LAST_PARTS = [(r'norm1\.', 'attn.norm.'), *_PARTS]
+# Parts that have names here, and numbers in a published nn.Sequential
+_CONV_NORM = (
+    r'(downsample\.\d|shortcut|bottleneck\.layers\.\d)\.({})\.(?=\w+$)'
+)
+
+
+def _our_name(key: str) -> str | None:
+    found = re.match(r'(block\d\.\d+\.)(.+)', key)
+    if found:
+        block, part = found.groups()
+        part = rename(
+            part, _LAST_PARTS if block.startswith('block4') else _PARTS
+        )
+        if part is None:
+            return None
+        key = block + part
+    name = rename(key, _RULES)
+    if name is None:
+        return None
+    name = re.sub(_CONV_NORM.format('0'), r'\1.conv.', name)
+    return re.sub(_CONV_NORM.format('1'), r'\1.norm.', name)
+
+
+def _place(key: str, value: Tensor) -> StateDict | None:
+    if _UNUSED.match(key):
+        return {}
+    name = _our_name(key)
+    return None if name is None else {name: value}
+
+
+def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+    """Convert published HLG weights.
+
+    The bias of a convolution before a batch normalization is subtracted from
+    the running mean, which has the same effect.
+    """
+    converted, unknown = convert_by(_place, state_dict)
+    for name in [n for n in converted if n.endswith('.conv.bias')]:
+        mean = f'{name.removesuffix("conv.bias")}norm.running_mean'
+        if mean in converted:
+            converted[mean] = converted[mean] - converted.pop(name)
+    return converted, unknown

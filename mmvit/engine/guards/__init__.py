@@ -1,0 +1,31 @@
+"""Guards: what can go wrong in a run, a file each."""
+
+from .checkpoints import SafeCheckpointHook
+from .data_samples import CheckDataHook
+from .finite import FiniteHook
+from .missed_validation import MissedValidationHook
+from .resuming import ExactResumeHook
+from .signals import StopOnSignalHook
+from .weights import CheckWeightsHook
+
+# The hooks that are on unless a config sets them to None under
+# `default_hooks`. docs/en/guards.md has the same table.
+GUARDS = {
+    'check_data': dict(type='mmvit.CheckDataHook'),
+    'check_weights': dict(type='mmvit.CheckWeightsHook'),
+    'exact_resume': dict(type='mmvit.ExactResumeHook'),
+    'finite': dict(type='mmvit.FiniteHook'),
+    'missed_validation': dict(type='mmvit.MissedValidationHook'),
+    'stop_on_signal': dict(type='mmvit.StopOnSignalHook'),
+}
+
+__all__ = [
+    'GUARDS',
+    'CheckDataHook',
+    'CheckWeightsHook',
+    'ExactResumeHook',
+    'FiniteHook',
+    'MissedValidationHook',
+    'SafeCheckpointHook',
+    'StopOnSignalHook',
+]

@@ -1,0 +1,106 @@
+"""Samples that cannot be loaded: named, and skipped if that is allowed."""
+
+import logging
+import multiprocessing
+
+from mmengine.logging import print_log
+from torch.utils.data import DataLoader, Dataset
+
+from ..random_states import kept_states, seed_all
+from ..samplers import SeededIndex
+
+
+class SampleError(RuntimeError):
+    """A sample cannot be loaded; the message names its files."""
+
+
+class GuardedFetch:
+    """Loads the samples of a batch; a dataset gets it as `__getitems__`.
+
+    Args:
+        dataset: Any map-style dataset.
+        max_bad: How many different samples may fail. Each is replaced by the
+            next one that loads.
+    """
+
+    def __init__(self, dataset: Dataset, max_bad: int) -> None:
+        self.dataset = dataset
+        self.max_bad = max_bad
+        # Shared with the worker processes.
+        self.bad = multiprocessing.RawArray('b', len(dataset))
+
+    def __call__(self, indices: list[int]) -> list:
+        if not any(isinstance(index, SeededIndex) for index in indices):
+            return [self._load(index) for index in indices]
+        with kept_states():
+            return [self._fetch(index) for index in indices]
+
+    def _fetch(self, index: int) -> object:
+        if isinstance(index, SeededIndex):
+            seed_all(index.seed)
+        return self._load(int(index))
+
+    def _load(self, index: int) -> object:
+        for candidate in range(index, index + len(self.dataset)):
+            candidate %= len(self.dataset)
+            try:
+                return self.dataset[candidate]
+            except Exception as error:
+                self._note(candidate, error)
+        raise SampleError('no sample of the dataset can be loaded')
+
+    def _note(self, index: int, error: Exception) -> None:
+        self.bad[index] = 1
+        count = sum(self.bad)
+        message = (
+            f'sample {index} ({self._files(index)}) cannot be loaded: '
+            f'{type(error).__name__}: {error}'
+        )
+        if count <= self.max_bad:
+            print_log(f'{message}. Skipped', 'current', level=logging.WARNING)
+            return
+        cure = (
+            f'; it is number {count}, and max_bad_samples is {self.max_bad}'
+            if self.max_bad
+            else '. Mend or remove it, or let some be skipped in training '
+            'with train_dataloader.max_bad_samples=N'
+        )
+        raise SampleError(message + cure) from error
+
+    def _files(self, index: int) -> str:
+        try:
+            info = self.dataset.get_data_info(index)
+        except Exception:
+            info = {}
+        paths = [
+            str(info[key])
+            for key in ('img_path', 'seg_map_path')
+            if info.get(key)
+        ]
+        return ', '.join(paths) or 'its files are not known'
+
+
+def guard_dataset(dataset: Dataset, max_bad: int) -> None:
+    """Let a data set seed its samples and name those that cannot be loaded.
+
+    It must be before a dataloader iterates over the data set.
+    """
+    if hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__'):
+        dataset.__getitems__ = GuardedFetch(dataset, max_bad)
+
+
+def bad_samples(loader: DataLoader) -> tuple[int, int]:
+    """Return how many samples were skipped, and how many may be."""
+    fetch = getattr(loader.dataset, '__getitems__', None)
+    if not isinstance(fetch, GuardedFetch):
+        return 0, 0
+    return sum(fetch.bad), fetch.max_bad
+
+
+def refuse_skipping(name: str, dataloader: DataLoader | dict | None) -> None:
+    """Refuse `max_bad_samples` for data of which a metric is computed."""
+    if isinstance(dataloader, dict) and dataloader.get('max_bad_samples'):
+        raise ValueError(
+            f'{name}.max_bad_samples: a metric that leaves samples out would '
+            'not say so; only train_dataloader may skip some'
+        )

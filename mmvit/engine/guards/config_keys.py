@@ -1,0 +1,290 @@
+"""Keys of a config that nothing reads are errors."""
+
+import ast
+import contextlib
+import difflib
+import inspect
+import os.path as osp
+import re
+from collections.abc import Iterable, Iterator
+
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import nn
+
+# Top-level keys that mmengine, the libraries' tools, our tools and the Runner
+# read
+_READ = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'gpu_ids',
+    'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+    'tta_cfg',
+    'tta_model',
+    'tta_pipeline',
+    'work_dir',
+} | (set(inspect.signature(Runner).parameters) - {'cfg'})
+# Names from before mmengine, and where their settings are now
+_LEGACY = dict(
+    checkpoint_config='default_hooks.checkpoint',
+    data='train_dataloader, val_dataloader and test_dataloader',
+    evaluation='val_evaluator, train_cfg.val_interval and '
+    'default_hooks.checkpoint.save_best',
+    fp16="optim_wrapper.type='AmpOptimWrapper'",
+    log_config='default_hooks.logger and visualizer',
+    lr_config='param_scheduler',
+    optimizer='optim_wrapper.optimizer',
+    optimizer_config='optim_wrapper.clip_grad',
+    resume_from='resume=True with load_from',
+    runner='train_cfg',
+    seed='randomness.seed',
+    total_epochs='train_cfg.max_epochs',
+    workflow='train_cfg and val_cfg',
+)
+# Keys of dicts that no class receives, so that no class refuses a wrong key
+_BY_NAME = (
+    *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult'),
+    *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult'),
+    'bypass_duplicate',
+)
+_BY_LAYER = (
+    *_BY_NAME,
+    *('num_layers', 'decay_rate', 'layer_decay_rate', 'decay_type'),
+)
+_PARAMWISE = dict(
+    DefaultOptimWrapperConstructor=_BY_NAME,
+    LearningRateDecayOptimizerConstructor=_BY_LAYER,
+    LayerDecayOptimizerConstructor=_BY_LAYER,
+    LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
+)
+_SECTIONS = {
+    'auto_scale_lr': ('enable', 'base_batch_size'),
+    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
+    'env_cfg.mp_cfg': (
+        *('mp_start_method', 'opencv_num_threads'),
+        *('omp_num_threads', 'mkl_num_threads'),
+    ),
+}
+_HOOKS = (
+    *('checkpoint', 'logger', 'timer', 'param_scheduler', 'sampler_seed'),
+    *('runtime_info', 'sync_buffer', 'visualization', 'ema'),
+)
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f'did you mean {close[0]}?' if close else ''
+
+
+def _written(node: ast.AST) -> str:
+    # Only one of two copies may name the library that a base came from.
+    return re.sub(r"_scope_='\w+'(, )?", '', ast.unparse(node))
+
+
+class _File:
+    """The names that a Python config file assigns and uses."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, encoding='utf-8') as file:
+            self.text = file.read()
+        tree = ast.parse(self.text)
+        self.assignments = [
+            (name.id, statement.lineno, statement.value)
+            for statement in tree.body
+            if isinstance(statement, (ast.Assign, ast.AnnAssign))
+            and statement.value
+            for name in ast.walk(statement)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        ]
+        self.assigned = {
+            name: line
+            for name, line, value in self.assignments
+            # `name = None` removes a base's variable.
+            if not (isinstance(value, ast.Constant) and value.value is None)
+        }
+        # `name`, and `_base_.name`
+        self.used = {
+            node.attr if isinstance(node, ast.Attribute) else node.id
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Attribute, ast.Name))
+            and isinstance(node.ctx, ast.Load)
+        }
+        self.bases = []
+        for name, _, value in self.assignments:
+            if name == '_base_':
+                with contextlib.suppress(ValueError):
+                    self._add_bases(path, ast.literal_eval(value))
+
+    def _add_bases(self, path: str, bases: str | list[str]) -> None:
+        bases = [bases] if isinstance(bases, str) else bases
+        folder = osp.dirname(path)
+        self.bases += [osp.join(folder, b) for b in bases if '::' not in b]
+
+    def uses(self, name: str) -> bool:
+        """Whether the file, or a resolved copy of it, reads a name."""
+        # The older form is `{{_base_.name}}` in a string.
+        if name in self.used or f'_base_.{name}' in self.text:
+            return True
+        return not self.bases and self._is_copied(name)
+
+    def _is_copied(self, name: str) -> bool:
+        # mmengine's resolved copy of a config has variables and their values.
+        values = {_written(v) for n, _, v in self.assignments if n == name}
+        return any(
+            _written(node) in values
+            for other, _, value in self.assignments
+            if other != name
+            for node in ast.walk(value)
+            if isinstance(node, ast.expr)
+        )
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a work dir's copy, whose original was checked."""
+        copied = {'launcher', 'work_dir'} <= set(self.assigned)
+        return copied and not self.bases
+
+
+def _chain(path: str) -> Iterator[tuple[str, _File]]:
+    """Yield a file and its bases, without those of installed libraries."""
+    if osp.isfile(path) and path.endswith('.py'):
+        file = _File(path)
+        yield path, file
+        for base in file.bases:
+            yield from _chain(base)
+
+
+def _complain(name: str, place: str) -> str:
+    if name in _LEGACY:
+        return (
+            f'{place}: {name!r} is read by nothing; its place in '
+            f'mmengine is {_LEGACY[name]}'
+        )
+    hint = _hint(name, _READ)
+    if not hint:
+        hint = (
+            'remove it, or begin its name with "_" if it is a note of your '
+            'own. A variable of a base file was used when that was read: set '
+            'the keys that it went into'
+        )
+    return f'{place}: top-level key {name!r} is read by nothing; {hint}'
+
+
+def unread_keys(path: str) -> Iterator[str]:
+    """Find the top-level keys of a config file that nothing reads.
+
+    A key that the rest of the file, or a file that inherits from it, uses as
+    a variable is read. A base that holds nothing but variables may hold more
+    than are used. Bases from installed libraries are not checked.
+
+    Yields:
+        A message for each key.
+    """
+    files = list(_chain(path))
+    if files and files[0][1].is_copy:
+        return
+    for index, (place, file) in enumerate(files):
+        # Its own bases were read before, so they cannot use its variables.
+        readers = [reader for _, reader in files[: index + 1]]
+        # A base of nothing but variables offers a choice.
+        offers = index > 0 and _READ.isdisjoint(file.assigned)
+        for name, line in file.assigned.items():
+            if not (
+                name in _READ
+                or name.startswith('_')
+                or (offers and name not in _LEGACY)
+                or any(reader.uses(name) for reader in readers)
+            ):
+                yield _complain(name, f'{place}:{line}')
+
+
+def unread_options(cfg_options: dict) -> Iterator[str]:
+    """Find the options of a command line that nothing reads.
+
+    Yields:
+        A message for each option.
+    """
+    for option in cfg_options:
+        name = option.partition('.')[0]
+        if name not in _READ and not name.startswith('_'):
+            yield _complain(name, f'--cfg-options {option}')
+
+
+def check_top_level(lines: Iterable[str]) -> None:
+    """Raise what `unread_keys` or `unread_options` found, if anything."""
+    lines = list(lines)
+    if lines:
+        raise ValueError('\n'.join(['keys of the config:', *lines]))
+
+
+def _sub_keys(cfg: Config) -> Iterator[tuple[str, dict, Iterable[str]]]:
+    for name, known in _SECTIONS.items():
+        value = cfg
+        for part in name.split('.'):
+            value = (value or {}).get(part)
+        if isinstance(value, dict):
+            yield name, value, known
+    wrapper = cfg.get('optim_wrapper')
+    if isinstance(wrapper, dict) and wrapper.get('paramwise_cfg'):
+        kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
+        known = _PARAMWISE.get(str(kind).rpartition('.')[2])
+        if known:
+            name = 'optim_wrapper.paramwise_cfg'
+            yield name, wrapper['paramwise_cfg'], known
+
+
+def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
+    """Check the keys of the parts of a config that no class receives.
+
+    Args:
+        cfg: The config.
+        hooks: Names of default hooks, besides those of mmengine.
+    """
+    lines = []
+    for section, value, known in _sub_keys(cfg):
+        for key in value:
+            if key not in known:
+                hint = _hint(key, known) or f'it has {", ".join(known)}'
+                lines.append(f'{section}.{key} is read by nothing; {hint}')
+    known = (*_HOOKS, *hooks)
+    for key, hook in (cfg.get('default_hooks') or {}).items():
+        # mmengine accepts a hook by any other name if it has a type.
+        if key not in known and (
+            _hint(key, known)
+            or not (isinstance(hook, dict) and 'type' in hook)
+        ):
+            hint = _hint(key, known) or f'known are {", ".join(known)}'
+            lines.append(
+                f'default_hooks.{key} is no default hook; {hint} '
+                'Hooks of your own go into custom_hooks'
+            )
+    if lines:
+        raise ValueError('\n'.join(['keys of the config:', *lines]))
+
+
+def check_custom_keys(
+    optim_wrapper: OptimWrapper | dict, model: nn.Module
+) -> None:
+    """Check that each entry of `paramwise_cfg.custom_keys` has an effect."""
+    if not isinstance(optim_wrapper, dict):
+        return
+    paramwise = optim_wrapper.get('paramwise_cfg') or {}
+    names = [name for name, _ in model.named_parameters()]
+    parts = {part for name in names for part in name.split('.')}
+    example = f'names are like {names[0]}' if names else ''
+    lines = [
+        f'optim_wrapper.paramwise_cfg.custom_keys[{key!r}] is part of no '
+        f"parameter's name; {_hint(key, parts) or example}"
+        for key in paramwise.get('custom_keys') or {}
+        if not any(key in name for name in names)
+    ]
+    if lines:
+        raise ValueError('\n'.join(lines))

@@ -1,0 +1,185 @@
+"""What a config alone tells about its data: paths and categories."""
+
+import json
+import logging
+import os.path as osp
+from collections.abc import Iterator
+
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from torch.utils.data import DataLoader
+
+from mmvit.utils.text import some_of
+
+_LARGE_FILE = 64 * 2**20  # bytes; reading such a file twice takes too long
+# Data sets of mmpretrain that download themselves when they are missing
+_SELF_FETCHING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
+_PLACE = ('data_root', 'data_prefix', 'ann_file', 'img_suffix', 'filter_cfg')
+
+
+class EmptyDatasetError(ValueError):
+    """A data set has no sample; the message says where it looked."""
+
+
+def _innermost(name: str, dataset: dict) -> Iterator[tuple[str, dict]]:
+    """Yield the data sets inside wrappers, with their keys."""
+    if isinstance(dataset.get('dataset'), dict):
+        yield from _innermost(f'{name}.dataset', dataset['dataset'])
+    elif isinstance(dataset.get('datasets'), (list, tuple)):
+        for index, part in enumerate(dataset['datasets']):
+            yield from _innermost(f'{name}.datasets[{index}]', part)
+    else:
+        yield name, dataset
+
+
+def is_remote(path: str, backend_args: dict | None) -> bool:
+    """Whether a path is not on this machine's disks."""
+    backend = (backend_args or {}).get('backend', 'local')
+    return '://' in path or backend != 'local'
+
+
+def _paths(key: str, dataset: dict) -> Iterator[tuple[str, str]]:
+    """Yield the paths that a data set's config names, with their keys."""
+    root = dataset.get('data_root') or ''
+    yield f'{key}.data_root', root
+    if dataset.get('ann_file'):
+        yield f'{key}.ann_file', osp.join(root, dataset['ann_file'])
+    prefix = dataset.get('data_prefix') or {}
+    if not isinstance(prefix, dict):
+        prefix = {'': prefix}
+    for part, path in prefix.items():
+        if isinstance(path, str) and path:
+            label = f'{key}.data_prefix.{part}'.rstrip('.')
+            yield label, osp.join(root, path)
+
+
+def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
+    """Check that the files and folders that a dataloader names exist.
+
+    Args:
+        name: The dataloader's key in the config.
+        dataloader: Its config; one that is already built passes.
+    """
+    whole = dataloader.get('dataset') if isinstance(dataloader, dict) else None
+    if not isinstance(whole, dict):
+        return
+    missing = [
+        f'  {label} = {path!r}'
+        for key, dataset in _innermost(f'{name}.dataset', whole)
+        if dataset.get('type') not in _SELF_FETCHING
+        for label, path in _paths(key, dataset)
+        if path
+        and not is_remote(path, dataset.get('backend_args'))
+        and not osp.exists(path)
+    ]
+    if missing:
+        raise FileNotFoundError(
+            'these paths of the config do not exist:\n'
+            + '\n'.join(missing)
+            + '\nPut the data there, or set the keys (in the config, or with '
+            '--cfg-options key=value)'
+        )
+
+
+def _declared_classes(dataset: dict) -> tuple[str, ...] | None:
+    classes = (dataset.get('metainfo') or {}).get('classes')
+    if classes is None:
+        cls = dataset['type']
+        if isinstance(cls, str):
+            with DATASETS.switch_scope_and_registry(None) as registry:
+                cls = registry.get(cls)
+        classes = getattr(cls, 'METAINFO', {}).get('classes')
+    return (classes,) if isinstance(classes, str) else classes
+
+
+def _categories(path: str) -> list[str] | None:
+    """Read the categories of a COCO file that is not too large."""
+    if (
+        not path.endswith('.json')
+        or not osp.isfile(path)
+        or osp.getsize(path) > _LARGE_FILE
+    ):
+        return None
+    with open(path, encoding='utf-8') as file:
+        content = json.load(file)
+    if not isinstance(content, dict) or 'categories' not in content:
+        return None
+    return [category['name'] for category in content['categories']]
+
+
+def check_categories(dataset: dict) -> None:
+    """Check the classes of COCO-style data sets against their files.
+
+    mmdet drops a class whose name the file does not have, and numbers the
+    others in the file's order. Both would train wrong labels silently.
+
+    Args:
+        dataset: Config of a data set, or of a wrapper.
+    """
+    for _, inner in _innermost('dataset', dataset):
+        path = osp.join(
+            inner.get('data_root') or '', inner.get('ann_file') or ''
+        )
+        categories = _categories(path)
+        if categories is None:
+            continue
+        classes = _declared_classes(inner)
+        if classes:
+            _compare(path, categories, classes)
+
+
+def _compare(
+    path: str, categories: list[str], classes: tuple[str, ...]
+) -> None:
+    absent = [name for name in classes if name not in categories]
+    if absent:
+        raise ValueError(
+            f'{path} has no category named {some_of(absent, 10)}. It has: '
+            f'{", ".join(categories)}. Set metainfo=dict(classes=...) of '
+            'the dataset, and num_classes of the heads, to these'
+        )
+    order = [name for name in categories if name in classes]
+    if order != list(classes):
+        raise ValueError(
+            f'{path} lists its categories as {", ".join(order)}, and '
+            'labels are numbered in that order. Give metainfo classes in '
+            f'the same order, not as {", ".join(classes)}'
+        )
+    dropped = [name for name in categories if name not in classes]
+    if dropped:
+        print_log(
+            f'{path}: objects of {", ".join(dropped)} are left out, as '
+            'they are not among the classes',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def finds_nothing(dataset: dict) -> bool:
+    """Whether the data sets of a config have no sample.
+
+    mmengine fails to serialize an empty data set, so this does not.
+    """
+    for _, inner in _innermost('dataset', dataset):
+        try:
+            built = DATASETS.build({**inner, 'serialize_data': False})
+        except Exception:
+            # Not mmengine's kind of data set, or broken in another way
+            return False
+        if len(built):
+            return False
+    return True
+
+
+def empty_error(dataset: dict) -> EmptyDatasetError:
+    """Say where a data set without a sample was looked for."""
+    places = []
+    for _, inner in _innermost('dataset', dataset):
+        keys = ', '.join(
+            f'{key}={inner[key]!r}' for key in _PLACE if inner.get(key)
+        )
+        places.append(f'{inner["type"]} found no sample with {keys}')
+    return EmptyDatasetError(
+        '; '.join(places) + '. Check the folder, the ending of the files '
+        '(img_suffix, seg_map_suffix) and the classes'
+    )

@@ -1,0 +1,265 @@
+"""Data sets against models and labels, before the first iteration."""
+
+import logging
+import os.path as osp
+from collections.abc import Iterator
+
+import mmcv
+import numpy as np
+from mmengine.fileio import get
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from mmvit.registry import HOOKS
+from mmvit.utils.text import some_of
+
+from ..run_facts import unwrap
+from .bad_samples import bad_samples
+from .data_config import is_remote
+
+_IGNORED = 255
+# Heads whose `num_classes` is not the data set's
+_OTHER_CLASSES = ('FusedSemanticHead',)
+
+
+class ColouredMaskError(ValueError):
+    """A mask is a coloured picture; the message names it."""
+
+
+def _infos(dataset: Dataset, number: int) -> list[dict]:
+    """What a data set knows about some of its samples, spread evenly.
+
+    It is nothing if the data set is not of OpenMMLab's kind.
+    """
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return []
+    steps = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
+    infos = map(dataset.get_data_info, steps.round().astype(int).tolist())
+    return [info for info in infos if isinstance(info, dict)]
+
+
+def mask_values(info: dict) -> set[int]:
+    """Read the label values of a mask, as training will see them.
+
+    Args:
+        info: What a data set of mmseg knows about a sample.
+
+    Raises:
+        ColouredMaskError: If the mask is a coloured picture.
+    """
+    labels = mmcv.imfrombytes(
+        get(info['seg_map_path']), flag='unchanged', backend='pillow'
+    )
+    if labels.ndim > 2:
+        raise ColouredMaskError(
+            f'{info["seg_map_path"]} has {labels.shape[2]} channels: a '
+            'mask is one channel of class numbers, not a coloured picture'
+        )
+    values = set(np.unique(labels).tolist())
+    if info.get('reduce_zero_label'):
+        values = {
+            _IGNORED if value in (0, _IGNORED) else value - 1
+            for value in values
+        }
+    mapping = info.get('label_map') or {}
+    return {mapping.get(value, value) for value in values}
+
+
+def check_values(info: dict, values: set[int], num_classes: int) -> None:
+    """Check that the label values of a mask are classes."""
+    wrong = sorted(v for v in values if v >= num_classes and v != _IGNORED)
+    if wrong:
+        raise ValueError(
+            f'{info["seg_map_path"]} has label values {wrong}, but there '
+            f'are {num_classes} classes, 0 to {num_classes - 1} ('
+            f'{_IGNORED} is ignored). Correct num_classes and the '
+            "dataset's metainfo classes, the mask, or reduce_zero_label"
+        )
+
+
+def check_masks(
+    dataset: Dataset, num_classes: int, num_samples: int = 50
+) -> None:
+    """Check the label values in some masks of a data set.
+
+    Args:
+        dataset: A data set of mmseg; others pass.
+        num_classes: Values below this number are classes; 255 is ignored.
+        num_samples: How many masks are read, spread evenly.
+    """
+    seen: set[int] = set()
+    infos = [
+        info
+        for info in _infos(dataset, num_samples)
+        if info.get('seg_map_path')
+    ]
+    for info in infos:
+        try:
+            values = mask_values(info)
+        except ColouredMaskError:
+            raise
+        except Exception:
+            # A file that cannot be read is the dataloader's matter.
+            continue
+        check_values(info, values, num_classes)
+        seen |= values
+    if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
+        print_log(
+            f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
+            f'{_IGNORED} is ignored in training: if it means a class, write '
+            'it as 1',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def missing_files(info: dict, dataset: Dataset) -> list[str]:
+    """List the local files of a sample that do not exist."""
+    backend_args = getattr(dataset, 'backend_args', None)
+    return [
+        str(info[key])
+        for key in ('img_path', 'seg_map_path')
+        if info.get(key)
+        and not is_remote(str(info[key]), backend_args)
+        and not osp.isfile(info[key])
+    ]
+
+
+def is_empty(info: dict) -> bool:
+    """Whether a sample of a detection set has no object to learn from."""
+    instances = info.get('instances')
+    return instances is not None and not any(
+        not instance.get('ignore_flag') for instance in instances
+    )
+
+
+def check_samples(
+    dataset: Dataset,
+    num_samples: int = 500,
+    may_miss: int = 0,
+    needs_objects: bool = True,
+) -> None:
+    """Check some samples for missing files and annotations.
+
+    Args:
+        dataset: A data set of OpenMMLab; others pass.
+        num_samples: How many samples are looked at, spread evenly.
+        may_miss: How many of them may lack a file.
+        needs_objects: Whether a detection set without objects is an error.
+    """
+    infos = _infos(dataset, num_samples)
+    missing = [
+        file for info in infos for file in missing_files(info, dataset)[:1]
+    ]
+    empty = [str(info.get('img_path')) for info in infos if is_empty(info)]
+    if missing:
+        text = (
+            f'{len(missing)} of {len(infos)} samples that were looked at have '
+            f'no file: {some_of(missing)}'
+        )
+        if len(missing) > may_miss:
+            raise FileNotFoundError(
+                f'{text}. Check data_root, data_prefix and the endings, or '
+                'let some be skipped in training with '
+                'train_dataloader.max_bad_samples=N. '
+                'tools/analysis_tools/check_dataset.py looks at all'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
+    if empty:
+        text = (
+            f'{len(empty)} of {len(infos)} images that were looked at have no '
+            f'object: {some_of(empty)}'
+        )
+        if len(empty) == len(infos) and needs_objects:
+            raise ValueError(
+                f'{text}. There is nothing to learn: check metainfo classes '
+                'against the categories of the annotation file'
+            )
+        print_log(text, logger='current', level=logging.WARNING)
+
+
+def check_class_names(dataset: Dataset) -> None:
+    """Check the classes of a loaded data set against what it found."""
+    classes = list(getattr(dataset, 'metainfo', {}).get('classes') or ())
+    found = getattr(dataset, 'cat_ids', None)
+    if classes and isinstance(found, list) and len(found) != len(classes):
+        raise ValueError(
+            f'{dataset.ann_file} has {len(found)} of the {len(classes)} '
+            f'classes {some_of(classes)}: correct metainfo classes'
+        )
+    folders = list(getattr(dataset, 'folder_to_idx', None) or ())
+    common = set(folders) & set(classes)
+    if common and folders != classes:
+        raise ValueError(
+            f'the class folders are {some_of(folders)}, in the order of their '
+            f'labels, and metainfo classes are {some_of(classes)}: give the '
+            "folders' names in their order, or none"
+        )
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the heads of a model that predict the data set's classes."""
+    for name, module in model.named_modules():
+        last = name.rpartition('.')[2]
+        # The parts of a cascade are numbered: 'bbox_head.0'.
+        part = name.split('.')[-2:][0] if last.isdigit() else last
+        if (
+            'head' in part
+            and 'rpn' not in part
+            and isinstance(getattr(module, 'num_classes', None), int)
+            and type(module).__name__ not in _OTHER_CLASSES
+        ):
+            yield name, module
+
+
+@HOOKS.register_module()
+class CheckDataHook(Hook):
+    """Compares data and model before the first iteration.
+
+    It stops if files are missing, if no sample has an object, if a mask holds
+    a label that is no class, or if a head's `num_classes` is not the data's.
+
+    Args:
+        num_masks: How many masks of a segmentation set are read.
+        num_samples: How many samples are checked for their files and
+            annotations.
+    """
+
+    def __init__(self, num_masks: int = 50, num_samples: int = 500) -> None:
+        self.num_masks = num_masks
+        self.num_samples = num_samples
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training and validation data."""
+        self._check(runner, 'train_dataloader', runner.train_dataloader)
+        if runner._val_loop is not None:
+            self._check(runner, 'val_dataloader', runner.val_dataloader)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the test data."""
+        self._check(runner, 'test_dataloader', runner.test_dataloader)
+
+    def _check(self, runner: Runner, key: str, loader: DataLoader) -> None:
+        dataset = loader.dataset
+        check_class_names(dataset)
+        _, may_miss = bad_samples(loader)
+        check_samples(
+            dataset,
+            self.num_samples,
+            may_miss=may_miss,
+            needs_objects=key == 'train_dataloader',
+        )
+        classes = getattr(dataset, 'metainfo', {}).get('classes')
+        if not classes:
+            return
+        for name, head in _heads(unwrap(runner.model)):
+            if head.num_classes != len(classes):
+                raise ValueError(
+                    f'model.{name}.num_classes is {head.num_classes}, but '
+                    f'{key}.dataset has {len(classes)} classes '
+                    f'({some_of(classes, 10)}): make them agree'
+                )
+        check_masks(dataset, len(classes), self.num_masks)

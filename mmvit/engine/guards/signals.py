@@ -1,0 +1,138 @@
+"""Signals that save a run and stop it."""
+
+import os
+import os.path as osp
+import signal
+import threading
+import time
+import types
+from collections.abc import Callable
+
+import torch
+from mmengine.dist import all_reduce, barrier, get_comm_device, is_main_process
+from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import Runner
+
+from mmvit.registry import HOOKS
+
+from ..run_facts import wrappers_of
+from .checkpoints import INTERRUPTED, AtomicBackend
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# EX_TEMPFAIL: the job is not done; try again
+EXIT_CODE = 75
+# Seconds within which a scheduler and torchrun send the same signal
+PATIENCE = 2.0
+
+
+class Interrupted(SystemExit):
+    """Ends the process with the exit code that asks for another try."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(EXIT_CODE)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f'stopped by {self.name}'
+
+
+@HOOKS.register_module()
+class StopOnSignalHook(Hook):
+    """Saves and stops if a scheduler or Ctrl-C asks for it.
+
+    SIGTERM and SIGINT set a flag. After the iteration that is running, or
+    after a batch of the validation, `interrupted.pth` is written and the
+    process exits with code 75. `--resume auto` goes on from there. A second
+    Ctrl-C, some seconds later, ends the process at once. More SIGTERMs do
+    not: launchers send several.
+
+    Args:
+        interval: After how many iterations several processes ask each other
+            for signals.
+    """
+
+    # After every other hook, so after a checkpoint of this iteration
+    priority = 'LOWEST'
+
+    def __init__(self, interval: int = 10) -> None:
+        self.interval = interval
+        self._received: int | None = None
+        self._since = 0.0
+        self._before: dict[int, Callable | int | None] = {}
+
+    def before_train(self, runner: Runner) -> None:  # noqa: ARG002
+        """Install the handler."""
+        self._received = None
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._before[number] = signal.signal(number, self._receive)
+
+    def after_run(self, runner: Runner) -> None:  # noqa: ARG002
+        """Restore the handlers that were there before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    # GuardedRunner calls this one.
+    after_failed_train = after_run
+
+    def _receive(self, number: int, _: types.FrameType | None) -> None:
+        now = time.monotonic()
+        if self._received is None:
+            self._received, self._since = number, now
+        elif number == signal.SIGINT and now - self._since > PATIENCE:
+            # None is a handler that was not set by Python.
+            signal.signal(number, self._before.get(number) or signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def after_train_iter(self, runner: Runner, **_: object) -> None:
+        """Stop after an iteration."""
+        if runner.distributed and (runner.iter + 1) % self.interval:
+            return
+        if self._is_asked(runner) and all(
+            wrapper.should_update() for wrapper in wrappers_of(runner)
+        ):
+            self._stop(runner, runner.iter + 1)
+
+    def after_val_iter(self, runner: Runner, **_: object) -> None:
+        """Stop during a validation of a training; resuming repeats it.
+
+        Several processes finish it first: they may have unequal shares.
+        """
+        if not self._before or runner.distributed or self._received is None:
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                # The validation has swapped in the averaged weights.
+                hook._swap_ema_parameters()
+        self._stop(runner, runner.iter)
+
+    def _is_asked(self, runner: Runner) -> bool:
+        if not runner.distributed:
+            return self._received is not None
+        asked = torch.tensor(self._received or 0, device=get_comm_device())
+        all_reduce(asked, 'max')
+        self._received = int(asked) or None
+        return self._received is not None
+
+    def _stop(self, runner: Runner, done: int) -> None:
+        name = signal.Signals(self._received).name
+        runner.save_checkpoint(
+            runner.work_dir,
+            INTERRUPTED,
+            meta=dict(epoch=runner.epoch, iter=done),
+            by_epoch=False,
+        )
+        if is_main_process():
+            AtomicBackend().put_text(
+                INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
+            )
+        # torchrun ends all processes as soon as one has ended.
+        barrier()
+        runner.logger.warning(
+            f'{name}: stopped after {done} iterations, which '
+            f'{INTERRUPTED} holds. --resume goes on from there. Exit code '
+            f'{EXIT_CODE}'
+        )
+        self.after_run(runner)
+        raise Interrupted(name)

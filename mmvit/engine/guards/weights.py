@@ -1,0 +1,48 @@
+"""Weights of a checkpoint against the model that they are loaded into."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmvit.checkpoints import check_match
+from mmvit.checkpoints.matching import MIN_MATCHED
+from mmvit.registry import HOOKS
+
+from ..run_facts import unwrap
+
+
+@HOOKS.register_module()
+class CheckWeightsHook(Hook):
+    """Stops a run whose checkpoint does not fit its model.
+
+    mmengine loads what matches and logs the rest, so that a test of random
+    weights prints a metric. Here a test and a resumed training need every
+    parameter. A training that starts from other weights (`load_from`) needs a
+    share of them; weights of another shape stay as they were drawn.
+
+    Args:
+        min_matched: That share, counted by tensors.
+    """
+
+    # After the EMA hook, which swaps the weights that will be loaded
+    priority = 'VERY_LOW'
+
+    def __init__(self, min_matched: float = MIN_MATCHED) -> None:
+        self.min_matched = min_matched
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare names and shapes."""
+        weights = checkpoint.get('state_dict', checkpoint)
+        # In a test the training loop is a dict: it is not built.
+        fine_tunes = not runner._resume and not isinstance(
+            runner._train_loop, (dict, type(None))
+        )
+        check_match(
+            unwrap(runner.model),
+            {
+                key.removeprefix('module.'): value
+                for key, value in weights.items()
+            },
+            source=str(runner._load_from),
+            min_matched=self.min_matched if fine_tunes else 1.0,
+            allow_shapes=fine_tunes,
+        )

@@ -1,0 +1,83 @@
+"""What guards and hooks ask about a run."""
+
+from dataclasses import dataclass
+
+from mmengine.dist import get_world_size
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the network inside distributed and test-time wrappers."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def wrappers_of(runner: Runner) -> list[OptimWrapper]:
+    """Return the optimizer wrappers of a run; most runs have one."""
+    wrapper = runner.optim_wrapper
+    if isinstance(wrapper, OptimWrapperDict):
+        return list(wrapper.values())
+    return [wrapper]
+
+
+def learning_rates(wrappers: list[OptimWrapper]) -> str:
+    """Write out the learning rate, or the lowest and the highest one."""
+    rates = sorted(
+        {
+            group['lr']
+            for wrapper in wrappers
+            for group in wrapper.optimizer.param_groups
+        }
+    )
+    shown = f'{rates[0]:.6g}'
+    return f'{shown} to {rates[-1]:.6g}' if len(rates) > 1 else shown
+
+
+def batch_size_of(loader: DataLoader) -> int:
+    """Return the number of images in a batch of one process."""
+    return loader.batch_size or loader.batch_sampler.batch_size
+
+
+@dataclass(frozen=True)
+class UpdateBatch:
+    """The images of one update of the weights.
+
+    Args:
+        world_size: Number of processes.
+        batch_size: Images in a batch of one process.
+        accumulative_counts: Batches whose gradients are accumulated.
+    """
+
+    world_size: int
+    batch_size: int
+    accumulative_counts: int
+
+    @property
+    def images_per_iter(self) -> int:
+        """Images of one iteration, in all processes."""
+        return self.world_size * self.batch_size
+
+    @property
+    def images(self) -> int:
+        """Images of one update."""
+        return self.images_per_iter * self.accumulative_counts
+
+    def __str__(self) -> str:
+        return (
+            f'{self.world_size} processes x {self.batch_size} images x '
+            f'{self.accumulative_counts} accumulated = {self.images}'
+        )
+
+
+def update_batch(runner: Runner) -> UpdateBatch:
+    """Return the batch of an update of a run."""
+    return UpdateBatch(
+        world_size=get_world_size(),
+        batch_size=batch_size_of(runner.train_dataloader),
+        accumulative_counts=wrappers_of(runner)[0]._accumulative_counts,
+    )

@@ -1,0 +1,156 @@
+"""Deformable convolutions, by torchvision's kernels.
+
+Of `DCN <https://arxiv.org/abs/1703.06211>`_ and, with a factor for each
+sample, of `DCNv2 <https://arxiv.org/abs/1811.11168>`_. Both libraries order
+the channels of offsets and masks in the same way. The functions take mmcv's
+`**sizes`: stride, padding, dilation and groups. The arguments with an
+underscore are mmcv's scratch memory.
+
+Shapes: x (B, C, H, W), weight (C', C / groups, kH, kW), offset
+(B, 2 * offset_groups * kH * kW, H', W') as y, x, mask with half as many
+channels, output (B, C', H', W').
+"""
+
+import torch
+from torch import Tensor
+from torchvision.ops import deform_conv2d
+
+
+def _exact(*tensors: Tensor) -> list[Tensor]:
+    """Convert half precision, which the kernels do not have everywhere."""
+    is_half = tensors[0].dtype.itemsize < 4
+    return [t.float() if is_half else t for t in tensors]
+
+
+def _geometry(sizes: dict[str, int]) -> tuple[int, ...]:
+    """Stride, padding and dilation, each of rows and columns."""
+    names = ('stride_h', 'stride_w', 'pad_h', 'pad_w')
+    names += ('dilation_h', 'dilation_w')
+    if 'dH' in sizes:  # the convolution without a mask has other names
+        names = ('dH', 'dW', 'padH', 'padW', 'dilationH', 'dilationW')
+    return tuple(sizes[name] for name in names)
+
+
+def _convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    offset: Tensor,
+    mask: Tensor | None,
+    sizes: dict[str, int],
+) -> Tensor:
+    steps = _geometry(sizes)
+    pairs = steps[:2], steps[2:4], steps[4:]
+    return deform_conv2d(x, offset, weight, bias, *pairs, mask)
+
+
+def _gradients(
+    grad_output: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    sizes: dict[str, int],
+) -> tuple[Tensor, ...]:
+    """Gradients of input, weight, offset, mask and bias."""
+    given = x.new_zeros(len(x), 1) if mask is None else mask
+    tensors = _exact(grad_output, x, weight, offset, given)
+    return torch.ops.torchvision._deform_conv2d_backward(
+        *(tensor.contiguous() for tensor in tensors),
+        tensors[2].new_zeros(len(weight)),
+        *_geometry(sizes),
+        sizes['group'],
+        sizes['deformable_group'],
+        mask is not None,
+    )
+
+
+def modulated_deform_conv_forward(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    _ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    _columns: Tensor,
+    with_bias: bool,
+    **sizes: int,
+) -> None:
+    """Convolve samples at moved places, each times its mask, to `output`."""
+    x, weight, bias, offset, mask = _exact(x, weight, bias, offset, mask)
+    bias = bias if with_bias else None
+    output.copy_(_convolve(x, weight, bias, offset, mask, sizes))
+
+
+def modulated_deform_conv_backward(
+    x: Tensor,
+    weight: Tensor,
+    _bias: Tensor,
+    _ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    _columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    with_bias: bool,
+    **sizes: int,
+) -> None:
+    """Write the gradients of `modulated_deform_conv_forward` to `grad_*`."""
+    targets = [grad_input, grad_weight, grad_offset, grad_mask]
+    if with_bias:
+        targets.append(grad_bias)
+    gradients = _gradients(grad_output, x, weight, offset, mask, sizes)
+    for target, gradient in zip(targets, gradients):
+        target.copy_(gradient)
+
+
+def deform_conv_forward(
+    x: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    _columns: Tensor,
+    _ones: Tensor,
+    **sizes: int,
+) -> None:
+    """Convolve samples at moved places, to `output`."""
+    x, weight, offset = _exact(x, weight, offset)
+    output.copy_(_convolve(x, weight, None, offset, None, sizes))
+
+
+def deform_conv_backward_input(
+    x: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    _columns: Tensor,
+    **sizes: int,
+) -> None:
+    """Write the gradients of input and offset to `grad_*`."""
+    gradients = _gradients(grad_output, x, weight, offset, None, sizes)
+    grad_input.copy_(gradients[0])
+    grad_offset.copy_(gradients[2])
+
+
+def deform_conv_backward_parameters(
+    x: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    _columns: Tensor,
+    _ones: Tensor,
+    scale: float,
+    **sizes: int,
+) -> None:
+    """Write the gradient of the weight, times `scale`, to `grad_weight`."""
+    # It does not depend on the weight's own values.
+    weight = torch.zeros_like(grad_weight)
+    gradients = _gradients(grad_output, x, weight, offset, None, sizes)
+    grad_weight.copy_(gradients[1] * scale)

@@ -1,0 +1,1 @@
+"""What tests and tools for developers share."""

@@ -1,0 +1,1 @@
+"""Pictures of samples, predictions and maps."""

@@ -1,0 +1,172 @@
+"""Pictures: samples of any task, label maps, heat maps."""
+
+import inspect
+import math
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import VISUALIZERS
+from mmengine.structures import BaseDataElement
+from mmengine.visualization import Visualizer
+
+from mmvit.utils.paths import path_within
+
+_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
+_SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
+
+
+def save_picture(picture: np.ndarray, out_dir: str, name: str) -> str:
+    """Write a picture into a folder.
+
+    Args:
+        picture: RGB, (H, W, 3), or one channel, (H, W).
+        out_dir: The folder, made if it does not exist.
+        name: The file's name; it may not lead out of the folder.
+
+    Returns:
+        The file's path.
+    """
+    path = path_within(out_dir, name)
+    if picture.ndim == 3:
+        picture = mmcv.rgb2bgr(picture)
+    mmcv.imwrite(picture, path)
+    return path
+
+
+def heat_map(values: np.ndarray) -> np.ndarray:
+    """Draw values as colours, from dark blue (0) to yellow (1), in RGB."""
+    grey = (255 * values.clip(0, 1)).round().astype(np.uint8)
+    return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
+
+
+def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
+    """Build a config's visualizer without its storage back ends.
+
+    Args:
+        cfg: The config, with a `visualizer`.
+        classes: The data set's metainfo.
+    """
+    visualizer = VISUALIZERS.build(
+        dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
+    )
+    visualizer.dataset_meta = classes
+    return visualizer
+
+
+def _enlarge(sample: BaseDataElement, factor: int) -> None:
+    """Enlarge the boxes and masks of a sample, in place."""
+    for name in ('gt_instances', 'pred_instances'):
+        instances = sample.get(name, {})
+        if 'bboxes' not in instances:
+            continue
+        boxes = instances.bboxes
+        instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
+        if 'masks' in instances:
+            masks = instances.masks
+            if hasattr(masks, 'to_ndarray'):
+                masks = masks.to_ndarray()
+            masks = np.asarray(masks, bool)
+            instances.masks = masks.repeat(factor, 1).repeat(factor, 2)
+
+
+def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
+    """Draw colours with their names, in rows, RGB, (H, width, 3)."""
+    places, left, row = [], 0, 0
+    for name in names:
+        (length, _), _ = cv2.getTextSize(name, *_FONT)
+        if left and left + length + 40 > width:
+            left, row = 0, row + 1
+        places.append((left, row))
+        left += length + 40
+    legend = np.full((24 * (row + 1), width, 3), 255, np.uint8)
+    for name, colour, (left, row) in zip(names, colours, places):
+        top = 24 * row
+        legend[top + 5 : top + 19, left + 5 : left + 19] = colour
+        at = left + 25, top + 17
+        cv2.putText(legend, name, at, *_FONT[:2], (0, 0, 0), _FONT[2])
+    return legend
+
+
+def draw_label_maps(
+    image: np.ndarray, maps: list[np.ndarray], metainfo: dict
+) -> np.ndarray:
+    """Draw label maps over an image, side by side, with a legend below.
+
+    mmseg's own drawing takes seconds a picture: it searches pixel by pixel
+    for a place for each class's name.
+
+    Args:
+        image: RGB, (H, W, 3).
+        maps: Class indices, (H, W) each; pixels of other values show the
+            image.
+        metainfo: The data set's `classes` and, optionally, `palette`.
+
+    Returns:
+        RGB picture; the plain image comes first.
+    """
+    classes = metainfo['classes']
+    palette = metainfo.get('palette')
+    if not palette:
+        palette = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
+    palette = np.asarray(palette, np.uint8)
+    panels, present = [image], set()
+    for labels in maps:
+        valid = labels < len(classes)
+        panel = image.copy()
+        colours = palette[labels[valid]]
+        panel[valid] = (panel[valid] * 0.4 + colours * 0.6).astype(np.uint8)
+        panels.append(panel)
+        present |= set(np.unique(labels[valid]).tolist())
+    picture = np.concatenate(panels, axis=1)
+    numbers = sorted(present)
+    names = [classes[number] for number in numbers]
+    legend = _legend(picture.shape[1], names, palette[numbers])
+    return np.concatenate([picture, legend])
+
+
+def draw_sample(
+    visualizer: Visualizer,
+    image: np.ndarray,
+    sample: BaseDataElement,
+    out_file: str,
+    score_thr: float = 0.3,
+    draw_pred: bool = True,
+) -> None:
+    """Draw a sample: the ground truth, if any, left of the prediction.
+
+    For label maps the plain image comes first.
+
+    Args:
+        visualizer: The visualizer of the sample's task.
+        image: The image in the frame of the sample's boxes and maps, RGB,
+            (H, W, 3). A small image is enlarged first.
+        sample: The data sample; it is not changed.
+        out_file: Picture to write.
+        score_thr: Boxes with a lower score are not drawn.
+        draw_pred: Whether to draw the prediction.
+    """
+    sample = sample.clone().cpu()
+    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
+    if factor > 1:
+        image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
+        _enlarge(sample, factor)
+    fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
+    maps = [sample.get(name).data[0] for name in fields if name in sample]
+    maps = [np.asarray(m).repeat(factor, 0).repeat(factor, 1) for m in maps]
+    if maps:
+        picture = draw_label_maps(image, maps, visualizer.dataset_meta)
+        mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
+        return
+    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
+    options = dict(
+        name='picture', pred_score_thr=score_thr, draw_pred=draw_pred
+    )
+    known = inspect.signature(draw).parameters
+    draw(
+        image=np.ascontiguousarray(image),
+        data_sample=sample,
+        out_file=out_file,
+        **{key: options[key] for key in options if key in known},
+    )

@@ -1,0 +1,155 @@
+"""Loading is guarded for a time, and imports change nothing."""
+
+import json
+import os
+
+import pytest
+import torch
+from mmengine.model import BaseModule
+from mmengine.registry import WEIGHT_INITIALIZERS
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmvit.checkpoints import guard_loading, safe_load
+from tests.support.helpers import run_python
+
+
+class Command:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+def loaders():
+    return (
+        dict(CheckpointLoader._schemes),
+        WEIGHT_INITIALIZERS.get('Pretrained'),
+    )
+
+
+def test_guard_is_undone():
+    before = loaders()
+    with guard_loading():
+        guarded = loaders()
+        assert guarded[0][''] is safe_load
+        with pytest.raises(KeyError), guard_loading():
+            assert loaders() == guarded
+            raise KeyError
+        assert loaders() == guarded
+    assert loaders() == before
+    assert before[0][''] is not safe_load
+
+    @guard_loading()
+    def inside():
+        return loaders()
+
+    assert inside() == inside() == guarded
+    assert loaders() == before
+
+
+def test_other_entries_of_that_time_are_kept():
+    with guard_loading():
+        CheckpointLoader.register_scheme('nowhere://', loader=print)
+    assert CheckpointLoader._schemes.pop('nowhere://') is print
+
+
+def test_every_library_loads_safely(tmp_path):
+    path, trace = tmp_path / 'file.pth', tmp_path / 'trace'
+    model = nn.Linear(2, 2)
+    torch.save(dict(model.state_dict(), extra=Command(trace)), path)
+    with guard_loading(), pytest.raises(ValueError, match='cannot be read'):
+        load_checkpoint(model, str(path))
+    assert not trace.exists()
+
+
+@guard_loading()
+def test_pretrained_of_any_library(tmp_path):
+    path = tmp_path / 'file.pth'
+
+    class Backbone(BaseModule):
+        def __init__(self, **options):
+            super().__init__(
+                dict(type='Pretrained', checkpoint=str(path), **options)
+            )
+            self.net = nn.Sequential(
+                nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)
+            )
+
+    torch.save(Backbone().state_dict(), path)
+    source = torch.load(path)
+    model = Backbone()
+    model.init_weights()
+    assert torch.equal(model.net[0].weight, source['net.0.weight'])
+    torch.save({f'x.{key}': value for key, value in source.items()}, path)
+    with pytest.raises(ValueError, match='0 of 6 parameters of Backbone'):
+        Backbone().init_weights()
+    kept = dict(list(source.items())[:2])
+    torch.save(kept, path)
+    with pytest.raises(ValueError, match='2 of 6'):
+        Backbone().init_weights()
+    Backbone(min_matched=0.3).init_weights()
+
+
+# Imports step by step, and prints what each has changed.
+PROGRAM = """
+import importlib, json, sys, types
+import mmdet.registry, mmengine.registry, mmpretrain.registry, mmseg.registry
+import mmdet.models, mmpretrain.models, mmseg.models
+from mmengine.fileio.backends import backends, prefix_to_backends
+from mmengine.registry import Registry
+from mmengine.runner import checkpoint
+
+def state():
+    found = {'load_url': checkpoint.load_url}
+    for name, table in dict(
+        schemes=checkpoint.CheckpointLoader._schemes,
+        backends=backends,
+        prefixes=prefix_to_backends,
+    ).items():
+        found |= {f'{name} {key}': value for key, value in table.items()}
+    for library in ('mmengine', 'mmdet', 'mmseg', 'mmpretrain'):
+        module = sys.modules[f'{library}.registry']
+        for name, registry in vars(module).items():
+            if isinstance(registry, Registry):
+                for key, value in registry.module_dict.items():
+                    found[f'{library}.{name} {key}'] = value
+    return found
+
+before = state()
+assert len(before) > 1000
+assert 'mmengine.WEIGHT_INITIALIZERS Pretrained' in before
+for step in ('mmvit', 'mmvit.models', 'mmvit.engine', 'a run'):
+    if step == 'a run':
+        from pathlib import Path
+        from mmvit.testing.small_runs import make_runner
+        make_runner(Path(sys.argv[1]), True).train()
+    else:
+        importlib.import_module(step)
+    after = state()
+    changed = [
+        key for key, value in before.items() if after.get(key) is not value
+    ]
+    added = sorted(after.keys() - before.keys())
+    print(json.dumps(dict(step=step, changed=changed, added=added)))
+"""
+
+
+@pytest.mark.slow
+def test_imports_and_runs_leave_the_libraries_alone(tmp_path):
+    done = run_python('-c', PROGRAM, str(tmp_path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    steps = [
+        json.loads(line)
+        for line in done.stdout.splitlines()
+        if line.startswith('{"step"')
+    ]
+    assert len(steps) == 4
+    for step in steps:
+        assert not step['changed'], step
+        mine = ['backends mmvit.atomic'] if step['step'] == 'a run' else []
+        assert step['added'] == mine, step

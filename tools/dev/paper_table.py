@@ -1,0 +1,524 @@
+"""Compare the parameters and FLOPs of all models with their papers.
+
+The papers' figures are in configs/*/metafile.yml. The exit code is 1 if a
+count differs by more than the tolerance without a reason (metafile key `Paper
+Deviation`) or if the metafile's own counts are out of date, and 2 if a
+metafile cannot be read. Where a paper's FLOPs do not count the products q k^T
+and a v of attention (metafile key `Paper FLOPs Rule: without attention
+products`), ours are compared without them.
+"""
+
+import argparse
+import json
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmvit.apis.command_line import CommandLine
+
+EXAMPLES = """
+  python tools/dev/paper_table.py
+  python tools/dev/paper_table.py pvt --markdown
+  python tools/dev/paper_table.py pvt --all --write
+  python tools/dev/paper_table.py focal --only '^mask-rcnn'
+"""
+ROOT = Path(__file__).resolve().parents[2]
+_WITHOUT_ATTENTION = 'without attention products'
+# What a config says of a model that changes neither of the counts.
+_NO_EFFECT = ('init_cfg', 'train_cfg', 'data_preprocessor', 'pretrained')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'families',
+        nargs='*',
+        metavar='FAMILY',
+        help='folders of configs/, such as pvt (default: all)',
+    )
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=2.0,
+        metavar='PERCENT',
+        help='accepted difference in per cent (default: 2)',
+    )
+    parser.add_argument(
+        '--only',
+        type=re.compile,
+        default='',
+        metavar='PATTERN',
+        help='only models whose name matches this regular expression',
+    )
+    parser.add_argument(
+        '--all',
+        action='store_true',
+        help='also models without a figure in the paper; counts the FLOPs of '
+        'all that have an Input Size (takes minutes)',
+    )
+    parser.add_argument(
+        '--write',
+        action='store_true',
+        help='write the counts of this call into the metafiles',
+    )
+    parser.add_argument(
+        '--root',
+        type=Path,
+        default=ROOT,
+        metavar='DIR',
+        help='folder that holds configs/ (default: this repository)',
+    )
+    parser.add_shared('--json')
+    parser.add_argument(
+        '--markdown', action='store_true', help='print a table for a README'
+    )
+    args = parser.parse_args(argv)
+    if args.json and args.markdown:
+        parser.error('choose one of --json and --markdown')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import yaml
+from mmengine.config import Config
+from mmengine.utils import ProgressBar
+
+from mmvit.analysis.flops import Complexity, count_complexity, count_params
+from mmvit.apis.config import build_model, load_config
+
+
+class MetafileError(ValueError):
+    """A metafile lacks a key or names a file that does not exist."""
+
+
+@dataclass
+class Figure:
+    """A figure of the paper and ours.
+
+    Attributes:
+        paper: The paper's figure in units of 1e6 parameters or 1e9
+            multiply-adds; None if the paper has none.
+        listed: Our count in the metafile; None if it has none.
+        unit: 1e6 or 1e9.
+        ours: Our count; None if nothing was counted.
+        left_out: The part of our count that the paper does not count.
+    """
+
+    paper: float | None
+    listed: float | None
+    unit: float
+    ours: int | None = None
+    left_out: int = 0
+
+    @property
+    def compared(self) -> float | None:
+        """Our count by the paper's rule, in the paper's unit."""
+        if self.ours is None:
+            return None
+        return (self.ours - self.left_out) / self.unit
+
+    @property
+    def difference(self) -> float | None:
+        """Difference of our count from the paper's, in per cent."""
+        if self.paper is None or self.compared is None:
+            return None
+        return 100 * (self.compared - self.paper) / self.paper
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the metafile's count differs from ours."""
+        return None not in (self.listed, self.ours) and (
+            self.listed != self.ours
+        )
+
+
+@dataclass
+class Row:
+    """One model of a metafile."""
+
+    family: str
+    name: str
+    config: Path
+    table: str
+    shape: tuple[int, int] | None
+    reason: str | None
+    rule: str | None
+    params: Figure
+    flops: Figure
+    problems: list[str] = field(default_factory=list)
+
+    def check(self, tolerance: float) -> None:
+        """Find what is wrong with the row.
+
+        Args:
+            tolerance: Accepted difference, in per cent.
+        """
+        for what, figure in (('#Params', self.params), ('FLOPs', self.flops)):
+            off = figure.difference
+            if off is not None and abs(off) > tolerance and not self.reason:
+                self.problems.append(
+                    f'{what} {off:+.2f} % off the paper without a Paper '
+                    'Deviation'
+                )
+            if figure.is_stale:
+                self.problems.append(
+                    f'metafile lists {what} {figure.listed}, counted '
+                    f'{figure.ours}: update it with --write'
+                )
+
+
+def find_metafiles(root: Path, families: list[str]) -> list[Path]:
+    """Find the metafiles of the families, or all of them.
+
+    Raises:
+        MetafileError: If one is missing.
+    """
+    if not families:
+        found = sorted(root.glob('configs/*/metafile.yml'))
+        if not found:
+            raise MetafileError(f'no configs/*/metafile.yml in {root}')
+        return found
+    found = [root / 'configs' / name / 'metafile.yml' for name in families]
+    for path in found:
+        if not path.is_file():
+            known = sorted(
+                path.parent.name
+                for path in root.glob('configs/*/metafile.yml')
+            )
+            raise MetafileError(
+                f'no {path}; families with a metafile: {", ".join(known)}'
+            )
+    return found
+
+
+def read_rows(metafile: Path, root: Path) -> list[Row]:
+    """Read the models of a metafile.
+
+    Raises:
+        MetafileError: If it is not one, or lacks a key.
+    """
+    try:
+        content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise MetafileError(f'{metafile} is not YAML: {error}') from error
+    models = content.get('Models') if isinstance(content, dict) else None
+    if not models:
+        raise MetafileError(f'{metafile} has no Models')
+    return [_read_row(model, metafile, root) for model in models]
+
+
+def _read_row(model: dict, metafile: Path, root: Path) -> Row:
+    name = model.get('Name', '(no Name)')
+    for key in ('Name', 'Config', 'Metadata'):
+        if not model.get(key):
+            raise MetafileError(f'{metafile}: {name} has no {key}')
+    config = root / model['Config']
+    if not config.is_file():
+        raise MetafileError(
+            f'{metafile}: {name} names {model["Config"]}, which does not exist'
+        )
+    facts = model['Metadata']
+    shape = facts.get('Input Size')
+    flops = Figure(
+        _number(facts, 'Paper FLOPs (G)', metafile, name),
+        _number(facts, 'FLOPs', metafile, name),
+        1e9,
+    )
+    if flops.paper is not None and not shape:
+        raise MetafileError(
+            f'{metafile}: {name} has Paper FLOPs but no Input Size to count at'
+        )
+    rule = facts.get('Paper FLOPs Rule')
+    if rule not in (None, _WITHOUT_ATTENTION):
+        raise MetafileError(
+            f'{metafile}: {name} has Paper FLOPs Rule: {rule!r}; the only '
+            f'one is {_WITHOUT_ATTENTION!r}'
+        )
+    return Row(
+        family=metafile.parent.name,
+        name=name,
+        config=config,
+        table=facts.get('Paper Table', '-'),
+        shape=tuple(shape) if shape else None,
+        reason=facts.get('Paper Deviation'),
+        rule=rule,
+        params=Figure(
+            _number(facts, 'Paper Parameters (M)', metafile, name),
+            _number(facts, 'Parameters', metafile, name),
+            1e6,
+        ),
+        flops=flops,
+    )
+
+
+def _number(
+    facts: dict[str, Any], key: str, metafile: Path, name: str
+) -> float | None:
+    value = facts.get(key)
+    if value is None or (isinstance(value, int | float) and value > 0):
+        return value
+    raise MetafileError(
+        f'{metafile}: {name} has {key}: {value!r}, which is not a number '
+        'above 0'
+    )
+
+
+class Counts:
+    """Counts each model once, however many configs train it."""
+
+    def __init__(self) -> None:
+        self._params: dict[str, int] = {}
+        self._flops: dict[tuple[str, tuple[int, int]], Complexity] = {}
+
+    def fill(self, row: Row, with_flops: bool) -> None:
+        """Count a row's model.
+
+        Args:
+            row: The row, which gets the counts.
+            with_flops: Whether to count FLOPs.
+        """
+        cfg = load_config(str(row.config))
+        key = _identity(cfg)
+        needs_flops = with_flops and (key, row.shape) not in self._flops
+        if needs_flops or key not in self._params:
+            model = build_model(cfg)
+            self._params[key] = count_params(model)
+            if needs_flops:
+                self._flops[key, row.shape] = count_complexity(
+                    model, row.shape
+                )
+        row.params.ours = self._params[key]
+        if with_flops:
+            counted = self._flops[key, row.shape]
+            row.flops.ours = counted.flops
+            if row.rule:
+                row.flops.left_out = counted.attention_flops
+
+
+def _identity(cfg: Config) -> str:
+    """Return a text that is the same for models with the same counts."""
+
+    def stripped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: stripped(item)
+                for key, item in value.items()
+                if key not in _NO_EFFECT
+            }
+        if isinstance(value, list | tuple):
+            return [stripped(item) for item in value]
+        return value
+
+    return json.dumps(
+        stripped(cfg.to_dict()['model']), sort_keys=True, default=str
+    )
+
+
+def count(rows: list[Row], every: bool) -> None:
+    """Count the models of all rows.
+
+    Args:
+        rows: Models of one or more families.
+        every: Whether to count FLOPs also where the paper prints none.
+    """
+    counts = Counts()
+    bar = ProgressBar(len(rows), file=sys.stderr)
+    for row in rows:
+        counts.fill(
+            row,
+            with_flops=row.flops.paper is not None
+            or (every and row.shape is not None),
+        )
+        bar.update()
+    sys.stderr.write('\n')
+
+
+def updated(text: str, rows: list[Row]) -> str:
+    """Put our counts into a metafile's text; the rest stays as it is.
+
+    Args:
+        text: The metafile.
+        rows: Its models, counted.
+    """
+    ours = {row.name: row for row in rows}
+    lines = []
+    row = None
+    for line in text.splitlines(keepends=True):
+        named = re.match(r'\s*-\s+Name:\s*(.+?)\s*$', line)
+        if named:
+            row = ours.get(named[1].strip('\'"'))
+        fact = re.match(r'(\s+)(Parameters|FLOPs):\s', line)
+        if row and fact:
+            figure = row.params if fact[2] == 'Parameters' else row.flops
+            if figure.ours is not None:
+                line = f'{fact[1]}{fact[2]}: {figure.ours}\n'
+                figure.listed = figure.ours
+        lines.append(line)
+    return ''.join(lines)
+
+
+_HEADER = (
+    'model',
+    'paper',
+    '#Params (M): paper',
+    'ours',
+    'diff',
+    'FLOPs (G): paper',
+    'ours',
+    'diff',
+    '',
+)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = '; '.join(row.problems) or 'ok'
+    if row.flops.left_out:
+        full = _rounded(row.flops.ours / row.flops.unit)
+        verdict += f' ({row.rule}; {full} with them)'
+    if row.reason:
+        verdict += f' (documented: {row.reason})'
+    return (
+        row.name,
+        row.table,
+        *_figure_cells(row.params),
+        *_figure_cells(row.flops),
+        verdict,
+    )
+
+
+def _figure_cells(figure: Figure) -> tuple[str, str, str]:
+    off = figure.difference
+    return (
+        '-' if figure.paper is None else f'{figure.paper:g}',
+        '-' if figure.compared is None else _rounded(figure.compared),
+        '-' if off is None else f'{off:+.2f} %',
+    )
+
+
+def _rounded(value: float) -> str:
+    return f'{value:.2f}' if value >= 1 else f'{value:.3g}'
+
+
+def as_text(rows: list[Row]) -> str:
+    """Format the rows as aligned columns."""
+    table = [_HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if index in (0, 1, 8) else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in table
+    )
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """Format the rows as a Markdown table with links to the configs."""
+    lines = [
+        '| ' + ' | '.join(_HEADER[:-1]) + ' |',
+        '| --- | --- |' + ' ---: |' * 6,
+    ]
+    notes = []
+    for row in rows:
+        name, *cells, _ = _cells(row)
+        note = '; '.join(filter(None, (row.rule, row.reason)))
+        if note:
+            name += f' [{len(notes) + 1}]'
+            notes.append(f'[{len(notes) + 1}] {row.name}: {note}')
+        cells.insert(0, f'[{name}]({row.config.name})')
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines + ([''] + notes if notes else []))
+
+
+def as_dict(rows: list[Row], tolerance: float) -> dict:
+    """Convert the rows to plain dicts for JSON."""
+
+    def figure(item: Figure) -> dict:
+        return dict(
+            paper=item.paper,
+            ours=item.ours,
+            left_out=item.left_out,
+            difference_percent=item.difference,
+        )
+
+    return dict(
+        tolerance_percent=tolerance,
+        rows=[
+            dict(
+                family=row.family,
+                name=row.name,
+                paper_table=row.table,
+                input_size=list(row.shape) if row.shape else None,
+                params=figure(row.params),
+                multiply_adds=figure(row.flops),
+                rule=row.rule,
+                deviation=row.reason,
+                problems=row.problems,
+            )
+            for row in rows
+        ],
+    )
+
+
+def select_rows(args: argparse.Namespace) -> dict[Path, list[Row]]:
+    """Read the rows that a command asks for, by metafile.
+
+    Raises:
+        MetafileError: If a metafile is wrong, or there is no such row.
+    """
+    by_file = {}
+    for path in find_metafiles(args.root, args.families):
+        by_file[path] = [
+            row
+            for row in read_rows(path, args.root)
+            if (args.all or row.params.paper or row.flops.paper)
+            and args.only.search(row.name)
+        ]
+    if not any(by_file.values()):
+        raise MetafileError(
+            f'no model to compare has {args.only.pattern!r} in its name'
+        )
+    return by_file
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compare; see --help."""
+    args = parse_args(argv)
+    try:
+        by_file = select_rows(args)
+    except MetafileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    rows = [row for found in by_file.values() for row in found]
+    # Keep what the libraries print while they build a model apart from the
+    # table.
+    with redirect_stdout(sys.stderr):
+        count(rows, args.all)
+    if args.write:
+        for path, found in by_file.items():
+            text = path.read_text(encoding='utf-8')
+            path.write_text(updated(text, found), encoding='utf-8')
+    for row in rows:
+        row.check(args.tolerance)
+    if args.json:
+        print(json.dumps(as_dict(rows, args.tolerance), indent=2))
+    else:
+        print(as_markdown(rows) if args.markdown else as_text(rows))
+    bad = [row for row in rows if row.problems]
+    for row in bad:
+        print(f'{row.name}: {"; ".join(row.problems)}', file=sys.stderr)
+    print(
+        f'{len(rows)} rows, {len(bad)} with a problem '
+        f'(tolerance {args.tolerance:g} %)',
+        file=sys.stderr,
+    )
+    return 1 if bad else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

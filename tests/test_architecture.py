@@ -31,11 +31,12 @@ RULES = {
         *(BACKBONES, 'mmvit.models.decode_heads'),
         *('mmvit.models.test_time_augs', 'mmvit.models.token_labels'),
     ),
-    f'{BACKBONES}.pyramid': ('mmengine', 'torch', 'mmvit.checkpoints'),
+    f'{BACKBONES}.base': ('mmengine', 'torch', 'mmvit.checkpoints'),
+    f'{BACKBONES}.pyramid': ('torch', LAYERS, f'{BACKBONES}.base'),
     BACKBONES: (
         *('mmcv.cnn', 'mmengine', 'torch'),
-        *(LAYERS, 'mmvit.checkpoints', 'mmvit.registry'),
-        f'{BACKBONES}.pyramid',
+        *(LAYERS, 'mmvit.registry'),
+        *(f'{BACKBONES}.base', f'{BACKBONES}.pyramid'),
     ),
     'mmvit.models.decode_heads': (
         *('mmcv.cnn', 'mmengine', 'torch'),
@@ -48,7 +49,7 @@ RULES = {
     ),
     'mmvit.models.token_labels': (
         *('mmengine', 'numpy', 'torch', 'torchvision'),
-        'mmvit.registry',
+        *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.datasets': ('mmcv', 'mmengine', 'torch', 'mmvit.registry'),
     'mmvit.utils': (

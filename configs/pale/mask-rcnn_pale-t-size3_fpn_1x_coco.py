@@ -2,7 +2,7 @@
 _base_ = './mask-rcnn_pale-t_fpn_1x_coco.py'
 model = dict(
     backbone=dict(
-        pale_sizes=(3, 3, 3, 3),
+        overrides=dict(pale_sizes=(3, 3, 3, 3)),
         init_cfg=dict(checkpoint='checkpoints/pale_tiny-size3.pth'),
     )
 )

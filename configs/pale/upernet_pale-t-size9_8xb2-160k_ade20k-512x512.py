@@ -2,7 +2,7 @@
 _base_ = './upernet_pale-t_8xb2-160k_ade20k-512x512.py'
 model = dict(
     backbone=dict(
-        pale_sizes=(9, 9, 9, 9),
+        overrides=dict(pale_sizes=(9, 9, 9, 9)),
         init_cfg=dict(checkpoint='checkpoints/pale_tiny-size9.pth'),
     )
 )

@@ -1,4 +1,4 @@
-"""Label maps of images, read from files and followed through a crop."""
+"""Transforms for label maps: reading and cropping."""
 
 import copy
 from pathlib import Path
@@ -12,31 +12,31 @@ from mmvit.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadTokenLabels(BaseTransform):
-    """Read an image's label map, before anything crops the image.
+    """Read an image's label map, before any crop.
 
     The format is that of the published maps: a tensor (2, k, h, w) in a
-    `.pt` file, whose first channel has a cell's k highest scores, before any
-    softmax, and whose second has their classes. The map covers the whole
-    image. It lies in `root` under the last parts of the image's path:
+    `.pt` file, whose first channel has the k highest scores of a cell, before
+    the softmax, and whose second has their classes. The map covers the whole
+    image. Its path in `root` has the last parts of the image's path:
     `root/n01440764/n01440764_18.pt`.
 
     Args:
         root: Folder of the maps.
-        depth: Parts of the image's path that are the map's, file name
-            included.
+        depth: Number of these parts, including the file name.
 
     Required keys: img_path. Added keys: token_labels (2, k, h, w) and
-    token_label_box, the part of the image that is left: (left, top, right,
-    bottom) as shares of its width and height.
+    token_label_box, the crop (left, top, right, bottom) relative to the size.
 
     Raises:
         FileNotFoundError: If an image has no map.
-        ValueError: If a file is no label map.
+        ValueError: If a file is not a label map.
     """
 
     def __init__(self, root: str, depth: int = 2) -> None:
         if depth < 1:
-            raise ValueError(f'depth {depth!r}: 1 is the file name alone')
+            raise ValueError(
+                f'depth {depth!r} must be 1 (the file name) or more'
+            )
         self.root = Path(root)
         self.depth = depth
 
@@ -52,8 +52,8 @@ class LoadTokenLabels(BaseTransform):
         labels = torch.load(path, map_location='cpu', weights_only=True)
         if labels.ndim != 4 or len(labels) != 2:
             raise ValueError(
-                f'{path} holds a tensor {tuple(labels.shape)}: a label map '
-                'is (2, k, h, w), scores and classes'
+                f'{path} has a tensor {tuple(labels.shape)}, but a label map '
+                'has the shape (2, k, h, w): scores and classes'
             )
         results['token_labels'] = labels
         results['token_label_box'] = torch.tensor([0.0, 0.0, 1.0, 1.0])
@@ -65,10 +65,10 @@ class LoadTokenLabels(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropWithTokenLabels(BaseTransform):
-    """Crop an image and keep the box that its label map has to be read from.
+    """Crop an image and record the box for reading its label map.
 
-    A flip that comes after it is read from the keys that mmcv's RandomFlip
-    writes, `flip` and `flip_direction`.
+    TokenLabelPreprocessor reads a later flip from the keys `flip` and
+    `flip_direction`, which mmcv's RandomFlip writes.
 
     Args:
         crop: A crop of mmpretrain, such as RandomResizedCrop: a transform
@@ -78,7 +78,7 @@ class CropWithTokenLabels(BaseTransform):
     what the crop changes.
 
     Raises:
-        ValueError: If the image was flipped before.
+        ValueError: If the image is already flipped.
     """
 
     def __init__(self, crop: dict) -> None:
@@ -87,24 +87,18 @@ class CropWithTokenLabels(BaseTransform):
     def transform(self, results: dict) -> dict:
         if results.get('flip'):
             raise ValueError(
-                'the image is flipped already: put RandomFlip after '
+                'the image is already flipped: put RandomFlip after '
                 'CropWithTokenLabels'
             )
         height, width = results['img'].shape[:2]
         drawn = self.crop.rand_crop_params(results['img'])
-        top, left, crop_height, crop_width = drawn
-        # A copy that draws what was drawn
+        top, left, rows, columns = drawn
+        # A copy that returns the drawn parameters
         crop = copy.copy(self.crop)
         crop.rand_crop_params = lambda _: drawn
         results = crop(results)
-        inner = torch.tensor(
-            [
-                left / width,
-                top / height,
-                (left + crop_width) / width,
-                (top + crop_height) / height,
-            ]
-        )
+        inner = torch.tensor([left, top, left + columns, top + rows])
+        inner = inner / torch.tensor([width, height] * 2)
         corner = results['token_label_box'][:2].repeat(2)
         size = results['token_label_box'][2:].repeat(2) - corner
         results['token_label_box'] = corner + inner * size

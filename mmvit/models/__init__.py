@@ -1,3 +1,5 @@
+"""Models, registered in the scope `mmvit`."""
+
 from importlib.util import find_spec
 
 from .backbones import (

@@ -8,5 +8,6 @@ pale_nano = dict(
         depths=(2, 2, 2, 2),
         num_heads=(1, 2, 4, 8),
         mlp_ratios=(4, 4, 4, 4),
+        pale_sizes=(7, 7, 7, 7),
     ),
 )

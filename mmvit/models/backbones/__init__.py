@@ -1,3 +1,5 @@
+"""The backbones, one file per paper, on a common skeleton."""
+
 from .focal import FocalTransformer
 from .hlg import HLGTransformer
 from .pale import PaleTransformer

@@ -1,21 +1,21 @@
 """Focal Transformer.
 
 `Focal Self-attention for Local-Global Interactions in Vision Transformers
-<https://arxiv.org/abs/2107.00641>`_. The same function as the release, in
-another form:
+<https://arxiv.org/abs/2107.00641>`_. It computes the same function as the
+release in another way:
 
 - the surroundings of a window are one neighbourhood of 13x13 tokens, gathered
   once together with the coarse tokens. The release takes four windows shifted
-  by 3 tokens, in which 12 tokens of the neighbourhood stand twice, each with a
-  bias of its own; two such keys act as one with the logarithm of the sum of
-  their exponentials as bias (see mmvit/checkpoints/focal.py);
+  by 3 tokens, in which 12 tokens of the neighbourhood appear twice, each with
+  a bias of its own; two such keys act as one whose bias is the logarithm of
+  the sum of their exponentials (see `fold_ring_bias` in mmvit/checkpoints);
 - of the coarse tokens only keys and values are computed;
-- one attention call with one additive bias.
+- there is one attention call with one additive bias.
 
-It differs from the release in:
+Differs from the release:
 
-- any input size: windows that stick out of the map are padded, and what is
-  padded is no key;
+- any input size: windows that stick out of the map are padded, and the
+  padding is masked;
 - the border: the release wraps around the map (`border='wrap'`), which the
   paper does not mention; `border='mask'` does not;
 - shifted windows (Table 8) lie on a grid that starts above and left of the
@@ -33,24 +33,24 @@ from torch import Tensor, nn
 from mmvit.registry import MODELS
 
 from ..layers import (
+    MASKED,
+    Attention,
     PatchEmbed,
-    PositionTable,
-    TransformerBlock,
-    attention,
-    to_windows,
+    ResizedTable,
+    WindowGrid,
+    ceil_div,
 )
-from ..layers.windows import MASKED
-from .pyramid import NUM_STAGES, PyramidBackbone, resolve_arch
+from .pyramid import PyramidBackbone, doubling_arch
 
 BORDERS = ('wrap', 'mask')
 INTERACTIONS = ('local', 'global')
 
 
 class WindowPooling(BaseModule):
-    """A token for each sub-window, by one set of weights for all channels.
+    """Pools each sub-window by weights that all channels share.
 
-    Eq. 1 of `Focal Transformer <https://arxiv.org/abs/2107.00641>`_. It
-    starts as the mean.
+    Eq. 1 of `Focal Transformer <https://arxiv.org/abs/2107.00641>`_. Its
+    initial weights compute the mean.
 
     Args:
         window_size: Side of a sub-window, in tokens.
@@ -60,7 +60,7 @@ class WindowPooling(BaseModule):
 
     def __init__(self, window_size: int) -> None:
         super().__init__()
-        # Not a linear layer, whose weights would be drawn at random.
+        # Not nn.Linear, whose weights `init_weights` would draw.
         self.weight = nn.Parameter(
             torch.full((1, window_size**2), 1 / window_size**2)
         )
@@ -70,14 +70,14 @@ class WindowPooling(BaseModule):
         return (self.weight @ windows).squeeze(-2) + self.bias
 
 
-class RegionBias(BaseModule):
-    """Position bias of a window's queries for a square of keys.
+class RelativePositionBias(ResizedTable):
+    """Position bias of a window's queries for a square region of keys.
 
-    The bias depends on the difference of a query's row and column in its
-    window and a key's row and column in its region. With a region as large
-    as the window it is the usual relative position bias.
+    The bias depends on the difference between a query's row and column in
+    its window and a key's row and column in its region. With a region as
+    large as the window it is the usual relative position bias.
 
-    Loaded from a file with another region, the table is resized bilinearly
+    A table of another region is resized bilinearly when it is loaded
     (Section 4.2 of `Focal Transformer <https://arxiv.org/abs/2107.00641>`_).
 
     Args:
@@ -89,9 +89,8 @@ class RegionBias(BaseModule):
     """
 
     def __init__(self, num_heads: int, window_size: int, region: int) -> None:
-        super().__init__()
         side = window_size + region - 1
-        self.table = nn.Parameter(torch.zeros(side, side, num_heads))
+        super().__init__(side, side, num_heads)
         nn.init.trunc_normal_(self.table, std=0.02)
         offsets = torch.arange(window_size)[:, None] - torch.arange(region)
         offsets = offsets + region - 1
@@ -101,67 +100,18 @@ class RegionBias(BaseModule):
             'index', index.flatten(2).flatten(0, 1), persistent=False
         )
 
-    @staticmethod
-    def resize(table: Tensor, size: Sequence[int]) -> Tensor:
-        """Shape: table (f0, f0, h) -> (f1, f1, h) for `size` (f1, f1)."""
-        return PositionTable.resize(table[None], size)[0]
-
     def forward(self) -> Tensor:
         # (w * w, f * f, h) -> (h, w * w, f * f)
         return self.table.flatten(0, 1)[self.index].permute(2, 0, 1)
 
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args, **kwargs
-    ) -> None:
-        key = f'{prefix}table'
-        loaded = state_dict.get(key)
-        own = self.table.shape
-        if loaded is not None and loaded.shape[2:] == own[2:]:
-            state_dict[key] = self.resize(loaded, own[:2])
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+def _tokens_of(windows: Tensor, batch_size: int) -> Tensor:
+    """Shape: windows (B * nW, w, w, C) -> (B, nW, w * w, C)."""
+    return windows.flatten(1, 2).unflatten(0, (batch_size, -1))
 
 
-def _surroundings(
-    length: int,
-    window_size: int,
-    shift: int,
-    level: tuple[int, int],
-    wrap: bool,
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    """Which tokens of a level are keys, along one axis.
-
-    Args:
-        length: H or W of the map.
-        window_size: Side w of a window.
-        shift: Tokens by which the first window starts before the map.
-        level: Focal window size and focal region size.
-        wrap: Whether tokens follow on those at the other end.
-        device: Of the result.
-
-    Returns:
-        Indices into the level's tokens, and whether they are real, both
-        (windows, region).
-    """
-    sub_window, region = level
-    windows = -(-(length + shift) // window_size)
-    start = torch.arange(windows, device=device) * window_size // sub_window
-    start = start - (region - max(1, window_size // sub_window)) // 2
-    index = start[:, None] + torch.arange(region, device=device)
-    if sub_window == 1:
-        if wrap:
-            index = index % (windows * window_size)
-        index, first, tokens = index - shift, 0, length
-    else:
-        # With a shift the first sub-windows may hold nothing but padding.
-        first, tokens = shift // sub_window, -(-(length + shift) // sub_window)
-    real = (index >= first) & (index < tokens)
-    return index.clamp(0, tokens - 1), real
-
-
-class FocalAttention(BaseModule):
-    """Self-attention of windows to their surroundings, the farther the
-    coarser.
+class FocalAttention(Attention):
+    """Self-attention of windows, coarser with growing distance.
 
     Section 3.2 and Eq. 1 to 3 of `Focal Transformer
     <https://arxiv.org/abs/2107.00641>`_.
@@ -171,19 +121,18 @@ class FocalAttention(BaseModule):
         num_heads: Heads h.
         window_size: Side w of a window of queries, in tokens.
         levels: Focal window size s_w and focal region size s_r of each level.
-            The first one's window size is 1; a region is at least as large as
-            the query's window and lies evenly around it.
+            The window size of the first level is 1; a region is at least as
+            large as the query's window and lies evenly around it.
         border: What the first level has beyond the map: 'wrap', the tokens of
             the other side, or 'mask', nothing.
         shift: Tokens by which the grid of windows is moved.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
 
     Raises:
-        ValueError: If the levels do not fit the window; says how they would.
+        ValueError: If the levels do not fit the window; the message lists
+            valid values.
     """
 
     def __init__(
@@ -194,45 +143,43 @@ class FocalAttention(BaseModule):
         levels: Sequence[tuple[int, int]] = ((1, 13), (7, 7)),
         border: str = 'wrap',
         shift: int = 0,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
+        super().__init__(embed_dims, num_heads, **drops)
         if border not in BORDERS:
             raise ValueError(f'border {border!r} must be one of {BORDERS}')
         self.levels = tuple(tuple(level) for level in levels)
         self._check_levels(window_size)
-        self.num_heads = num_heads
         self.window_size = window_size
         self.border = border
         self.shift = shift
-        self.attn_drop_rate = attn_drop_rate
-        self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
-        self.position_bias_window = RegionBias(
-            num_heads, window_size, window_size
-        )
-        region = self.levels[0][1]
-        self.position_bias_ring = None
-        if region > window_size:
-            ring = region**2 - window_size**2
-            self.position_bias_ring = nn.Parameter(
-                torch.zeros(num_heads, window_size**2, ring)
-            )
-            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
+        self.q = nn.Linear(embed_dims, embed_dims)
+        self.kv = nn.Linear(embed_dims, 2 * embed_dims)
+        self.build_projection()
+        self._build_fine_level()
         self.pools = nn.ModuleList(
             WindowPooling(sub_window) for sub_window, _ in self.levels[1:]
         )
         self.position_bias_coarse = nn.ModuleList(
-            RegionBias(num_heads, window_size, region)
+            RelativePositionBias(num_heads, window_size, region)
             for _, region in self.levels[1:]
         )
-        # The fine keys: first the window's own, then the ring around it.
+
+    def _build_fine_level(self) -> None:
+        side, region = self.window_size, self.levels[0][1]
+        self.position_bias_window = RelativePositionBias(
+            self.num_heads, side, side
+        )
+        self.position_bias_ring = None
+        if region > side:
+            ring = region**2 - side**2
+            self.position_bias_ring = nn.Parameter(
+                torch.zeros(self.num_heads, side**2, ring)
+            )
+            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
+        # The order of the fine keys: the window's own, then the ring around.
         inside = torch.zeros(region, region, dtype=torch.bool, device='cpu')
-        reach = (region - window_size) // 2
+        reach = (region - side) // 2
         inside[reach : region - reach, reach : region - reach] = True
         order = torch.cat([inside.flatten(), ~inside.flatten()]).nonzero()
         self.register_buffer(
@@ -259,54 +206,63 @@ class FocalAttention(BaseModule):
                     f'take {span}, {span + 2}, {span + 4}, ...'
                 )
 
+    def _axis_keys(
+        self,
+        length: int,
+        shift: int,
+        level: tuple[int, int],
+        device: torch.device,
+    ) -> tuple[Tensor, Tensor, int]:
+        """Find the tokens of a level that are keys, along an axis of `length`.
+
+        Returns:
+            Indices into the level's tokens, whether they are on the map,
+            both (windows, region), and the number of the level's tokens.
+        """
+        sub_window, region = level
+        windows = ceil_div(length + shift, self.window_size)
+        start = torch.arange(windows, device=device) * self.window_size
+        span = max(1, self.window_size // sub_window)
+        start = start // sub_window - (region - span) // 2
+        index = start[:, None] + torch.arange(region, device=device)
+        if sub_window == 1:
+            if self.border == 'wrap':
+                index = index % (windows * self.window_size)
+            index, first, tokens = index - shift, 0, length
+        else:
+            # With a shift the first sub-windows may consist of padding.
+            first = shift // sub_window
+            tokens = ceil_div(length + shift, sub_window)
+        real = (index >= first) & (index < tokens)
+        return index.clamp(0, tokens - 1), real, tokens
+
     def _neighbours(
         self, size: Sequence[int], shift: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Find the keys of each window.
-
-        Args:
-            size: (H, W) of the map.
-            shift: Tokens by which the grid of windows is moved.
-            device: Of the result.
+        """Find the keys of each window of a map of `size` (H, W).
 
         Returns:
-            Indices into the tokens of all levels, one after the other, and
-            whether they are real, both (nW, Nk).
+            Indices into the concatenated tokens of all levels, and whether
+            they are on the map, both (nW, Nk).
         """
         indices, reals, first = [], [], 0
-        for number, level in enumerate(self.levels):
-            (rows, real_rows), (columns, real_columns) = (
-                _surroundings(
-                    length,
-                    self.window_size,
-                    shift,
-                    level,
-                    self.border == 'wrap',
-                    device,
-                )
-                for length in size
-            )
-            height, width = (
-                length if number == 0 else -(-(length + shift) // level[0])
+        for level in self.levels:
+            (rows, real_rows, height), (columns, real_columns, width) = (
+                self._axis_keys(length, shift, level, device)
                 for length in size
             )
             index = rows[:, None, :, None] * width + columns[:, None] + first
             real = real_rows[:, None, :, None] & real_columns[:, None]
-            index, real = (
-                part.flatten(2).flatten(0, 1) for part in (index, real)
-            )
-            if number == 0:
-                index, real = (
-                    index[:, self.fine_order],
-                    real[:, self.fine_order],
-                )
-            indices.append(index)
-            reals.append(real)
+            # (nH, nW, f, f) -> (nH * nW, f * f)
+            indices.append(index.flatten(2).flatten(0, 1))
+            reals.append(real.flatten(2).flatten(0, 1))
             first += height * width
+        indices[0] = indices[0][:, self.fine_order]
+        reals[0] = reals[0][:, self.fine_order]
         return torch.cat(indices, 1), torch.cat(reals, 1)
 
     def _bias(self, real: Tensor) -> Tensor:
-        """Bias of positions and padding.
+        """Add the position biases and the mask of padded keys.
 
         Shape: real (nW, Nk) -> (1, h * nW, w * w, Nk).
         """
@@ -321,68 +277,52 @@ class FocalAttention(BaseModule):
         # (h, w * w, Nk) + (nW, Nk) -> (h, nW, w * w, Nk)
         return (position[:, None] + mask[:, None]).flatten(0, 1)[None]
 
-    def forward(self, x: Tensor) -> Tensor:
-        batch, *size, _ = x.shape
-        side = self.window_size
-        # One window that covers the map cannot be moved.
-        shift = self.shift if max(size) > side else 0
-        index, real = self._neighbours(size, shift, x.device)
-        # (B * nW, w, w, C) -> (B, nW, w * w, C)
-        windows = to_windows(x, side, shift).flatten(1, 2)
-        windows = windows.unflatten(0, (batch, -1))
-        tokens = [x.flatten(1, 2)]
-        for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
-            fine = windows
-            if sub_window != side:
-                fine = to_windows(x, sub_window, shift).flatten(1, 2)
-                fine = fine.unflatten(0, (batch, -1))
-            tokens.append(pool(fine))
-        kv = self.kv(torch.cat(tokens, 1))
+    def _keys_and_values(
+        self, tokens: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Project the tokens of all levels and gather those of each window.
+
+        Shape: tokens (B, N, C), index (nW, Nk) -> twice (B, h * nW, Nk, d).
+        """
+        kv = self.kv(tokens)
         # (B, N, 2 * C) -> (B, h, N, 2 * d), a head's k and v side by side
         kv = kv.unflatten(2, (2, self.num_heads, -1)).permute(0, 3, 1, 2, 4)
         kv = kv.flatten(3).index_select(2, index.flatten())
-        # -> (B, h * nW, Nk, d), twice: windows as heads, so that images share
-        # the bias
+        # Windows become heads, so that all images share one bias.
         kv = kv.unflatten(2, index.shape).flatten(1, 2)
-        k, v = kv.chunk(2, dim=-1)
+        return kv.chunk(2, dim=-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size, side = x.shape[1:3], self.window_size
+        # One window that covers the map cannot be moved.
+        shift = self.shift if max(size) > side else 0
+        grid = WindowGrid(size, side, shift=shift)
+        # (B * nW, w, w, C) -> (B, nW, w * w, C)
+        windows = _tokens_of(grid.cut(x), len(x))
+        tokens = [x.flatten(1, 2)]
+        for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
+            parts = windows
+            if sub_window != side:
+                sub_grid = WindowGrid(size, sub_window, shift=shift)
+                parts = _tokens_of(sub_grid.cut(x), len(x))
+            tokens.append(pool(parts))
+        index, real = self._neighbours(size, shift, x.device)
+        k, v = self._keys_and_values(torch.cat(tokens, 1), index)
         q = self.q(windows).unflatten(3, (self.num_heads, -1))
         # (B, nW, w * w, h, d) -> (B, h * nW, w * w, d)
         q = q.permute(0, 3, 1, 2, 4).flatten(1, 2)
-        out = attention(
-            q,
-            k,
-            v,
-            bias=self._bias(real).to(q.dtype),
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-        return self.proj_drop(self.proj(self._to_map(out, size, shift)))
-
-    def _to_map(self, out: Tensor, size: Sequence[int], shift: int) -> Tensor:
-        """Shape: out (B, h * nW, w * w, d) -> (B, H, W, h * d)."""
-        side = self.window_size
-        rows = -(-(size[0] + shift) // side)
-        # -> (B, h, H / w, W / w, w, w, d)
-        out = out.unflatten(1, (self.num_heads, rows, -1))
-        out = out.unflatten(4, (side, side))
-        # -> (B, H / w, w, W / w, w, h, d) -> (B, H, W, C)
-        out = out.permute(0, 2, 4, 3, 5, 1, 6)
-        out = out.flatten(5).flatten(3, 4).flatten(1, 2)
-        return out[:, shift : shift + size[0], shift : shift + size[1]]
+        out = self.attend_by_head(q, k, v, self._bias(real).to(q.dtype))
+        # -> (B, h, nW, w * w, d) -> (B * nW, w, w, C)
+        out = out.unflatten(1, (self.num_heads, -1)).permute(0, 2, 3, 1, 4)
+        out = out.flatten(3).flatten(0, 1).unflatten(1, (side, side))
+        return self.project(grid.join(out))
 
 
-def _arch(
-    embed_dims: int, num_heads: int, depths: tuple[int, ...]
-) -> dict[str, tuple]:
-    """A size of Table 1, whose sizes differ in width and depth only."""
-    return dict(
-        embed_dims=tuple(embed_dims * 2**i for i in range(NUM_STAGES)),
-        depths=depths,
-        num_heads=tuple(num_heads * 2**i for i in range(NUM_STAGES)),
-        mlp_ratios=(4, 4, 4, 4),
-        window_sizes=(7, 7, 7, 7),
-        focal_windows=((1, 7), (1, 7), (1, 7), (1, 7)),
-        focal_regions=((13, 7), (13, 5), (13, 3), (7, 1)),
-    )
+_LEVELS = dict(
+    window_sizes=(7, 7, 7, 7),
+    focal_windows=((1, 7), (1, 7), (1, 7), (1, 7)),
+    focal_regions=((13, 7), (13, 5), (13, 3), (7, 1)),
+)
 
 
 @MODELS.register_module()
@@ -394,93 +334,56 @@ class FocalTransformer(PyramidBackbone):
             `arch_zoo`'s entries: embed_dims, depths, num_heads, mlp_ratios,
             window_sizes, and for each stage the focal window sizes
             (focal_windows) and focal region sizes (focal_regions) of its
-            levels.
-        overrides: Keys of the size to replace: depths (Table 9),
-            window_sizes (Table 7), focal_regions (Section 4.2), ...
-        in_channels: Channels of the image.
+            levels. The paper's variants are `overrides` of depths (Table 9),
+            window_sizes (Table 7) and focal_regions (Section 4.2).
         interactions: What a window attends to besides itself, of 'local',
             the fine tokens around it, and 'global', the coarse ones (Figure
-            5). With () it is plain window attention.
+            5). () is plain window attention.
         with_shift: Whether every second block moves its windows by half
             their side (Table 8).
         border: What the fine level has beyond the map: 'wrap', the tokens of
-            the other side, as the published weights know it, or 'mask',
-            nothing.
+            the other side, as in the published weights, or 'mask', nothing.
         conv_embed: Whether the patches of the embeddings overlap.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        drop_rate: Dropout of attention outputs and MLPs.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Stochastic depth of the last block.
-        out_indices: Stages whose maps are returned, each after a LayerNorm.
-        frozen_stages: See `PyramidBackbone`.
-        with_cp: See `PyramidBackbone`.
-        init_cfg: See `PyramidBackbone`.
-
-    Shape: image (B, in_channels, H, W) -> maps (B, C_i, ceil(H / s_i),
-        ceil(W / s_i)), s = 4, 8, 16, 32.
-
-    Raises:
-        ValueError: If an argument has no meaning; says which have.
+        **kwargs: Further arguments of `PyramidBackbone`. Every output has a
+            LayerNorm, whatever `final_norm` is.
     """
 
     # Large: 192, where the text prints 196, which no head width of 32 divides
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'tiny': _arch(96, 3, (2, 2, 6, 2)),
-        'small': _arch(96, 3, (2, 2, 18, 2)),
-        'base': _arch(128, 4, (2, 2, 18, 2)),
-        'large': _arch(192, 6, (2, 2, 18, 2)),
+        'tiny': doubling_arch(96, (2, 2, 6, 2), 3, **_LEVELS),
+        'small': doubling_arch(96, (2, 2, 18, 2), 3, **_LEVELS),
+        'base': doubling_arch(128, (2, 2, 18, 2), 4, **_LEVELS),
+        'large': doubling_arch(192, (2, 2, 18, 2), 6, **_LEVELS),
     }
 
     def __init__(
         self,
         arch: str | dict = 'tiny',
-        overrides: dict | None = None,
-        in_channels: int = 3,
         interactions: Sequence[str] = INTERACTIONS,
         with_shift: bool = False,
         border: str = 'wrap',
         conv_embed: bool = False,
-        qkv_bias: bool = True,
-        drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        arch = {**resolve_arch(arch, self.arch_zoo), **(overrides or {})}
-        super().__init__(
-            arch, drop_path_rate, out_indices, frozen_stages, with_cp, init_cfg
-        )
+        super().__init__(arch, **kwargs)
         if not set(interactions) <= set(INTERACTIONS):
             raise ValueError(
-                f'interactions {interactions!r}: name any of '
+                f'interactions {interactions!r} must be any of '
                 f'{", ".join(INTERACTIONS)}'
             )
-        self.in_channels = in_channels
         self.interactions = tuple(interactions)
         self.with_shift = with_shift
+        self.border = border
         self.conv_embed = conv_embed
-        self.drop_rate = drop_rate
-        self.attn_cfg = dict(
-            border=border,
-            qkv_bias=qkv_bias,
-            attn_drop_rate=attn_drop_rate,
-            drop_rate=drop_rate,
-        )
         self.build_stages()
 
     def build_downsample(self, stage: int) -> PatchEmbed:
-        stride = 2 if stage else 4
-        kernel_size, padding = stride, 0
         if self.conv_embed:
-            kernel_size, padding = (3, 1) if stage else (7, 2)
-        dims = (self.in_channels, *self.embed_dims)[stage : stage + 2]
-        return PatchEmbed(*dims, stride, kernel_size, padding)
+            return self.overlapping_embed(stage, padding=2)
+        return PatchEmbed(*self.widths(stage), 2 if stage else 4)
 
     def build_levels(self, stage: int) -> list[tuple[int, int]]:
-        """Focal window size and focal region size of a stage's levels."""
+        """Focal window size and focal region size of each level."""
         windows = self.arch['focal_windows'][stage]
         regions = self.arch['focal_regions'][stage]
         if len(windows) != len(regions):
@@ -495,24 +398,16 @@ class FocalTransformer(PyramidBackbone):
             levels = levels[:1]
         return levels
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> TransformerBlock:
-        dims, side = self.embed_dims[stage], self.arch['window_sizes'][stage]
-        attn = FocalAttention(
-            dims,
+    def build_attention(self, stage: int, index: int) -> FocalAttention:
+        side = self.arch['window_sizes'][stage]
+        return FocalAttention(
+            self.embed_dims[stage],
             self.arch['num_heads'][stage],
             side,
             self.build_levels(stage),
+            self.border,
             shift=side // 2 if self.with_shift and index % 2 else 0,
-            **self.attn_cfg,
-        )
-        return TransformerBlock(
-            dims,
-            attn,
-            self.arch['mlp_ratios'][stage],
-            self.drop_rate,
-            drop_path_rate,
+            **self.attn_drops,
         )
 
     def build_norm(self, stage: int) -> nn.LayerNorm:

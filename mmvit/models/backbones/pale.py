@@ -1,44 +1,36 @@
 """Pale Transformer.
 
 `Pale Transformer: A General Vision Transformer Backbone with Pale-Shaped
-Attention <https://arxiv.org/abs/2112.14000>`_. No code of its authors is
-public. Where the paper leaves a choice:
+Attention <https://arxiv.org/abs/2112.14000>`_. The authors have published no
+code. Where the paper leaves a choice:
 
-- q, k and v come from all channels and are split in two halves afterwards,
-  which gives the parameters of Table 2; Eq. 2 can also be read as
-  convolutions within each half, which are far fewer;
+- q, k and v come from all channels and are then split in two halves, which
+  gives the parameters of Table 2; Eq. 2 can also be read as convolutions
+  within each half, which have far fewer;
 - Table 1's heads are those of each half. Modes that do not split the channels
   have twice as many, so that the width of a head is the same;
 - patch merging is a convolution without bias and a LayerNorm;
 - a token of the vanilla mode lies in the pale of its row and in the pale of
-  its column, and gets the mean of what it attends to in both.
+  its column, and gets the mean of the attention within both.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
 from ..layers import (
+    Attention,
     DepthwiseConv,
     PatchEmbed,
-    TransformerBlock,
-    attend_in_pales,
-    attend_in_rows,
+    RowGroups,
+    padding_bias,
 )
-from .pyramid import PyramidBackbone
-
-MODES = (
-    'axial',
-    'cross-shaped',
-    'pale-vanilla',
-    'pale-sequential',
-    'pale-parallel',
-)
+from .pyramid import PyramidBackbone, doubling_arch
 
 
 class SeparableConv(BaseModule):
@@ -46,16 +38,15 @@ class SeparableConv(BaseModule):
 
     Args:
         embed_dims: Channels C of input and output.
-        bias: Whether the linear layer has a bias.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
-    def __init__(self, embed_dims: int, bias: bool = True) -> None:
+    def __init__(self, embed_dims: int) -> None:
         super().__init__()
         self.depthwise = DepthwiseConv(embed_dims)
         self.norm = nn.BatchNorm2d(embed_dims)
-        self.pointwise = nn.Linear(embed_dims, embed_dims, bias=bias)
+        self.pointwise = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
         # A permuted map is a channels-last tensor: no copy is made.
@@ -63,26 +54,19 @@ class SeparableConv(BaseModule):
         return self.pointwise(x.permute(0, 2, 3, 1))
 
 
-class PaleAttention(BaseModule):
-    """Self-attention within pales, or within what Table 6 has instead.
+class PaleAttention(Attention):
+    """Self-attention within interlaced rows and interlaced columns.
 
-    Section "Pale-Shaped self-Attention", Eq. 1 to 3.
+    Section "Pale-Shaped self-Attention", Eq. 1 to 3: one half of the channels
+    attends within groups of rows, the other within groups of columns.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h of each half of the channels.
-        pale_size: Rows, and columns, of a pale; of a stripe in the mode
-            'cross-shaped'. The mode 'axial' has one, whatever is given.
-        mode: 'pale-parallel' attends in interlaced rows with one half of the
-            channels and in interlaced columns with the other;
-            'pale-sequential' with all channels in one of both;
-            'pale-vanilla' within whole pales; 'axial' as 'pale-parallel', in
-            single rows and columns; 'cross-shaped' as 'pale-parallel', in
-            rows and columns that lie side by side.
-        in_columns: For 'pale-sequential': columns in place of rows.
-        qkv_bias: Whether the linear layers to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        pale_size: Rows, and columns, of a group.
+        interlaced: Whether the rows of a group are spread over the map;
+            otherwise a group is a stripe of adjacent rows.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -92,73 +76,125 @@ class PaleAttention(BaseModule):
         embed_dims: int,
         num_heads: int,
         pale_size: int = 7,
-        mode: str = 'pale-parallel',
-        in_columns: bool = False,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        interlaced: bool = True,
+        **drops: float,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.pale_size = 1 if mode == 'axial' else pale_size
-        self.mode = mode
-        self.in_columns = in_columns
-        self.attn_drop_rate = attn_drop_rate
-        self.q = SeparableConv(embed_dims, qkv_bias)
-        self.k = SeparableConv(embed_dims, qkv_bias)
-        self.v = SeparableConv(embed_dims, qkv_bias)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        super().__init__(embed_dims, num_heads, **drops)
+        if pale_size < 1:
+            raise ValueError(f'pale_size {pale_size!r} must be 1 or more')
+        self.pale_size = pale_size
+        self.interlaced = interlaced
+        self.q = SeparableConv(embed_dims)
+        self.k = SeparableConv(embed_dims)
+        self.v = SeparableConv(embed_dims)
+        self.build_projection()
 
-    def _in_rows(self, *qkv: Tensor, num_heads: int) -> Tensor:
-        return attend_in_rows(
-            *qkv,
-            num_heads,
-            self.pale_size,
-            interlaced=self.mode != 'cross-shaped',
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
+    def attend_in_rows(self, *qkv: Tensor, num_heads: int) -> Tensor:
+        """Attention within groups of rows, all groups in one call.
 
-    def _in_columns(self, *qkv: Tensor, num_heads: int) -> Tensor:
-        qkv = [part.transpose(1, 2) for part in qkv]
-        return self._in_rows(*qkv, num_heads=num_heads).transpose(1, 2)
+        Shape: q, k, v (B, H, W, C) -> (B, H, W, C).
+        """
+        groups = RowGroups(qkv[0].shape[1], self.pale_size, self.interlaced)
+        q, k, v = (groups.cut(part) for part in qkv)
+        out = self.attend(q, k, v, groups.token_bias(q), num_heads)
+        return groups.join(out)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if self.mode == 'pale-vanilla':
-            return attend_in_pales(
-                *(q, k, v, 2 * self.num_heads, self.pale_size),
-                drop_rate=self.attn_drop_rate if self.training else 0.0,
-            )
-        if self.mode == 'pale-sequential':
-            attend = self._in_columns if self.in_columns else self._in_rows
-            return attend(q, k, v, num_heads=2 * self.num_heads)
+    def attend_in_columns(self, *qkv: Tensor, num_heads: int) -> Tensor:
+        """Attention within groups of columns; see `attend_in_rows`."""
+        qkv = (part.transpose(1, 2) for part in qkv)
+        return self.attend_in_rows(*qkv, num_heads=num_heads).transpose(1, 2)
+
+    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention within pales.
+
+        Shape: q, k, v (B, H, W, C) -> (B, H, W, C).
+        """
         # (B, H, W, C) -> twice (B, H, W, C / 2)
         rows, columns = zip(*(part.chunk(2, dim=-1) for part in (q, k, v)))
         return torch.cat(
             [
-                self._in_rows(*rows, num_heads=self.num_heads),
-                self._in_columns(*columns, num_heads=self.num_heads),
+                self.attend_in_rows(*rows, num_heads=self.num_heads),
+                self.attend_in_columns(*columns, num_heads=self.num_heads),
             ],
             dim=-1,
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self._attend(self.q(x), self.k(x), self.v(x))
-        return self.proj_drop(self.proj(out))
+        out = self.attend_in_pales(self.q(x), self.k(x), self.v(x))
+        return self.project(out)
 
 
-class PaleBlock(TransformerBlock):
-    """Position encoding, attention and an MLP, Eq. 6 to 8.
+class SequentialPaleAttention(PaleAttention):
+    """Self-attention of all channels within rows or within columns.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
+    Table 6's "pale-sequential".
+
+    Args:
+        in_columns: Whether the groups are columns.
+        **kwargs: Further arguments of `PaleAttention`.
     """
 
-    def __init__(self, embed_dims: int, *args, **kwargs) -> None:
-        super().__init__(embed_dims, *args, **kwargs)
-        self.cpe = DepthwiseConv(embed_dims)
+    def __init__(self, *args, in_columns: bool = False, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.in_columns = in_columns
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x + self.cpe(x))
+    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        attend = (
+            self.attend_in_columns if self.in_columns else self.attend_in_rows
+        )
+        return attend(q, k, v, num_heads=2 * self.num_heads)
+
+
+class VanillaPaleAttention(PaleAttention):
+    """Self-attention within whole pales, all in one call.
+
+    Table 6's "pale-vanilla". Pale i is row group i and column group i
+    together; a map has N = ceil(max(H, W) / size) of each, so that the
+    shorter side is padded to the longer. A token lies in two pales, that of
+    its row and that of its column (possibly the same), and gets the mean of
+    both.
+    """
+
+    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        height, width = q.shape[1:3]
+        groups = RowGroups(max(height, width), self.pale_size)
+        side = groups.number * groups.size
+        pad = (0, 0, 0, side - width, 0, side - height)
+        real = q.new_ones(1, height, width, 1)
+        q, k, v, real = (F.pad(part, pad) for part in (q, k, v, real))
+        groups = RowGroups(side, groups.size)
+        number = groups.number
+
+        def to_pales(x: Tensor, columns: Tensor) -> Tensor:
+            # twice (B * N, s, side, C) -> (B * N, 2 * s, side, C)
+            return torch.cat(
+                [groups.cut(x), groups.cut(columns.transpose(1, 2))], 1
+            )
+
+        # Where rows and columns of a pale cross, the rows provide the key.
+        pale = torch.arange(side, device=q.device) % number
+        crosses = (pale[:, None] == pale)[None, :, :, None]
+        # (N, 2 * s, side, 1) -> (N, 2 * s * side)
+        kept = to_pales(real, real * ~crosses).flatten(1)
+        out = self.attend(
+            *(to_pales(part, part) for part in (q, k, v)),
+            padding_bias(kept, len(q)),
+            2 * self.num_heads,
+        )
+        # (B * N, 2 * s, side, C) -> twice (B, side, side, C)
+        rows, columns = (groups.join(part) for part in out.chunk(2, dim=1))
+        out = (rows + columns.transpose(1, 2)) / 2
+        return out[:, :height, :width]
+
+
+# The attentions of Table 6, with what differs from the parallel one.
+ATTENTIONS = {
+    'axial': (PaleAttention, dict(pale_size=1)),
+    'cross-shaped': (PaleAttention, dict(interlaced=False)),
+    'pale-vanilla': (VanillaPaleAttention, {}),
+    'pale-sequential': (SequentialPaleAttention, {}),
+    'pale-parallel': (PaleAttention, {}),
+}
 
 
 @MODELS.register_module()
@@ -167,119 +203,58 @@ class PaleTransformer(PyramidBackbone):
 
     Args:
         arch: 'tiny', 'small', 'base', or a dict with the keys of
-            `arch_zoo`'s entries.
-        in_channels: Channels of the image.
-        attn_mode: 'axial', 'cross-shaped', 'pale-vanilla',
-            'pale-sequential' or 'pale-parallel' (Table 6), see
-            `PaleAttention`. In turn, the sequential mode attends in rows and
-            columns, from block to block.
-        pale_sizes: Rows and columns of a pale in each stage (Table 5).
-        qkv_bias: Whether the linear layers to q, k and v have a bias.
-        drop_rate: Dropout of attention outputs and MLPs.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Stochastic depth of the last block.
-        out_indices: Stages whose maps are returned.
-        frozen_stages: See `PyramidBackbone`.
-        with_cp: See `PyramidBackbone`.
-        init_cfg: See `PyramidBackbone`.
-
-    Shape: image (B, in_channels, H, W) -> maps (B, C_i, ceil(H / s_i),
-        ceil(W / s_i)), s = 4, 8, 16, 32.
-
-    Raises:
-        ValueError: If an argument has no meaning; says which have.
+            `arch_zoo`'s entries; `pale_sizes` are the rows and columns of a
+            pale in each stage (Table 5).
+        attn_mode: The attention of Table 6. 'pale-parallel': interlaced rows
+            for one half of the channels, interlaced columns for the other;
+            'pale-sequential': all channels in rows and in columns,
+            alternating from block to block; 'pale-vanilla': whole pales;
+            'axial': as 'pale-parallel', in single rows and columns, whatever
+            `pale_sizes` are; 'cross-shaped': as 'pale-parallel', in stripes
+            of adjacent rows and columns.
+        **kwargs: Further arguments of `PyramidBackbone`.
     """
 
-    # mlp_ratios 4, pale size 7
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'tiny': dict(
-            embed_dims=(64, 128, 256, 512),
-            depths=(2, 2, 16, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'small': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 16, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
-        'base': dict(
-            embed_dims=(128, 256, 512, 1024),
-            depths=(2, 2, 16, 2),
-            num_heads=(4, 8, 16, 32),
-            mlp_ratios=(4, 4, 4, 4),
-        ),
+        'tiny': doubling_arch(64, (2, 2, 16, 2), 2, pale_sizes=(7, 7, 7, 7)),
+        'small': doubling_arch(96, (2, 2, 16, 2), 2, pale_sizes=(7, 7, 7, 7)),
+        'base': doubling_arch(128, (2, 2, 16, 2), 4, pale_sizes=(7, 7, 7, 7)),
     }
 
     def __init__(
         self,
         arch: str | dict = 'tiny',
-        in_channels: int = 3,
         attn_mode: str = 'pale-parallel',
-        pale_sizes: Sequence[int] = (7, 7, 7, 7),
-        qkv_bias: bool = True,
-        drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            arch, drop_path_rate, out_indices, frozen_stages, with_cp, init_cfg
-        )
-        if attn_mode not in MODES:
+        super().__init__(arch, **kwargs)
+        if attn_mode not in ATTENTIONS:
             raise ValueError(
-                f'attn_mode {attn_mode!r}: choose one of {", ".join(MODES)}'
-            )
-        if len(pale_sizes) != len(self.depths) or min(pale_sizes) < 1:
-            raise ValueError(
-                f'pale_sizes {pale_sizes!r}: give each of the '
-                f'{len(self.depths)} stages a size of 1 or more'
+                f'attn_mode {attn_mode!r}: choose one of '
+                f'{", ".join(ATTENTIONS)}'
             )
         for dims, heads in zip(self.embed_dims, self.arch['num_heads']):
             if dims % (2 * heads):
                 raise ValueError(
-                    f'embed_dims {dims} and num_heads {heads}: the heads '
-                    'must divide half of the channels'
+                    f'num_heads {heads} must divide half of embed_dims {dims}'
                 )
-        self.in_channels = in_channels
         self.attn_mode = attn_mode
-        self.pale_sizes = tuple(pale_sizes)
-        self.drop_rate = drop_rate
-        self.attn_cfg = dict(
-            qkv_bias=qkv_bias,
-            attn_drop_rate=attn_drop_rate,
-            drop_rate=drop_rate,
-        )
         self.build_stages()
 
     def build_downsample(self, stage: int) -> PatchEmbed:
-        if stage == 0:
-            return PatchEmbed(
-                self.in_channels, self.embed_dims[0], 4, 7, 3, bias=False
-            )
-        return PatchEmbed(
-            *self.embed_dims[stage - 1 : stage + 1], 2, 3, 1, bias=False
-        )
+        return self.overlapping_embed(stage, bias=False)
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> PaleBlock:
-        attn = PaleAttention(
+    def build_attention(self, stage: int, index: int) -> PaleAttention:
+        kind, changes = ATTENTIONS[self.attn_mode]
+        options = dict(pale_size=self.arch['pale_sizes'][stage]) | changes
+        if kind is SequentialPaleAttention:
+            options['in_columns'] = index % 2 == 1
+        return kind(
             self.embed_dims[stage],
             self.arch['num_heads'][stage],
-            self.pale_sizes[stage],
-            self.attn_mode,
-            in_columns=index % 2 == 1,
-            **self.attn_cfg,
+            **options,
+            **self.attn_drops,
         )
-        return PaleBlock(
-            self.embed_dims[stage],
-            attn,
-            self.arch['mlp_ratios'][stage],
-            self.drop_rate,
-            drop_path_rate,
-        )
+
+    def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:  # noqa: ARG002
+        return dict(cpe=DepthwiseConv(self.embed_dims[stage]))

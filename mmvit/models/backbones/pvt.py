@@ -3,10 +3,10 @@
 `Pyramid Vision Transformer: A Versatile Backbone for Dense Prediction without
 Convolutions <https://arxiv.org/abs/2102.12122>`_. Differs from the release:
 
-- any input size: what a stride does not divide is padded, and every position
-  table is resized from its own grid;
-- the class token, stage 4 only, travels as one more token of a map of height
-  1, since that stage reads no neighbourhoods;
+- any input size: maps are padded to a multiple of the stride, and every
+  position table is resized from its own grid;
+- the class token, which only stage 4 has, is one more token of a map of
+  height 1, since that stage reads no neighbourhoods;
 - one file for all tasks.
 """
 
@@ -20,17 +20,15 @@ from torch import Tensor, nn
 from mmvit.registry import MODELS
 
 from ..layers import (
+    AbsolutePositionEmbedding,
+    Attention,
     PatchEmbed,
-    PositionTable,
-    TransformerBlock,
-    attention,
-    merge_heads,
-    split_heads,
+    ceil_div,
 )
 from .pyramid import PyramidBackbone
 
 
-class SpatialReductionAttention(BaseModule):
+class SpatialReductionAttention(Attention):
     """Self-attention with keys and values from a reduced map.
 
     Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
@@ -39,10 +37,9 @@ class SpatialReductionAttention(BaseModule):
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
-            takes the map as it is.
+            disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -53,12 +50,9 @@ class SpatialReductionAttention(BaseModule):
         num_heads: int,
         sr_ratio: int,
         qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.attn_drop_rate = attn_drop_rate
+        super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
         self.reduction = (
@@ -66,24 +60,15 @@ class SpatialReductionAttention(BaseModule):
             if sr_ratio > 1
             else nn.Identity()
         )
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
-        q = split_heads(self.q(x), self.num_heads)
         k, v = self.kv(self.reduction(x)).chunk(2, dim=-1)
-        out = attention(
-            q,
-            split_heads(k, self.num_heads),
-            split_heads(v, self.num_heads),
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-        out = merge_heads(out, x.shape[1:3])
-        return self.proj_drop(self.proj(out))
+        return self.project(self.attend(self.q(x), k, v))
 
 
 class PositionedPatchEmbed(BaseModule):
-    """Patch embedding with positions and, where asked for, a class token.
+    """Patch embedding with positions and, optionally, a class token.
 
     Args:
         in_channels: Channels of the input.
@@ -91,8 +76,8 @@ class PositionedPatchEmbed(BaseModule):
         stride: Side of a patch.
         grid: (H, W) of the position table.
         drop_rate: Dropout of the output.
-        with_cls_token: Whether a class token is put before the map's tokens,
-            which then come as one row.
+        with_cls_token: Whether a class token precedes the map's tokens, which
+            are then one row.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C); with a class token (B, 1, 1 + N, C).
@@ -109,7 +94,7 @@ class PositionedPatchEmbed(BaseModule):
     ) -> None:
         super().__init__()
         self.patch_embed = PatchEmbed(in_channels, embed_dims, stride)
-        self.position = PositionTable(grid, embed_dims)
+        self.position = AbsolutePositionEmbedding(grid, embed_dims)
         self.drop = nn.Dropout(drop_rate)
         self.with_cls_token = with_cls_token
         if with_cls_token:
@@ -136,30 +121,19 @@ class PVT(PyramidBackbone):
     Args:
         arch: 'tiny', 'small', 'medium', 'large', 'small-wide' (Table 9), or a
             dict with the keys of `arch_zoo`'s entries.
-        in_channels: Channels of the image.
         img_size: Side of the pre-training images, in pixels: the grid of the
-            position tables. Other images are taken as they are.
+            position tables. Images of other sizes are not resized.
         with_cls_token: For classification: a class token joins in stage 4,
-            and its normalised vector is all that is returned.
+            and only its normalised vector is returned.
         qkv_bias: Whether the projections to q, k and v have a bias.
-        drop_rate: Dropout of embeddings, attention outputs and MLPs.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Stochastic depth of the last block.
         out_indices: Stages whose maps are returned; None is all four, or,
             with a class token, the last.
-        frozen_stages: -1 freezes nothing, 0 the first patch embedding, k that
-            and the first k stages.
-        with_cp: Whether activations are computed again in the backward pass
-            to save memory.
-        init_cfg: See `PyramidBackbone`.
+        **kwargs: Further arguments of `PyramidBackbone`.
 
-    Shape: image (B, in_channels, H, W) -> maps (B, C_i, ceil(H / s_i),
-        ceil(W / s_i)), s = 4, 8, 16, 32; with a class token ((B, C_4), ).
-
-    Raises:
-        ValueError: If an argument has no meaning; says which have.
+    Shape: as `PyramidBackbone`; with a class token ((B, C_4), ).
     """
 
+    norm_eps = 1e-6
     _widths = dict(
         embed_dims=(64, 128, 320, 512),
         num_heads=(1, 2, 5, 8),
@@ -181,23 +155,16 @@ class PVT(PyramidBackbone):
     def __init__(
         self,
         arch: str | dict = 'small',
-        in_channels: int = 3,
         img_size: int = 224,
         with_cls_token: bool = False,
         qkv_bias: bool = True,
-        drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
         if out_indices is None:
             out_indices = (3,) if with_cls_token else (0, 1, 2, 3)
-        super().__init__(
-            arch, drop_path_rate, out_indices, frozen_stages, with_cp, init_cfg
-        )
+        kwargs.setdefault('final_norm', with_cls_token)
+        super().__init__(arch, out_indices=out_indices, **kwargs)
         if with_cls_token and self.out_indices != (3,):
             raise ValueError(
                 'with a class token PVT returns that token alone:'
@@ -208,52 +175,29 @@ class PVT(PyramidBackbone):
                 'a class token needs sr_ratios[3] = 1, not '
                 f'{self.arch["sr_ratios"][3]!r}'
             )
-        self.in_channels = in_channels
         self.img_size = img_size
         self.with_cls_token = with_cls_token
         self.qkv_bias = qkv_bias
-        self.drop_rate = drop_rate
-        self.attn_drop_rate = attn_drop_rate
         self.build_stages()
 
     def build_downsample(self, stage: int) -> PositionedPatchEmbed:
-        side = -(-self.img_size // (4 * 2**stage))
+        side = ceil_div(self.img_size, 4 * 2**stage)
         return PositionedPatchEmbed(
-            self.embed_dims[stage - 1] if stage else self.in_channels,
-            self.embed_dims[stage],
+            *self.widths(stage),
             stride=2 if stage else 4,
             grid=(side, side),
             drop_rate=self.drop_rate,
             with_cls_token=self.with_cls_token and stage == 3,
         )
 
-    def build_block(
-        self,
-        stage: int,
-        index: int,  # noqa: ARG002
-        drop_path_rate: float,
-    ) -> TransformerBlock:
-        attn = SpatialReductionAttention(
+    def build_attention(self, stage: int, index: int) -> nn.Module:  # noqa: ARG002
+        return SpatialReductionAttention(
             self.embed_dims[stage],
             self.arch['num_heads'][stage],
             self.arch['sr_ratios'][stage],
             qkv_bias=self.qkv_bias,
-            attn_drop_rate=self.attn_drop_rate,
-            drop_rate=self.drop_rate,
+            **self.attn_drops,
         )
-        return TransformerBlock(
-            self.embed_dims[stage],
-            attn,
-            self.arch['mlp_ratios'][stage],
-            self.drop_rate,
-            drop_path_rate,
-            norm_eps=1e-6,
-        )
-
-    def build_norm(self, stage: int) -> nn.Module:
-        if self.with_cls_token:
-            return nn.LayerNorm(self.embed_dims[stage], eps=1e-6)
-        return super().build_norm(stage)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         outs = super().forward(x)

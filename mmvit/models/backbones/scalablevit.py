@@ -3,9 +3,9 @@
 `ScalableViT: Rethinking the Context-oriented Generalization of Vision
 Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
 
-- any input size: windows that stick out of the map are masked, the local
-  interactive module reads the map without them, and where the reduction of
-  the keys does not divide the map, zeros are added at the bottom and the
+- any input size: the padding of windows that stick out of the map is masked
+  and not read by the local interactive module; where the reduction of the
+  keys does not divide the map, zeros are added at the bottom and on the
   right. At multiples of 224 nothing is added;
 - detection and segmentation: the maps of all stages, without a norm;
 - the ablations of Tables 5 and 7 are arguments;
@@ -15,44 +15,36 @@ Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
 from ..layers import (
+    Attention,
     DepthwiseConv,
     PatchEmbed,
-    TransformerBlock,
-    attention,
-    from_windows,
-    merge_heads,
-    padding_bias,
-    split_heads,
-    to_windows,
+    WindowGrid,
 )
-from .pyramid import PyramidBackbone
+from .pyramid import PyramidBackbone, doubling_arch
 
 ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
 
 
-class WindowAttention(BaseModule):
+class WindowAttention(Attention):
     """Self-attention within windows, with or without interaction.
 
     IWSA, Section 3.3 and Eq. 5 to 7 of `ScalableViT
-    <https://arxiv.org/abs/2203.10790>`_: a depth-wise convolution over the
-    values, put together again from their windows, connects the windows.
+    <https://arxiv.org/abs/2203.10790>`_: a depth-wise convolution of the
+    values, joined from their windows, connects the windows.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
         window_size: Side w of a window, in tokens.
         interaction: 'lim' convolves the values over the whole map (IWSA),
-            'lem' within each window (Table 5b), None leaves it out (WSA).
+            'lem' within each window (Table 5b), None does without (WSA).
         shift: Tokens by which the windows are moved (SWSA).
-        qkv_bias: Whether the projection to q, k and v has a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -64,62 +56,48 @@ class WindowAttention(BaseModule):
         window_size: int = 7,
         interaction: str | None = 'lim',
         shift: int = 0,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
+        super().__init__(embed_dims, num_heads, **drops)
         if interaction not in ('lim', 'lem', None):
             raise ValueError(
                 f"interaction {interaction!r} must be 'lim', 'lem' or None"
             )
-        self.num_heads = num_heads
         self.window_size = window_size
         self.interaction = interaction
         self.shift = shift
-        self.attn_drop_rate = attn_drop_rate
-        self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
+        self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         if interaction:
             self.mixing = DepthwiseConv(embed_dims)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
-        size, side = x.shape[1:3], self.window_size
+        grid = WindowGrid(x.shape[1:3], self.window_size, shift=self.shift)
         qkv = self.qkv(x)
-        # (B, H, W, 3 * C) -> (B * nW, w, w, 3 * C)
-        windows = to_windows(qkv, side, self.shift)
-        q, k, v = windows.chunk(3, dim=-1)
-        out = attention(
-            *(split_heads(part, self.num_heads) for part in (q, k, v)),
-            bias=padding_bias(size, side, self.shift, windows),
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-        out = merge_heads(out, (side, side))
+        # (B, H, W, 3 * C) -> three times (B * nW, w, w, C)
+        q, k, v = grid.cut(qkv).chunk(3, dim=-1)
+        out = self.attend(q, k, v, grid.token_bias(q))
         if self.interaction == 'lem':
             out = out + self.mixing(v)
-        out = from_windows(out, size, self.shift)
+        out = grid.join(out)
         if self.interaction == 'lim':
             out = out + self.mixing(qkv.chunk(3, dim=-1)[2])
-        return self.proj_drop(self.proj(out))
+        return self.project(out)
 
 
-class ScalableAttention(BaseModule):
-    """Self-attention whose tokens and channels are scaled (SSA).
+class ScalableAttention(Attention):
+    """Self-attention with scaled tokens and channels (SSA).
 
     Section 3.2, Eq. 2 and 3 of `ScalableViT
     <https://arxiv.org/abs/2203.10790>`_: keys and values come from a map that
-    is smaller by r_n, queries and keys have r_c times the channels.
+    is smaller by r_n; queries and keys have r_c times the channels.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
-        sr_ratio: R, r_n = 1 / R^2; with 1 neither tokens nor channels are
-            scaled.
+        sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -130,15 +108,11 @@ class ScalableAttention(BaseModule):
         num_heads: int,
         sr_ratio: int,
         channel_ratio: float,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.attn_drop_rate = attn_drop_rate
+        super().__init__(embed_dims, num_heads, **drops)
         dims = int(embed_dims * channel_ratio) if sr_ratio > 1 else embed_dims
-        self.q = nn.Linear(embed_dims, dims, bias=qkv_bias)
+        self.q = nn.Linear(embed_dims, dims)
         self.reduction = nn.Identity()
         if sr_ratio > 1:
             self.reduction = nn.Sequential(
@@ -147,35 +121,14 @@ class ScalableAttention(BaseModule):
                 nn.LayerNorm(dims),
                 nn.GELU(),
             )
-        self.k = nn.Linear(dims, dims, bias=qkv_bias)
-        self.v = nn.Linear(dims, embed_dims, bias=qkv_bias)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.k = nn.Linear(dims, dims)
+        self.v = nn.Linear(dims, embed_dims)
+        self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
-        source = self.reduction(x)
-        out = attention(
-            split_heads(self.q(x), self.num_heads),
-            split_heads(self.k(source), self.num_heads),
-            split_heads(self.v(source), self.num_heads),
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-        return self.proj_drop(self.proj(merge_heads(out, x.shape[1:3])))
-
-
-class ScalableViTBlock(TransformerBlock):
-    """A block that adds positions at its end, by a convolution (PEG).
-
-    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
-    """
-
-    def __init__(self, embed_dims: int, *args, **kwargs) -> None:
-        super().__init__(embed_dims, *args, **kwargs)
-        self.peg = DepthwiseConv(embed_dims)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = super().forward(x)
-        return x + self.peg(x)
+        reduced = self.reduction(x)
+        out = self.attend(self.q(x), self.k(reduced), self.v(reduced))
+        return self.project(out)
 
 
 @MODELS.register_module()
@@ -185,55 +138,29 @@ class ScalableViT(PyramidBackbone):
     Args:
         arch: 'small', 'base', 'large', or a dict with the keys of
             `arch_zoo`'s entries.
-        in_channels: Channels of the image.
-        attentions: The two attentions that take turns in each stage, of
+        attentions: The two attentions that alternate in each stage, of
             'iwsa', 'ssa', 'wsa' and 'swsa' (Table 5a).
         interaction: What connects the windows of 'iwsa': 'lim', 'lem', or
             None (Table 5b, Table 7).
         with_peg: Whether positions are added after the first block of each
             stage (Table 5b).
-        window_size: Side of a window, in tokens.
-        final_norm: Whether the last stage's map is normalised, as
-            classification needs it.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        drop_rate: Dropout of attention outputs and MLPs.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Stochastic depth of the last block.
-        out_indices: Stages whose maps are returned.
-        frozen_stages: See `PyramidBackbone`.
-        with_cp: See `PyramidBackbone`.
-        init_cfg: See `PyramidBackbone`.
-
-    Shape: image (B, in_channels, H, W) -> maps (B, C_i, ceil(H / s_i),
-        ceil(W / s_i)), s = 4, 8, 16, 32.
-
-    Raises:
-        ValueError: If an argument has no meaning; says which have.
+        **kwargs: Further arguments of `PyramidBackbone`.
     """
 
-    # mlp_ratios 4, window 7
+    norm_eps = 1e-6
     arch_zoo: ClassVar[dict[str, dict]] = {
-        'small': dict(
-            embed_dims=(64, 128, 256, 512),
-            depths=(2, 2, 20, 2),
-            num_heads=(2, 4, 8, 16),
-            mlp_ratios=(4, 4, 4, 4),
+        'small': doubling_arch(
+            *(64, (2, 2, 20, 2), 2),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(1.25, 1.25, 1.25, 1.0),
         ),
-        'base': dict(
-            embed_dims=(96, 192, 384, 768),
-            depths=(2, 2, 14, 6),
-            num_heads=(3, 6, 12, 24),
-            mlp_ratios=(4, 4, 4, 4),
+        'base': doubling_arch(
+            *(96, (2, 2, 14, 6), 3),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(2.0, 1.25, 1.25, 1.0),
         ),
-        'large': dict(
-            embed_dims=(128, 256, 512, 1024),
-            depths=(2, 6, 12, 4),
-            num_heads=(4, 8, 16, 32),
-            mlp_ratios=(4, 4, 4, 4),
+        'large': doubling_arch(
+            *(128, (2, 6, 12, 4), 4),
             sr_ratios=(8, 4, 2, 1),
             channel_ratios=(0.25, 0.5, 1.0, 1.0),
         ),
@@ -242,54 +169,26 @@ class ScalableViT(PyramidBackbone):
     def __init__(
         self,
         arch: str | dict = 'small',
-        in_channels: int = 3,
         attentions: Sequence[str] = ('iwsa', 'ssa'),
         interaction: str | None = 'lim',
         with_peg: bool = True,
-        window_size: int = 7,
-        final_norm: bool = False,
-        qkv_bias: bool = True,
-        drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] = (0, 1, 2, 3),
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            arch, drop_path_rate, out_indices, frozen_stages, with_cp, init_cfg
-        )
+        super().__init__(arch, **kwargs)
         if len(attentions) != 2 or not set(attentions) <= set(ATTENTIONS):
             raise ValueError(
-                f'attentions {attentions!r}: name two of '
-                f'{", ".join(ATTENTIONS)}, which take turns'
+                f'attentions {attentions!r} must be two of '
+                f'{", ".join(ATTENTIONS)}, which alternate'
             )
-        self.in_channels = in_channels
         self.attentions = tuple(attentions)
         self.interaction = interaction
         self.with_peg = with_peg
-        self.window_size = window_size
-        self.final_norm = final_norm
-        self.drop_rate = drop_rate
-        self.attn_cfg = dict(
-            qkv_bias=qkv_bias,
-            attn_drop_rate=attn_drop_rate,
-            drop_rate=drop_rate,
-        )
         self.build_stages()
 
     def build_downsample(self, stage: int) -> PatchEmbed:
-        if stage == 0:
-            return PatchEmbed(
-                self.in_channels, self.embed_dims[0], 4, 7, 3, norm_eps=1e-6
-            )
-        return PatchEmbed(
-            *self.embed_dims[stage - 1 : stage + 1], 2, 3, 1, norm_eps=1e-6
-        )
+        return self.overlapping_embed(stage)
 
     def build_attention(self, stage: int, index: int) -> nn.Module:
-        """Build the attention of block `index` of a stage."""
         kind = self.attentions[index % 2]
         dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
         if kind == 'ssa':
@@ -298,32 +197,18 @@ class ScalableViT(PyramidBackbone):
                 heads,
                 self.arch['sr_ratios'][stage],
                 self.arch['channel_ratios'][stage],
-                **self.attn_cfg,
+                **self.attn_drops,
             )
         return WindowAttention(
             dims,
             heads,
-            self.window_size,
             interaction=self.interaction if kind == 'iwsa' else None,
-            shift=self.window_size // 2 if kind == 'swsa' else 0,
-            **self.attn_cfg,
+            # Half a window
+            shift=3 if kind == 'swsa' else 0,
+            **self.attn_drops,
         )
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> TransformerBlock:
-        with_peg = self.with_peg and index == 0
-        block = ScalableViTBlock if with_peg else TransformerBlock
-        return block(
-            self.embed_dims[stage],
-            self.build_attention(stage, index),
-            self.arch['mlp_ratios'][stage],
-            self.drop_rate,
-            drop_path_rate,
-            norm_eps=1e-6,
-        )
-
-    def build_norm(self, stage: int) -> nn.Module:
-        if self.final_norm and stage == 3:
-            return nn.LayerNorm(self.embed_dims[stage], eps=1e-6)
-        return super().build_norm(stage)
+    def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:
+        if self.with_peg and index == 0:
+            return dict(peg=DepthwiseConv(self.embed_dims[stage]))
+        return {}

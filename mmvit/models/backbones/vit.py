@@ -5,75 +5,65 @@
 the release, and from the libraries' VisionTransformer and BEiT:
 
 - one class for all three kinds of weights;
-- any input size: what the patch does not divide is padded, absolute and
-  relative position tables are resized from their own grid;
-- layers after the last one that is asked for are not built;
-- no normalisation behind the last layer: SETR's decoders begin with one.
+- any input size: images are padded to a multiple of the patch, and absolute
+  and relative position tables are resized from their own grid;
+- layers after the last output are not built;
+- no normalisation after the last layer: SETR's decoders begin with one.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmvit.registry import MODELS
 
 from ..layers import (
-    MapConv,
+    AbsolutePositionEmbedding,
+    Attention,
+    ChannelsLastConv2d,
     Mlp,
-    PositionTable,
-    attention,
-    merge_heads,
-    split_heads,
+    ResizedTable,
+    ceil_div,
 )
-from .pyramid import PretrainedBackbone, channels_first, resolve_arch
+from .base import Backbone, channels_first, checkpointed, linear_rates
 
 
-class RelativePositionTable(BaseModule):
+class RelativePositionTable(ResizedTable):
     """BEiT's position bias: a value for each head and offset.
 
     Section 2.5 of `BEiT <https://arxiv.org/abs/2106.08254>`_. Differs from
-    the release: the table is resized to the map by bicubic interpolation,
-    there by a spline over offsets in geometric progression.
+    the release: the table is resized to the map by bicubic interpolation
+    instead of a spline over offsets in geometric progression.
 
     Args:
-        grid: (H, W) of the maps that the table is made for, in tokens.
+        grid: (H, W) of the training maps, in tokens.
         num_heads: Heads h.
-        with_cls_token: Whether a class token comes before the map's tokens.
+        with_cls_token: Whether a class token precedes the map's tokens.
 
     Shape: size (H, W) -> (h, N, N); with a class token (h, 1 + N, 1 + N).
     """
 
+    mode = 'bicubic'
+
     def __init__(
         self, grid: tuple[int, int], num_heads: int, with_cls_token: bool
     ) -> None:
-        super().__init__()
         rows, columns = (2 * side - 1 for side in grid)
-        self.table = nn.Parameter(torch.zeros(1, rows, columns, num_heads))
+        super().__init__(1, rows, columns, num_heads)
         self.with_cls_token = with_cls_token
         if with_cls_token:
             # class token to map, map to class token, class token to itself
             self.cls_bias = nn.Parameter(torch.zeros(3, num_heads))
 
-    @staticmethod
-    def resize(table: Tensor, size: tuple[int, int]) -> Tensor:
-        """Shape: table (1, R0, S0, h) -> (1, R, S, h) for `size` (R, S)."""
-        if table.shape[1:3] == tuple(size):
-            return table
-        table = F.interpolate(table.permute(0, 3, 1, 2), size, mode='bicubic')
-        return table.permute(0, 2, 3, 1)
-
     def forward(self, size: tuple[int, int]) -> Tensor:
         rows, columns = (2 * side - 1 for side in size)
         # (1, 2H - 1, 2W - 1, h) -> (h, 2H - 1, 2W - 1)
         table = self.resize(self.table, (rows, columns))[0].permute(2, 0, 1)
-        # Entry (y + H - 1 - y', x + W - 1 - x') is that of query (y, x) and
-        # key (y', x'): windows of the table, read backwards by the keys.
+        # Query (y, x) and key (y', x') have the entry (y + H - 1 - y',
+        # x + W - 1 - x'): sliding windows of the table, flipped for the keys.
         bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1).flip(3, 4)
         # (h, H, W, H, W) -> (h, N, N)
         bias = bias.flatten(3).flatten(1, 2)
@@ -84,30 +74,17 @@ class RelativePositionTable(BaseModule):
         first = torch.cat([own, to_map.expand(-1, -1, bias.shape[1])], dim=2)
         return torch.cat([first, bias], dim=1)
 
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args, **kwargs
-    ) -> None:
-        key = f'{prefix}table'
-        loaded = state_dict.get(key)
-        if (
-            loaded is not None
-            and loaded.dim() == 4
-            and loaded.shape[-1] == self.table.shape[-1]
-        ):
-            state_dict[key] = self.resize(loaded, self.table.shape[1:3])
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
-
-class MultiHeadAttention(BaseModule):
-    """Attention of every token to every token, Eq. 1 and 2.
+class MultiHeadAttention(Attention):
+    """Attention of all tokens to all tokens, Eq. 1 and 2.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
-        position_bias: Makes the bias of a map's size, or None.
+        position_bias: Computes the bias for a map's size, or None.
 
-    Shape: x (B, ..., C), as a map or as a row with a class token, and size
-        (H, W) of the map -> the same.
+    Shape: x (B, ..., C), a map or a row with a class token, and size (H, W)
+        of the map -> the shape of x.
     """
 
     def __init__(
@@ -116,28 +93,23 @@ class MultiHeadAttention(BaseModule):
         num_heads: int,
         position_bias: RelativePositionTable | None = None,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+        super().__init__(embed_dims, num_heads)
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         self.position_bias = position_bias
-        self.proj = nn.Linear(embed_dims, embed_dims)
+        self.build_projection()
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        q, k, v = (
-            split_heads(part, self.num_heads)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
         bias = self.position_bias(size) if self.position_bias else None
-        out = attention(q, k, v, bias)
-        return self.proj(merge_heads(out, x.shape[1:3]))
+        return self.project(self.attend(q, k, v, bias))
 
 
-class Scale(nn.Module):
+class LayerScale(nn.Module):
     """A learned factor for each channel.
 
     Args:
         embed_dims: Channels C.
-        start: What the factors start from.
+        start: Initial value of the factors.
 
     Shape: x (..., C) -> (..., C).
     """
@@ -151,15 +123,14 @@ class Scale(nn.Module):
 
 
 class ViTBlock(BaseModule):
-    """Attention and an MLP, each normalised first, Eq. 3.
+    """Attention and an MLP, each with pre-normalisation, Eq. 3.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
         mlp_ratio: Hidden channels of the MLP as a multiple of C.
-        layer_scale: What the factors of the branches' channels start from;
-            None has no such factors.
-        drop_path_rate: Probability that a branch is left out for an image.
+        layer_scale: Initial LayerScale value; None disables it.
+        drop_path_rate: Probability that a branch is skipped for an image.
         position_bias: See `MultiHeadAttention`.
 
     Shape: as `MultiHeadAttention`.
@@ -182,8 +153,8 @@ class ViTBlock(BaseModule):
         self.drop_path = DropPath(drop_path_rate)
         self.scale1 = self.scale2 = nn.Identity()
         if layer_scale is not None:
-            self.scale1 = Scale(embed_dims, layer_scale)
-            self.scale2 = Scale(embed_dims, layer_scale)
+            self.scale1 = LayerScale(embed_dims, layer_scale)
+            self.scale2 = LayerScale(embed_dims, layer_scale)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         out = self.scale1(self.attn(self.norm1(x), size))
@@ -193,7 +164,7 @@ class ViTBlock(BaseModule):
 
 
 @MODELS.register_module()
-class SETRViT(PretrainedBackbone):
+class SETRViT(Backbone):
     """T-Base and T-Large of SETR (Table 2).
 
     Args:
@@ -201,29 +172,20 @@ class SETRViT(PretrainedBackbone):
             entries.
         in_channels: Channels of the image.
         img_size: Side of the training crops, in pixels: the grid of the
-            position tables. Other images are taken as they are.
+            position tables. Images of other sizes are not resized.
         patch_size: Side of a patch, in pixels: the stride of all outputs.
         with_cls_token: Whether ViT's class token takes part in the layers.
             It is never returned.
-        relative_position: Whether positions are BEiT's biases, one table a
-            layer, and not an embedding that is added to the patches.
-        layer_scale: BEiT's factors of the branches; what they start from, or
-            None for branches without factors.
+        relative_position: Whether each layer has BEiT's relative position
+            bias, instead of an embedding that is added to the patches.
+        layer_scale: Initial LayerScale value, as in BEiT; None disables it.
         drop_path_rate: Stochastic depth of the last layer; it grows linearly
             from 0.
-        out_indices: Layers whose outputs are returned, counted from 0 (the
-            paper counts from 1); None is the last.
-        frozen_stages: -1 freezes nothing, 0 patches and positions, k these
-            and the first k layers.
-        with_cp: Whether activations are computed again in the backward pass
-            to save memory.
-        init_cfg: See `PretrainedBackbone`.
+        **kwargs: Further arguments of `Backbone`. `out_indices` counts layers
+            from 0, the paper from 1.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C, ceil(H / patch_size),
         ceil(W / patch_size)) for each of `out_indices`.
-
-    Raises:
-        ValueError: If an argument has no meaning; says which have.
     """
 
     arch_zoo: ClassVar[dict[str, dict]] = {
@@ -241,43 +203,17 @@ class SETRViT(PretrainedBackbone):
         relative_position: bool = False,
         layer_scale: float | None = None,
         drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(init_cfg)
-        self.arch = resolve_arch(arch, self.arch_zoo, num_values=None)
-        self.embed_dims, depth = self.arch['embed_dims'], self.arch['depth']
-        if out_indices is None:
-            out_indices = (depth - 1,)
-        if not out_indices or not set(out_indices) <= set(range(depth)):
-            raise ValueError(
-                f'out_indices {out_indices!r}: name layers 0 to {depth - 1}'
-            )
-        self.out_indices = tuple(sorted(set(out_indices)))
+        super().__init__(arch, **kwargs)
         self.depth = self.out_indices[-1] + 1
-        if not -1 <= frozen_stages <= self.depth:
-            raise ValueError(
-                f'frozen_stages {frozen_stages!r}: '
-                f'-1 to {self.depth} are possible'
-            )
-        self.frozen_stages, self.with_cp = frozen_stages, with_cp
-        self.patch_embed = MapConv(
+        self.patch_embed = ChannelsLastConv2d(
             in_channels, self.embed_dims, patch_size, patch_size
         )
-        grid = (-(-img_size // patch_size),) * 2
-        self.position = None
-        if not relative_position:
-            self.position = PositionTable(grid, self.embed_dims)
+        grid = (ceil_div(img_size, patch_size),) * 2
         self.with_cls_token = with_cls_token
-        if with_cls_token:
-            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
-        if with_cls_token and not relative_position:
-            self.cls_position = nn.Parameter(torch.zeros_like(self.cls_token))
-            nn.init.trunc_normal_(self.cls_position, std=0.02)
-        rates = torch.linspace(0, drop_path_rate, depth, device='cpu').tolist()
+        self._build_positions(None if relative_position else grid)
+        rates = linear_rates(drop_path_rate, self.arch['depth'])
         heads = self.arch['num_heads']
         self.blocks = nn.ModuleList(
             ViTBlock(
@@ -293,6 +229,22 @@ class SETRViT(PretrainedBackbone):
             for rate in rates[: self.depth]
         )
         self._freeze()
+
+    def _build_positions(self, grid: tuple[int, int] | None) -> None:
+        """Build the class token and, for a grid, the absolute positions."""
+        self.position = None
+        if grid:
+            self.position = AbsolutePositionEmbedding(grid, self.embed_dims)
+        if self.with_cls_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+            nn.init.trunc_normal_(self.cls_token, std=0.02)
+        if self.with_cls_token and grid:
+            self.cls_position = nn.Parameter(torch.zeros_like(self.cls_token))
+            nn.init.trunc_normal_(self.cls_position, std=0.02)
+
+    @property
+    def num_outputs(self) -> int:
+        return self.arch['depth']
 
     def _embed(self, x: Tensor) -> Tensor:
         if self.position is not None:
@@ -317,48 +269,29 @@ class SETRViT(PretrainedBackbone):
         x = self.patch_embed(x.permute(0, 2, 3, 1))
         size = x.shape[1:3]
         x = self._embed(x)
+        recompute = self.with_cp and torch.is_grad_enabled()
         outs = []
         for index, block in enumerate(self.blocks):
-            if self.with_cp and torch.is_grad_enabled():
-                x = checkpoint(block, x, size, use_reentrant=False)
-            else:
-                x = block(x, size)
+            x = checkpointed(block, x, size) if recompute else block(x, size)
             if index in self.out_indices:
                 outs.append(self._as_map(x, size))
         return tuple(outs)
 
-    def _freeze(self) -> None:
-        if self.frozen_stages < 0:
-            return
-        for name, part in self.named_children():
-            if name != 'blocks':
-                part.eval()
-        for name, param in self.named_parameters():
-            if not name.startswith('blocks.'):
-                param.requires_grad_(False)
-        for block in self.blocks[: self.frozen_stages]:
-            block.eval()
-            block.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'SETRViT':
-        """Set the mode; frozen layers stay in evaluation. Returns self."""
-        super().train(mode)
-        self._freeze()
-        return self
+    def frozen_modules(self) -> list[nn.Module]:
+        embedding = [
+            module
+            for name, module in self.named_children()
+            if name != 'blocks'
+        ]
+        return [*embedding, *self.blocks[: self.frozen_stages]]
 
     def get_layer_depth(
         self, param_name: str, prefix: str = ''
     ) -> tuple[int, int]:
-        """Depth of a parameter, for layer-wise learning rate decay.
+        """Depth of a parameter, and the number of depths.
 
-        Patches and positions have depth 0, layer k has k + 1.
-
-        Args:
-            param_name: Name of the parameter.
-            prefix: What comes before the backbone's own name for it.
-
-        Returns:
-            The depth, and the number of depths there are.
+        Patch embedding and positions have depth 0, layer k has k + 1; see
+        `PyramidBackbone.get_layer_depth`.
         """
         parts = param_name.removeprefix(prefix).split('.')
         is_block = parts[0] == 'blocks'

@@ -1,3 +1,5 @@
+"""Decode heads for segmentation, on mmseg's base class."""
+
 from .hlg_head import HLGHead
 from .setr_head import SETRNaiveHead, SETRPUPHead
 from .setr_mla_head import SETRMLAHead

@@ -17,39 +17,30 @@ from ..layers import LocalGlobalAttention, LocalGlobalLayer
 
 @MODELS.register_module()
 class HLGHead(BaseDecodeHead):
-    """All stages fused, HLG layers, classifier, progressive upsampling.
+    """Fusion of all stages, HLG layers, classifier, progressive upsampling.
+
+    One HLG layer has plain windows and one dilated windows, which span the
+    map. Both have a head for every 32 channels.
 
     Differs from the text, which resizes the stages to a 16th of the image:
     the paper's FLOPs (243 G for HLG-Small at 512x512) are those of a quarter,
-    the size of the first stage.
+    the size of the first stage. The logits are then doubled twice.
 
     Args:
         in_channels: Channels of the stages.
         channels: Channels of the fused map.
-        windows: The local attentions of the layers, one for each layer; see
-            `LocalGlobalAttention`.
         window_size: Side of a window, in tokens.
-        dilation: Dilation of dilated windows; None lets it follow the map, so
-            that a window spans it.
-        num_heads: Heads; None is one for 32 channels.
-        fuse_index: The stage, of those that come in, whose size is taken.
-        num_upsamplings: How often the logits are doubled in size.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
 
-    Shape: inputs (B, C_i, H_i, W_i) -> logits (B, num_classes, s * H, s * W),
-        H x W of the stage at `fuse_index`, s = 2 ** num_upsamplings.
+    Shape: inputs (B, C_i, H_i, W_i) -> logits (B, num_classes, 4 * H_0,
+        4 * W_0).
     """
 
     def __init__(
         self,
         in_channels: list[int],
         channels: int,
-        windows: tuple[str, ...] = ('plain', 'dilated'),
         window_size: int = 8,
-        dilation: int | None = None,
-        num_heads: int | None = None,
-        fuse_index: int = 0,
-        num_upsamplings: int = 2,
         **kwargs,
     ) -> None:
         kwargs.setdefault(
@@ -62,8 +53,6 @@ class HLGHead(BaseDecodeHead):
         super().__init__(
             in_channels, channels, input_transform='multiple_select', **kwargs
         )
-        self.fuse_index = fuse_index
-        self.num_upsamplings = num_upsamplings
         self.fuse_conv = ConvModule(
             sum(in_channels),
             channels,
@@ -73,21 +62,13 @@ class HLGHead(BaseDecodeHead):
             norm_cfg=self.norm_cfg,
             act_cfg=self.act_cfg,
         )
+        num_heads = max(channels // 32, 1)
+        attentions = [
+            LocalGlobalAttention(channels, num_heads, window_size, windows)
+            for windows in ('plain', 'dilated')
+        ]
         self.layers = nn.Sequential(
-            *(
-                LocalGlobalLayer(
-                    channels,
-                    channels,
-                    LocalGlobalAttention(
-                        channels,
-                        num_heads or max(channels // 32, 1),
-                        window_size,
-                        kind,
-                        dilation,
-                    ),
-                )
-                for kind in windows
-            )
+            *(LocalGlobalLayer(channels, channels, a) for a in attentions)
         )
 
     def _resize(self, x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -99,11 +80,11 @@ class HLGHead(BaseDecodeHead):
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         inputs = self._transform_inputs(inputs)
-        size = inputs[self.fuse_index].shape[2:]
+        size = inputs[0].shape[2:]
         x = torch.cat([self._resize(part, size) for part in inputs], 1)
         # (B, C, H, W) -> (B, H, W, C)
         x = self.layers(self.fuse_conv(x).permute(0, 2, 3, 1))
         x = self.cls_seg(x.permute(0, 3, 1, 2))
-        for _ in range(self.num_upsamplings):
+        for _ in range(2):
             x = self._resize(x, tuple(2 * side for side in x.shape[2:]))
         return x

@@ -13,20 +13,20 @@ from mmvit.registry import MODELS
 
 @MODELS.register_module()
 class SETRPUPHead(BaseDecodeHead):
-    """Progressive upsampling: convolutions and enlargements take turns.
+    """Progressive upsampling: convolutions alternate with upsampling.
 
     LayerNorm, then `num_convs` times a convolution with batch norm and ReLU
-    and a bilinear enlargement, then the classifier. What the enlargements
-    leave of the encoder's stride is made up for by the resizing of the logits
-    that mmseg does for every head. `num_convs=2, up_scale=4` is Table 3's
-    2step; `num_convs=1, up_scale=4` the paper's auxiliary head.
+    and a bilinear upsampling, then the classifier. mmseg resizes the logits
+    of every head to the image, which covers any stride that is left.
+    `num_convs=2, up_scale=4` is Table 3's 2step; `num_convs=1, up_scale=4` is
+    the paper's auxiliary head.
 
     Args:
         in_channels: Channels of the encoder.
         channels: Channels of the convolutions.
-        num_convs: How many convolutions. With factors of 2, those of an
-            encoder of stride 16 are 4 and of stride 8 are 3.
-        up_scale: Factor of each enlargement.
+        num_convs: Number of convolutions. With factors of 2, an encoder of
+            stride 16 needs 4 and one of stride 8 needs 3.
+        up_scale: Factor of each upsampling.
         kernel_size: Side of the convolutions' kernels, odd.
         dropout_ratio: Dropout before the classifier.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
@@ -35,7 +35,8 @@ class SETRPUPHead(BaseDecodeHead):
         logits (B, num_classes, H * s, W * s), s = up_scale ** num_convs.
 
     Raises:
-        ValueError: If an argument has no meaning.
+        ValueError: If an argument is invalid; the message lists the valid
+            values.
     """
 
     def __init__(
@@ -69,15 +70,18 @@ class SETRPUPHead(BaseDecodeHead):
                     norm_cfg=self.norm_cfg,
                     act_cfg=self.act_cfg,
                 ),
-                nn.Upsample(
-                    scale_factor=up_scale,
-                    mode='bilinear',
-                    align_corners=self.align_corners,
-                )
-                if up_scale > 1
-                else nn.Identity(),
+                self._build_upsampling(up_scale),
             )
             for before, after in zip(widths, widths[1:])
+        )
+
+    def _build_upsampling(self, up_scale: int) -> nn.Module:
+        if up_scale == 1:
+            return nn.Identity()
+        return nn.Upsample(
+            scale_factor=up_scale,
+            mode='bilinear',
+            align_corners=self.align_corners,
         )
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -91,15 +95,15 @@ class SETRPUPHead(BaseDecodeHead):
 
 @MODELS.register_module()
 class SETRNaiveHead(SETRPUPHead):
-    """Two 1x1 convolutions, then one enlargement to the image's size.
+    """Two 1x1 convolutions, then one upsampling to the image's size.
 
-    Differs from mmseg's, which enlarges by 4 before the classifier and by 4
+    Differs from mmseg's, which upsamples by 4 before the classifier and by 4
     after it: that is `up_scale=4` here.
 
     Args:
         in_channels: Channels of the encoder.
         channels: Channels between the two convolutions.
-        up_scale: Factor of an enlargement before the classifier.
+        up_scale: Factor of an upsampling before the classifier.
         **kwargs: Further arguments of `SETRPUPHead`.
 
     Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->

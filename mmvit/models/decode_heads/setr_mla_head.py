@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from mmvit.registry import MODELS
 
 
-class Stream(BaseModule):
-    """What one layer of the encoder passes through.
+class MLAStream(BaseModule):
+    """The convolutions that process one layer of the encoder.
 
     Args:
         in_channels: Channels of the encoder.
         stream_channels: Channels after the 1x1 convolution.
         channels: Channels of the last two convolutions.
-        up_scale: Factor of the enlargement.
+        up_scale: Factor of the upsampling.
         align_corners: See F.interpolate.
         **conv_args: `conv_cfg`, `norm_cfg` and `act_cfg` of mmcv's ConvModule.
 
@@ -69,19 +69,18 @@ class SETRMLAHead(BaseDecodeHead):
     """Multi-level feature aggregation.
 
     Each layer is normalised and reduced by a 1x1 convolution; from the
-    deepest to the shallowest, streams are added to the next one; each passes
-    through three 3x3 convolutions and is enlarged; all are concatenated for
-    the classifier. mmseg has the same in two parts, MLANeck and its
-    SETRMLAHead, whose name is therefore taken, and its auxiliary classifiers
-    read the neck.
+    deepest to the shallowest, each stream is added to the next one; each
+    passes through three 3x3 convolutions and is upsampled; all are
+    concatenated for the classifier. mmseg has the same in two parts, MLANeck
+    and SETRMLAHead, and its auxiliary classifiers read the neck.
 
     Args:
         in_channels: Channels of the layers, one number each.
         channels: Channels of all streams together, those of the classifier.
         in_index: Which of the encoder's outputs are read, shallow to deep.
         stream_channels: Channels after the 1x1 convolutions.
-        up_scale: Factor of the enlargement; mmseg resizes the logits to the
-            image afterwards, as it does for every head.
+        up_scale: Factor of the upsampling; mmseg then resizes the logits of
+            every head to the image.
         dropout_ratio: Dropout before the classifier.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
 
@@ -115,9 +114,9 @@ class SETRMLAHead(BaseDecodeHead):
             dropout_ratio=dropout_ratio,
             **kwargs,
         )
-        # The deepest layer's comes first.
+        # From the deepest layer to the shallowest.
         self.streams = nn.ModuleList(
-            Stream(
+            MLAStream(
                 dims,
                 stream_channels,
                 channels // len(in_channels),

@@ -1,17 +1,18 @@
-"""Trans2Seg's head, which PVT's Table 7 joins to a PVT.
+"""Trans2Seg's head, which PVT's Table 7 combines with a PVT.
 
 `Segmenting Transparent Object in the Wild with Transformer
 <https://arxiv.org/abs/2101.08461>`_, Section 3. Differs from the release:
 
-- any input size: what the release ties to one size, the MLP over the places
-  of an attention map, works on maps resized to its grid;
-- each decoder layer adds its attention maps to those of the layer before,
-  where the release uses the last layer's alone and so leaves many of its
-  parameters without a gradient; what could not reach the output of the last
-  layer is not built.
+- any input size: the MLP over the positions of an attention map, which the
+  release ties to one size, works on maps resized to its grid;
+- each decoder layer adds its attention maps to those of the previous layer.
+  The release uses only those of the last layer, which leaves many of its
+  parameters without a gradient. Parts of the last layer that could not
+  reach the output are not built.
 """
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -20,19 +21,23 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import Mlp, PositionTable, attention, merge_heads, split_heads
+from ..layers import (
+    AbsolutePositionEmbedding,
+    Mlp,
+    merge_heads,
+    split_heads,
+)
 
 
 class CategoryDecoderLayer(BaseModule):
-    """Category embeddings look at a map; how strongly, becomes maps.
+    """Cross-attention of category embeddings; its logits become mask features.
 
     Args:
         embed_dims: Channels C of queries and map.
-        num_heads: Heads h, each of which gives a map for each category.
-        grid: (H0, W0) of the maps that the MLP over places is made for.
+        num_heads: Heads h; each gives a map for each category.
+        grid: (H0, W0) of the maps that the MLP over positions reads.
         mlp_ratio: Hidden features of the MLPs as a multiple of their input.
-        is_last: Whether nothing reads queries and tokens afterwards, so that
-            only the maps are computed.
+        is_last: Whether only the maps are needed, since no layer follows.
 
     Shape: query (B, K, C), tokens (B, H, W, C), maps (B, h, K, H, W) or None
         -> the same three.
@@ -50,13 +55,13 @@ class CategoryDecoderLayer(BaseModule):
         self.num_heads = num_heads
         self.grid = tuple(grid)
         self.is_last = is_last
-        places = grid[0] * grid[1]
+        positions = grid[0] * grid[1]
         self.norm_query = nn.LayerNorm(embed_dims)
         self.norm_tokens = nn.LayerNorm(embed_dims)
         self.q = nn.Linear(embed_dims, embed_dims, bias=False)
         self.k = nn.Linear(embed_dims, embed_dims, bias=False)
-        self.norm_maps = nn.LayerNorm(places)
-        self.mlp_maps = Mlp(places, mlp_ratio)
+        self.norm_maps = nn.LayerNorm(positions)
+        self.mlp_maps = Mlp(positions, mlp_ratio)
         if not is_last:
             self.v = nn.Linear(embed_dims, embed_dims, bias=False)
             self.proj = nn.Linear(embed_dims, embed_dims)
@@ -88,8 +93,8 @@ class CategoryDecoderLayer(BaseModule):
         maps = self._refine(logits if maps is None else maps + logits)
         if not self.is_last:
             v = split_heads(self.v(normed), self.num_heads)
-            out = merge_heads(attention(q, k, v), (1, query.shape[1]))
-            query = query + self.proj(out[:, 0])
+            out = F.scaled_dot_product_attention(q, k, v)
+            query = query + self.proj(merge_heads(out, query.shape[1:2]))
             query = query + self.mlp_query(self.norm1(query))
             tokens = tokens + self.mlp_tokens(self.norm2(tokens))
         return query, tokens, maps
@@ -99,10 +104,10 @@ class CategoryDecoderLayer(BaseModule):
 class Trans2SegHead(BaseDecodeHead):
     """A transformer whose queries are the categories.
 
-    An encoder reads the coarse map; a decoder's queries, one learned
-    embedding a category, attend to it. For each category, its attention maps
-    and the encoded map become a mask, to which the fine map is added before
-    the last convolution. The same convolutions serve all categories.
+    An encoder reads the coarse map; the queries of a decoder, one learned
+    embedding per category, attend to it. The attention maps of a category
+    and the encoded map become its mask, to which the fine map is added
+    before the last convolution. All categories share the convolutions.
 
     Args:
         in_channels: Channels of the fine and of the coarse map.
@@ -110,9 +115,8 @@ class Trans2SegHead(BaseDecodeHead):
         embed_dims: Channels C of the transformer.
         num_layers: Layers of the encoder, and of the decoder.
         num_heads: Heads h of both.
-        mlp_ratio: Hidden features of MLPs as a multiple of their input.
-        grid: (H0, W0) of the coarse map in training; other sizes are
-            resized where something is tied to it.
+        grid: (H0, W0) of the coarse map in training, to which positions and
+            attention maps of other sizes are resized.
         in_index: Indices of the fine and of the coarse map.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
 
@@ -131,7 +135,6 @@ class Trans2SegHead(BaseDecodeHead):
         embed_dims: int = 256,
         num_layers: int = 4,
         num_heads: int = 8,
-        mlp_ratio: float = 3.0,
         grid: tuple[int, int] = (16, 16),
         in_index: tuple[int, int] = (0, 3),
         **kwargs,
@@ -143,7 +146,7 @@ class Trans2SegHead(BaseDecodeHead):
             )
         if embed_dims % num_heads:
             raise ValueError(
-                f'embed_dims {embed_dims} is no multiple of num_heads '
+                f'embed_dims {embed_dims} must be a multiple of num_heads '
                 f'{num_heads}'
             )
         super().__init__(
@@ -156,46 +159,48 @@ class Trans2SegHead(BaseDecodeHead):
         # One classifier for the masks of all categories.
         self.conv_seg = nn.Conv2d(channels, 1, 1)
         self.embed = nn.Linear(in_channels[1], embed_dims)
-        self.position = PositionTable(grid, embed_dims)
-        self.encoder = nn.TransformerEncoder(
-            nn.TransformerEncoderLayer(
-                embed_dims,
-                num_heads,
-                int(embed_dims * mlp_ratio),
-                dropout=0.0,
-                activation='gelu',
-                batch_first=True,
-                norm_first=True,
-            ),
-            num_layers,
-            nn.LayerNorm(embed_dims),
-            enable_nested_tensor=False,
-        )
+        self.position = AbsolutePositionEmbedding(grid, embed_dims)
+        self._build_encoder(embed_dims, num_layers, num_heads)
         self.categories = nn.Parameter(
             torch.zeros(1, self.num_classes, embed_dims)
         )
+        last = num_layers - 1
         self.decoder = nn.ModuleList(
             CategoryDecoderLayer(
-                embed_dims,
-                num_heads,
-                grid,
-                mlp_ratio,
-                is_last=layer == num_layers - 1,
+                embed_dims, num_heads, grid, is_last=layer == last
             )
             for layer in range(num_layers)
         )
+        self._build_masks(embed_dims + num_heads)
+
+    def _build_encoder(
+        self, embed_dims: int, num_layers: int, num_heads: int
+    ) -> None:
+        layer = nn.TransformerEncoderLayer(
+            embed_dims,
+            num_heads,
+            3 * embed_dims,
+            dropout=0.0,
+            activation='gelu',
+            batch_first=True,
+            norm_first=True,
+        )
+        norm = nn.LayerNorm(embed_dims)
+        self.encoder = nn.TransformerEncoder(
+            layer, num_layers, norm, enable_nested_tensor=False
+        )
+
+    def _build_masks(self, dims: int) -> None:
+        """Build the convolutions of the fine map and of the masks."""
+        width = self.channels
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
-        self.fine = ConvModule(in_channels[0], channels, 1, **cfg)
+        self.fine = ConvModule(self.in_channels[0], width, 1, **cfg)
         self.masks = nn.Sequential(
-            *(
-                DepthwiseSeparableConvModule(
-                    dims, channels, 3, padding=1, **cfg
-                )
-                for dims in (embed_dims + num_heads, channels)
-            )
+            DepthwiseSeparableConvModule(dims, width, 3, padding=1, **cfg),
+            DepthwiseSeparableConvModule(width, width, 3, padding=1, **cfg),
         )
         self.fuse = DepthwiseSeparableConvModule(
-            channels, channels, 3, padding=1, **cfg
+            width, width, 3, padding=1, **cfg
         )
 
     def init_weights(self) -> None:
@@ -208,9 +213,9 @@ class Trans2SegHead(BaseDecodeHead):
                     nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.categories, std=0.02)
         for layer in self.decoder:
-            # Their products are all that tells one category's mask from
-            # another's: drawn as small as the rest, they drown in the map
-            # that the masks share.
+            # Only their products tell the masks of categories apart. Drawn
+            # as small as the other layers, they would be negligible beside
+            # the map that all masks share.
             nn.init.xavier_uniform_(layer.q.weight)
             nn.init.xavier_uniform_(layer.k.weight)
 
@@ -230,7 +235,7 @@ class Trans2SegHead(BaseDecodeHead):
         size = tokens.shape[1:3]
         tokens = self.encoder(tokens.flatten(1, 2)).unflatten(1, size)
         maps = self._decode(tokens)
-        # The encoded map beside each category's own maps:
+        # Concatenate the encoded map with the maps of each category:
         # -> (B, K, C, H', W') -> (B * K, C + h, H', W')
         shared = tokens.permute(0, 3, 1, 2)[:, None]
         shared = shared.expand(-1, self.num_classes, -1, -1, -1)
@@ -241,7 +246,7 @@ class Trans2SegHead(BaseDecodeHead):
             mode='bilinear',
             align_corners=self.align_corners,
         )
-        # -> (B, K, channels, H, W), to which all categories get the same
+        # -> (B, K, channels, H, W), plus the fine map for all categories
         x = x.unflatten(0, (-1, self.num_classes)) + self.fine(fine)[:, None]
         x = self.cls_seg(self.fuse(x.flatten(0, 1)))
         # (B * K, 1, H, W) -> (B, K, H, W)

@@ -10,35 +10,37 @@ shapes are the same in all files:
     w   side of a window, in tokens     nW   windows of a map
 """
 
-from .attention import attention, merge_heads, split_heads
+from .attention import Attention, merge_heads, split_heads
 from .block import TransformerBlock
-from .conv import ConvNorm, DepthwiseConv, MapConv
-from .lines import attend_in_pales, attend_in_rows
+from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
 from .mlp import Mlp
 from .patch_embed import PatchEmbed
-from .position import DynamicPositionBias, PositionTable
-from .windows import WindowGrid, from_windows, padding_bias, to_windows
+from .position_bias import DynamicPositionBias
+from .position_tables import AbsolutePositionEmbedding, ResizedTable
+from .rows import RowGroups
+from .sizes import MASKED, ceil_div, padding_bias
+from .windows import WindowGrid
 
 __all__ = [
+    'MASKED',
+    'AbsolutePositionEmbedding',
+    'Attention',
+    'ChannelsLastConv2d',
     'ConvNorm',
     'DepthwiseConv',
     'DynamicPositionBias',
     'FullAttention',
     'LocalGlobalAttention',
     'LocalGlobalLayer',
-    'MapConv',
     'Mlp',
     'PatchEmbed',
-    'PositionTable',
+    'ResizedTable',
+    'RowGroups',
     'TransformerBlock',
     'WindowGrid',
-    'attend_in_pales',
-    'attend_in_rows',
-    'attention',
-    'from_windows',
+    'ceil_div',
     'merge_heads',
     'padding_bias',
     'split_heads',
-    'to_windows',
 ]

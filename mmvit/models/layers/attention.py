@@ -1,10 +1,12 @@
+"""What all attentions share: heads, dropout and the output projection."""
+
 import torch.nn.functional as F
-from torch import Tensor
-from torch.overrides import has_torch_function_unary
+from mmengine.model import BaseModule
+from torch import Tensor, nn
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """Give each head its channels.
+    """Split the channels into heads.
 
     Shape: x (B, ..., h * d), any number of token axes -> (B, h, N, d).
     """
@@ -13,51 +15,93 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
-def merge_heads(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undo `split_heads` for a map of `size` (H, W).
+def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Undo `split_heads` for tokens whose axes have the lengths `size`.
 
-    Shape: x (B, h, N, d) -> (B, H, W, h * d).
+    Shape: x (B, h, N, d) -> (B, *size, h * d).
     """
     # (B, N, h, d) -> (B, N, h * d)
     x = x.transpose(1, 2).flatten(2)
     return x.unflatten(1, size)
 
 
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bias: Tensor | None = None,
-    drop_rate: float = 0.0,
-    scale: float | None = None,
-) -> Tensor:
-    """The one attention call of the project: softmax(q k^T * scale + bias) v.
+class Attention(BaseModule):
+    """Base class of the attentions.
+
+    A subclass builds the layers of its queries, keys and values, then calls
+    `build_projection`.
 
     Args:
-        q: Queries.
-        k: Keys.
-        v: Values; their width may differ from that of the keys.
-        bias: What is added to the logits: position biases, and a large
-            finite negative number where a key is padding (a row of -inf
-            would give NaN).
-        drop_rate: Share of attention weights dropped; pass 0 in evaluation.
-        scale: Factor of the logits; None is d^-0.5.
-
-    Shape: q (B, h, N, d), k (B, h, Nk, d), v (B, h, Nk, dv), bias
-        broadcastable to (B, h, N, Nk) -> (B, h, N, dv).
+        embed_dims: Channels C of input and output.
+        num_heads: Heads h.
+        attn_drop_rate: Dropout of the attention weights.
+        drop_rate: Dropout of the output.
     """
-    if (
-        bias is not None
-        and bias.requires_grad
-        and bias.device.type == 'cpu'
-        # What watches calls of torch's attention shall see them.
-        and not has_torch_function_unary(bias)
-    ):
-        # CPUs have no fused attention whose bias learns, and what torch does
-        # instead goes over the weights more often than this.
-        scale = q.shape[-1] ** -0.5 if scale is None else scale
-        weights = (q * scale @ k.transpose(-2, -1)).add_(bias).softmax(-1)
-        return F.dropout(weights, drop_rate) @ v
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=bias, dropout_p=drop_rate, scale=scale
-    )
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embed_dims = embed_dims
+        self.num_heads = num_heads
+        self.attn_drop_rate = attn_drop_rate
+        self.drop_rate = drop_rate
+
+    def build_projection(self) -> None:
+        """Build the output projection.
+
+        After the input layers: optimizer states depend on the order of the
+        parameters.
+        """
+        self.proj = nn.Linear(self.embed_dims, self.embed_dims)
+        self.proj_drop = nn.Dropout(self.drop_rate)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Project the attention's output.
+
+        Shape: x (..., C) -> (..., C).
+        """
+        return self.proj_drop(self.proj(x))
+
+    def attend_by_head(
+        self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        """Compute softmax(q k^T / sqrt(d) + bias) v.
+
+        The bias has position biases and masks of padding. The values may
+        have another width than the keys.
+
+        Shape: q (B, h, N, d), k (B, h, Nk, d), v (B, h, Nk, dv), bias
+            broadcastable to (B, h, N, Nk) -> (B, h, N, dv).
+        """
+        drop_rate = self.attn_drop_rate if self.training else 0.0
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias, dropout_p=drop_rate
+        )
+
+    def attend(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        bias: Tensor | None = None,
+        num_heads: int | None = None,
+    ) -> Tensor:
+        """Split the heads, attend, and merge the heads.
+
+        Args:
+            q, k, v: Queries, keys and values.
+            bias: See `attend_by_head`.
+            num_heads: Heads, if not the layer's own number.
+
+        Shape: q, k, v (B, ..., channels), with any number of token axes ->
+            the token axes of q, the channels of v.
+        """
+        num_heads = num_heads or self.num_heads
+        heads = (split_heads(part, num_heads) for part in (q, k, v))
+        out = self.attend_by_head(*heads, bias)
+        return merge_heads(out, q.shape[1:-1])

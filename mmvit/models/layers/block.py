@@ -1,3 +1,5 @@
+"""The transformer block that most backbones use."""
+
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -6,15 +8,19 @@ from .mlp import Mlp
 
 
 class TransformerBlock(BaseModule):
-    """An attention and an MLP, each normalised first, with residuals.
+    """An attention and an MLP, each with pre-normalisation and a residual.
 
     Args:
         embed_dims: Channels C of input and output.
         attn: The attention.
         mlp_ratio: Hidden channels of the MLP as a multiple of C.
         drop_rate: Dropout of the MLP.
-        drop_path_rate: Probability that a branch is left out for an image.
+        drop_path_rate: Probability that a branch is skipped for an image.
         norm_eps: Epsilon of the two LayerNorms.
+        cpe: Convolution that adds positions before the attention
+            (conditional position encoding), or None.
+        peg: Convolution that adds positions after the MLP (position encoding
+            generator), or None.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -27,6 +33,8 @@ class TransformerBlock(BaseModule):
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_eps: float = 1e-5,
+        cpe: nn.Module | None = None,
+        peg: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims, eps=norm_eps)
@@ -34,7 +42,14 @@ class TransformerBlock(BaseModule):
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
         self.drop_path = DropPath(drop_path_rate)
+        self.cpe = cpe
+        self.peg = peg
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.cpe is not None:
+            x = x + self.cpe(x)
         x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        if self.peg is not None:
+            x = x + self.peg(x)
+        return x

@@ -1,6 +1,6 @@
 """The layer of Hierarchical Local-Global Transformers (HLG).
 
-The backbone is made of it, and so is HLG's segmentation head.
+The backbone consists of it, and so does HLG's segmentation head.
 """
 
 import math
@@ -10,22 +10,14 @@ from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import attention, merge_heads, split_heads
-from .conv import ConvNorm, DepthwiseConv, MapConv
-from .position import DynamicPositionBias, token_offsets
+from .attention import Attention
+from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
+from .position_bias import DynamicPositionBias, spread_bias, token_offsets
 from .windows import WindowGrid
 
-WINDOWS = ('plain', 'dilated')
-# The global attention's bias is made and used for so many pairs at a time: at
-# 800x1333 the whole of it would be larger than everything else.
-BIAS_ENTRIES = 2**24
-EMBEDDINGS = ('avg', 'max', 'dwconv')
-# On a CPU a DWMLP's hidden maps are made for so many entries at a time, which
-# stay in its cache: memory costs more there than the products.
-HIDDEN_ENTRIES = 2**21
-# In training only larger maps than these are: 32 MiB of float32. More memory
-# at once is often new to the process, which costs as much as the products.
-KEPT_ENTRIES = 2**23
+# Most elements of the global attention's bias held at once: at 800x1333 the
+# full bias would dominate memory.
+MAX_BIAS_ELEMENTS = 2**24
 
 
 class DWMlp(BaseModule):
@@ -36,7 +28,7 @@ class DWMlp(BaseModule):
         embed_dims: Channels C of the output.
         stride: Factor by which the depth-wise convolution shrinks the map.
         mlp_ratio: Hidden channels as a multiple of `in_channels`.
-        drop_rate: Dropout of the hidden maps and the output.
+        drop_rate: Dropout after each convolution.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C).
@@ -54,44 +46,16 @@ class DWMlp(BaseModule):
         dims = int(in_channels * mlp_ratio)
         self.fc1 = ConvNorm(in_channels, dims, act=nn.GELU())
         self.mixing = ConvNorm(dims, dims, 3, stride, dims, act=nn.GELU())
-        self.fc2 = MapConv(dims, embed_dims, 1)
+        self.fc2 = ChannelsLastConv2d(dims, embed_dims, 1)
         self.drop = nn.Dropout(drop_rate)
 
-    def _mix(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = self.drop(self.mixing(self.drop(self.fc1(x))))
         return self.drop(self.fc2(x))
 
-    def _mix_batch(self, x: Tensor, step: int) -> Tensor:
-        # The first normalisation need not see its map, the second has to.
-        mean, var = self.fc1.batch_statistics(x)
-        parts = [
-            self.mixing.conv(self.drop(self.fc1.with_norm(part, mean, var)))
-            for part in x.split(step)
-        ]
-        x = self.mixing.normalise(torch.cat(parts))
-        parts = [
-            self.drop(self.fc2(self.drop(self.mixing.act(part))))
-            for part in x.split(step)
-        ]
-        return torch.cat(parts)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != 'cpu':
-            return self._mix(x)
-        entries = x[0, ..., 0].numel() * self.fc2.in_channels
-        step = max(HIDDEN_ENTRIES // entries, 1)
-        # Not the module's mode: norms are frozen and calibrated by themselves.
-        if not (self.fc1.norm.training or self.mixing.norm.training):
-            parts = [self._mix(part) for part in x.split(step)]
-            return parts[0] if len(parts) == 1 else torch.cat(parts)
-        is_kept = len(x) * entries <= KEPT_ENTRIES
-        if is_kept or not self.fc1.has_batch_statistics(x):
-            return self._mix(x)
-        return self._mix_batch(x.contiguous(), step)
-
 
 class Bottleneck(BaseModule):
-    """Residual convolutions on a quarter of the channels.
+    """Residual bottleneck of convolutions with C / 4 hidden channels.
 
     Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
     """
@@ -110,77 +74,94 @@ class Bottleneck(BaseModule):
         return self.act(x + self.layers(x))
 
 
-class WindowEmbedding(BaseModule):
-    """One token for each window (Table 12).
+class MeanEmbedding(BaseModule):
+    """Embeds each window as the mean of its tokens on the map.
+
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    """
+
+    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
+        return grid.mean(x)
+
+
+class MaxEmbedding(BaseModule):
+    """Embeds each window as the maximum of its tokens on the map.
+
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    """
+
+    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
+        windows = grid.cut(x)
+        tokens = windows.flatten(1, 2)
+        bias = grid.token_bias(windows)
+        if bias is not None:
+            # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
+            tokens = tokens + bias.flatten(1)[..., None]
+        return tokens.amax(1).unflatten(0, (len(x), -1))
+
+
+class ConvEmbedding(BaseModule):
+    """Embeds each window by a depth-wise convolution as large as a window.
+
+    Where a window sticks out of the map it holds zeros.
 
     Args:
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
-        kind: 'avg' is the mean and 'max' the maximum of the window's tokens
-            that lie on the map, 'dwconv' a depth-wise convolution of the
-            window, with zeros where it sticks out.
 
-    Shape: x (B, H, W, C) -> (B, nW, C), windows as in the grid.
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
     """
 
-    def __init__(
-        self, embed_dims: int, window_size: int, kind: str = 'avg'
-    ) -> None:
+    def __init__(self, embed_dims: int, window_size: int) -> None:
         super().__init__()
-        if kind not in EMBEDDINGS:
-            raise ValueError(
-                f'window_embedding {kind!r}: choose one of '
-                f'{", ".join(EMBEDDINGS)}'
-            )
-        self.kind = kind
-        if kind == 'dwconv':
-            self.conv = DepthwiseConv(embed_dims, window_size, window_size)
+        self.conv = DepthwiseConv(embed_dims, window_size, window_size)
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        if self.kind == 'avg':
-            return grid.mean(x)
-        windows = grid.cut(x)
-        if self.kind == 'max':
-            tokens = windows.flatten(1, 2)
-            bias = grid.token_bias(windows)
-            if bias is not None:
-                # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
-                tokens = tokens + bias.flatten(1)[..., None]
-            tokens = tokens.amax(1)
-        else:
-            tokens = self.conv(windows).flatten(1)
+        tokens = self.conv(grid.cut(x)).flatten(1)
         return tokens.unflatten(0, (len(x), -1))
 
 
-class LocalGlobalAttention(BaseModule):
-    """Attention within windows, then of all tokens to windows (Section 3.3).
+def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
+    """Build the embedding of windows named `kind` (Table 12)."""
+    if kind == 'avg':
+        return MeanEmbedding()
+    if kind == 'max':
+        return MaxEmbedding()
+    if kind == 'dwconv':
+        return ConvEmbedding(embed_dims, window_size)
+    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
 
-    A bottleneck of convolutions comes first. Parameters are shared as in
-    Eq. 8 and computation as in Eq. 9: the local attention's queries are its
-    keys, too; the global one's queries are these plus a depth-wise
-    convolution of the local output; windows' tokens become keys and values by
-    the same layers.
+
+class LocalGlobalAttention(Attention):
+    """Attention within windows, then from all tokens to all windows.
+
+    Section 3.3, after a bottleneck of convolutions. Parameters are shared as
+    in Eq. 8 and computation as in Eq. 9: the local attention's keys are its
+    queries; the global attention's queries are these plus a depth-wise
+    convolution of the local output; the windows' tokens become keys and
+    values by the same layers.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
         window_size: Side w of a window, in tokens.
-        windows: 'plain' takes neighbours into a window, 'dilated' every D-th
-            token; None leaves the local attention out, and plain windows
-            give the global one its keys (Table 14).
+        windows: 'plain' for windows of neighbours, 'dilated' for windows of
+            every D-th token; None leaves the local attention out, and plain
+            windows give the global attention its keys (Table 14).
         dilation: D of dilated windows; None takes ceil(H / w) for rows and
             ceil(W / w) for columns, so that a window spans the map.
-        window_embedding: See `WindowEmbedding`.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
-        drop_path_rate: Probability that the global attention is left out for
+        window_embedding: What makes a window one token: the mean ('avg') or
+            the maximum ('max') of its tokens, or a depth-wise convolution
+            ('dwconv').
+        drop_path_rate: Probability that the global attention is skipped for
             an image.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), the residuals included.
+    Shape: x (B, H, W, C) -> (B, H, W, C), including the residuals.
 
     Raises:
-        ValueError: If an argument has no meaning; says which have.
+        ValueError: If `windows` or `window_embedding` is invalid; the
+            message lists the valid values.
     """
 
     def __init__(
@@ -191,84 +172,72 @@ class LocalGlobalAttention(BaseModule):
         windows: str | None = 'plain',
         dilation: int | None = None,
         window_embedding: str = 'avg',
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
-        if windows not in (*WINDOWS, None):
+        super().__init__(embed_dims, num_heads, **drops)
+        if windows not in ('plain', 'dilated', None):
             raise ValueError(
                 f"windows {windows!r} must be 'plain', 'dilated' or None"
             )
-        self.num_heads = num_heads
         self.window_size = window_size
         self.windows = windows
         self.dilation = dilation
-        self.attn_drop_rate = attn_drop_rate
         self.bottleneck = Bottleneck(embed_dims)
         self.norm1 = nn.LayerNorm(embed_dims)
-        self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.k = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.v = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
+        self.q = nn.Linear(embed_dims, embed_dims)
+        self.k = nn.Linear(embed_dims, embed_dims)
+        self.v = nn.Linear(embed_dims, embed_dims)
         if windows:
             self.local_bias = DynamicPositionBias(embed_dims, num_heads)
             self.norm2 = nn.LayerNorm(embed_dims)
             self.query_conv = DepthwiseConv(embed_dims)
-        self.embedding = WindowEmbedding(
-            embed_dims, window_size, window_embedding
+        self.embedding = build_embedding(
+            window_embedding, embed_dims, window_size
         )
         self.norm3 = nn.LayerNorm(embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.build_projection()
         self.drop_path = DropPath(drop_path_rate)
 
     def build_grid(self, size: tuple[int, int]) -> WindowGrid:
-        """Cut a map of a size, as `windows` and `dilation` say."""
+        """Partition a map of this size as `windows` and `dilation` say."""
         if self.windows != 'dilated':
             return WindowGrid(size, self.window_size)
         steps = self.dilation and (self.dilation, self.dilation)
         return WindowGrid(size, self.window_size, steps)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        return attention(
-            *(split_heads(part, self.num_heads) for part in (q, k, v)),
-            bias=bias,
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-
     def _attend_locally(
         self, q: Tensor, v: Tensor, grid: WindowGrid
     ) -> Tensor:
         q, v = grid.cut(q), grid.cut(v)
-        side = self.window_size
-        # Places within a window: one step, whatever the dilation.
-        offsets = token_offsets(side)
+        # Positions within a window are one apart, whatever the dilation.
+        offsets = token_offsets(self.window_size)
         bias = self.local_bias(offsets, offsets)[None]
         padding = grid.token_bias(q)
         if padding is not None:
             bias = bias + padding
-        out = self._attend(q, q, v, bias)
-        return grid.join(merge_heads(out, (side, side)))
+        return grid.join(self.attend(q, q, v, bias))
 
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        rows, columns = grid.centre_offsets
         k, v = self.k(tokens), self.v(tokens)
+        rows, columns = grid.rows.offsets, grid.columns.offsets
+        table = self.global_bias.table(rows, columns)
         outside = grid.window_bias(q)
-        row_entries = columns.index.numel() * rows.index.shape[1]
-        step = max(BIAS_ENTRIES // (self.num_heads * row_entries), 1)
+        row_elements = self.num_heads * grid.size[1] * tokens.shape[1]
+        step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
         strips = []
         for start in range(0, grid.size[0], step):
-            part = rows.part(start, start + step)
-            bias = self.global_bias(part, columns)[None]
+            strip = slice(start, start + step)
+            bias = spread_bias(table, rows.index[strip], columns.index)[None]
             if outside is not None:
                 bias = bias + outside
-            strips.append(self._attend(q[:, start : start + step], k, v, bias))
-        out = strips[0] if len(strips) == 1 else torch.cat(strips, 2)
-        return self.proj_drop(self.proj(merge_heads(out, grid.size)))
+            strips.append(self.attend(q[:, strip], k, v, bias))
+        return self.project(
+            strips[0] if len(strips) == 1 else torch.cat(strips, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         grid = self.build_grid(x.shape[1:3])
@@ -283,71 +252,58 @@ class LocalGlobalAttention(BaseModule):
         return x + self.drop_path(self._attend_globally(q, tokens, grid))
 
 
-class FullAttention(BaseModule):
-    """Attention of all tokens to all, normalised afterwards.
+class FullAttention(Attention):
+    """Attention of all tokens to all tokens, followed by a LayerNorm.
 
-    What a layer of the last stage has: its map is hardly larger than a
+    The layers of the last stage have it: their map is hardly larger than a
     window.
 
     Args:
         embed_dims: Channels C of input and output.
         num_heads: Heads h.
-        qkv_bias: Whether the projections to q, k and v have a bias.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_rate: Dropout of the output.
-        drop_path_rate: Probability that it is left out for an image.
+        drop_path_rate: Probability that the attention is skipped for an
+            image.
+        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), the residual included.
+    Shape: x (B, H, W, C) -> (B, H, W, C), including the residual.
     """
 
     def __init__(
         self,
         embed_dims: int,
         num_heads: int,
-        qkv_bias: bool = True,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        **drops: float,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.attn_drop_rate = attn_drop_rate
-        self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.k = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.v = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
+        super().__init__(embed_dims, num_heads, **drops)
+        self.q = nn.Linear(embed_dims, embed_dims)
+        self.k = nn.Linear(embed_dims, embed_dims)
+        self.v = nn.Linear(embed_dims, embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
-        self.proj = nn.Linear(embed_dims, embed_dims)
-        self.proj_drop = nn.Dropout(drop_rate)
+        self.build_projection()
         self.norm = nn.LayerNorm(embed_dims)
         self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[1:3]
-        out = attention(
-            *(
-                split_heads(layer(x), self.num_heads)
-                for layer in (self.q, self.k, self.v)
-            ),
-            bias=self.global_bias(*map(token_offsets, size))[None],
-            drop_rate=self.attn_drop_rate if self.training else 0.0,
-        )
-        out = self.proj_drop(self.proj(merge_heads(out, size)))
-        return x + self.drop_path(self.norm(out))
+        rows, columns = map(token_offsets, x.shape[1:3])
+        bias = self.global_bias(rows, columns)[None]
+        out = self.attend(self.q(x), self.k(x), self.v(x), bias)
+        return x + self.drop_path(self.norm(self.project(out)))
 
 
 class LocalGlobalLayer(BaseModule):
-    """A DWMLP, then an attention, each with its residual (Figure 2).
+    """A DWMLP and an attention, each with a residual (Figure 2).
 
     Args:
         in_channels: Channels of the input.
         embed_dims: Channels C of the output.
-        attn: The attention, which adds its residuals itself.
-        stride: Factor by which the map shrinks; with 2 the shortcut is a
-            convolution, too.
+        attn: The attention, which includes its residuals.
+        stride: Factor by which the map shrinks; above 1 the shortcut is also
+            a convolution.
         mlp_ratio: Hidden channels of the DWMLP as a multiple of
             `in_channels`.
         drop_rate: Dropout of the DWMLP.
-        drop_path_rate: Probability that the DWMLP is left out for an image.
+        drop_path_rate: Probability that the DWMLP is skipped for an image.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C).

@@ -1,3 +1,5 @@
+"""The MLP of a transformer block."""
+
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ class Mlp(BaseModule):
     Args:
         embed_dims: Channels C of input and output.
         mlp_ratio: Hidden channels as a multiple of C.
-        drop_rate: Dropout after either layer.
+        drop_rate: Dropout after each layer.
 
     Shape: x (..., C) -> (..., C).
     """

@@ -1,21 +1,23 @@
+"""Patch embedding and downsampling."""
+
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .conv import MapConv
+from .conv import ChannelsLastConv2d
 
 
 class PatchEmbed(BaseModule):
-    """Convolution that shrinks a map, then LayerNorm.
+    """Strided convolution and LayerNorm.
 
-    It embeds the image's patches, halves maps between stages and reduces the
-    keys of PVT's attention.
+    It embeds the patches of an image, downsamples maps between stages and
+    reduces the keys of PVT's attention.
 
     Args:
         in_channels: Channels of the input.
         embed_dims: Channels C of the output.
         stride: Factor by which the map shrinks.
-        kernel_size: Side of the convolution's kernel; None is the stride,
-            patches without overlap.
+        kernel_size: Side of the kernel; None is the stride, for patches that
+            do not overlap.
         padding: Zeros on each side.
         norm_eps: Epsilon of the LayerNorm.
         bias: Whether the convolution has a bias.
@@ -35,7 +37,7 @@ class PatchEmbed(BaseModule):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.projection = MapConv(
+        self.projection = ChannelsLastConv2d(
             in_channels,
             embed_dims,
             kernel_size or stride,

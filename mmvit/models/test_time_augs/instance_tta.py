@@ -1,3 +1,5 @@
+"""Test-time augmentation of instance segmentation."""
+
 from collections.abc import Sequence
 from itertools import chain
 
@@ -15,23 +17,23 @@ FLIPPED_AXES = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
 
 @MODELS.register_module()
 class InstanceTTAModel(DetTTAModel):
-    """Merge the boxes, and the masks, of several views of an image.
+    """Merge the boxes and masks predicted for several views of an image.
 
-    The boxes of all views go through NMS together, as in mmdet's
-    `DetTTAModel`, which knows no masks. A box that is left keeps its mask,
-    flipped back where its view was flipped.
+    The boxes of all views go through one NMS, as in mmdet's `DetTTAModel`,
+    which does not support masks. Each remaining box keeps its mask, flipped
+    back if its view was flipped.
 
     Args:
-        tta_cfg: `nms`, the config of an NMS of mmcv, and `max_per_img`, how
-            many instances are left at most.
+        tta_cfg: `nms`, the config of mmcv's NMS, and `max_per_img`, the most
+            instances of an image.
         module: The detector.
         data_preprocessor: See mmengine's `BaseTTAModel`.
     """
 
     def test_step(self, data: dict[str, list]) -> list[DetDataSample]:
-        # mmdet's cascades average the masks of their stages as if these were
-        # views, and fail to flip them: a detector does not hear of flips.
-        # Views of several sizes alone say nothing of flips.
+        # mmdet's cascades treat the masks of their stages as views and fail
+        # to flip them, so flips are hidden from the detector. Views that
+        # differ only in size have no key `flip`.
         for sample in chain.from_iterable(data['data_samples']):
             flips = dict(
                 flip=False,
@@ -77,14 +79,14 @@ class InstanceTTAModel(DetTTAModel):
 
     @staticmethod
     def _masks_of(kept: Tensor, data_samples: list[DetDataSample]) -> Tensor:
-        """Masks of some of the instances, counted through all views.
+        """Select masks of instances, numbered through all views.
 
         Shape: kept (n,) -> (n, H, W) at the size of the original image.
         """
         first = data_samples[0].pred_instances.masks
         masks = first.new_empty(len(kept), *first.shape[1:])
         start = 0
-        # Only what is kept is flipped: all masks of all views are many.
+        # Flip only the kept masks, to save memory.
         for sample in data_samples:
             view = sample.pred_instances.masks
             here = (kept >= start) & (kept < start + len(view))

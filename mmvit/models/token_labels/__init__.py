@@ -1,8 +1,8 @@
-"""Token labeling: a class for each token, besides that of the image.
+"""Token labeling: a label for each token, besides that of the image.
 
 `All Tokens Matter: Token Labeling for Training Better Vision Transformers
 <https://arxiv.org/abs/2104.10858>`_. For classifiers of mmpretrain with any
-backbone that returns maps; mmvit.datasets has the transforms.
+backbone that returns maps. The transforms are in mmvit.datasets.
 """
 
 from .head import TokenLabelHead

@@ -1,3 +1,5 @@
+"""The head of token labeling."""
+
 import torch
 from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
@@ -11,22 +13,21 @@ class TokenLabelHead(BaseModule):
     """Classifiers of the image and of each token of the last map.
 
     Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_,
-    for networks without a class token: the image's classifier gets the mean
-    of the tokens, so there is no neck. As in the release, what is predicted
-    is the image's logit plus a share of the highest among the tokens.
+    for networks without a class token: the image's classifier reads the mean
+    of the tokens, so there is no neck. As in the release, the prediction is
+    the image's logit plus half of the highest logit among the tokens.
 
     Args:
         num_classes: Classes K.
         in_channels: Channels C of the map.
         loss: Config of the loss, which gets both logits and both targets.
-        token_share: Share of the tokens' highest logits in a prediction.
         init_cfg: See mmengine.
 
     Shape: maps, the last one (B, C, H, W) -> logits (B, K).
 
     Raises:
-        ValueError: If the backbone returns no map, or samples have no scores
-            of tokens.
+        ValueError: If the backbone returns no map, or samples have no token
+            scores.
     """
 
     def __init__(
@@ -34,28 +35,26 @@ class TokenLabelHead(BaseModule):
         num_classes: int,
         in_channels: int,
         loss: dict | None = None,
-        token_share: float = 0.5,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
             init_cfg or dict(type='TruncNormal', layer='Linear', std=0.02)
         )
         self.num_classes = num_classes
-        self.token_share = token_share
         self.fc = nn.Linear(in_channels, num_classes)
         self.token_fc = nn.Linear(in_channels, num_classes)
         self.loss_module = MODELS.build(
             loss or dict(type='mmvit.TokenLabelLoss')
         )
-        # It has no weights; it writes predictions into samples.
+        # It has no weights and only writes predictions into samples.
         self.predictor = MODELS.build(dict(type='mmpretrain.ClsHead'))
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Shape: maps, the last one (B, C, H, W) -> tokens (B, N, C)."""
         if not isinstance(feats[-1], Tensor) or feats[-1].ndim != 4:
             raise ValueError(
-                'TokenLabelHead takes a map (B, C, H, W) from the backbone: '
-                'leave the neck out, and a class token'
+                'TokenLabelHead needs a map (B, C, H, W) from the backbone: '
+                'remove the neck and the class token'
             )
         # (B, C, H, W) -> (B, H * W, C)
         return feats[-1].flatten(2).transpose(1, 2)
@@ -69,10 +68,8 @@ class TokenLabelHead(BaseModule):
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         tokens = self.pre_logits(feats)
-        logits = self.fc(tokens.mean(1))
-        if not self.token_share:
-            return logits
-        return logits + self.token_share * self.token_logits(tokens).amax(1)
+        highest = self.token_logits(tokens).amax(1)
+        return self.fc(tokens.mean(1)) + 0.5 * highest
 
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: list[BaseDataElement]
@@ -81,8 +78,8 @@ class TokenLabelHead(BaseModule):
 
         Args:
             feats: Maps of the backbone.
-            data_samples: With gt_score (K,) and gt_token_score (N, K), which
-                TokenLabelPreprocessor writes.
+            data_samples: Samples with gt_score (K,) and gt_token_score
+                (N, K), which TokenLabelPreprocessor writes.
         """
         if 'gt_token_score' not in data_samples[0]:
             raise ValueError(

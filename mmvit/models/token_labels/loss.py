@@ -1,3 +1,5 @@
+"""The loss of token labeling."""
+
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -5,7 +7,7 @@ from mmvit.registry import MODELS
 
 
 def soft_cross_entropy(logits: Tensor, scores: Tensor) -> Tensor:
-    """Cross entropy with scores of all classes, the mean over the rest.
+    """Soft-target cross entropy, averaged over the other axes.
 
     Shape: logits and scores (..., K) -> ().
     """
@@ -14,20 +16,16 @@ def soft_cross_entropy(logits: Tensor, scores: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class TokenLabelLoss(BaseModule):
-    """Cross entropy of the image and of its tokens.
+    """Cross entropies of the image and of its tokens.
 
     Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_.
 
     Args:
-        image_weight: Weight of the image's loss.
-        token_weight: Weight of the tokens' mean loss; the paper's beta.
+        token_weight: Weight of the tokens' mean loss, beta in the paper.
     """
 
-    def __init__(
-        self, image_weight: float = 1.0, token_weight: float = 0.5
-    ) -> None:
+    def __init__(self, token_weight: float = 0.5) -> None:
         super().__init__()
-        self.image_weight = image_weight
         self.token_weight = token_weight
 
     def forward(
@@ -45,6 +43,6 @@ class TokenLabelLoss(BaseModule):
         image = soft_cross_entropy(logits, scores)
         tokens = soft_cross_entropy(token_logits, token_scores)
         return dict(
-            loss_image=self.image_weight * image,
+            loss_image=image,
             loss_tokens=self.token_weight * tokens,
         )

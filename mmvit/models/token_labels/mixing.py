@@ -1,25 +1,29 @@
+"""MixToken, the mixing of token labeling."""
+
 import numpy as np
 from torch import Tensor
 
 from mmvit.registry import MODELS
 
+from ..layers import ceil_div
+
 
 @MODELS.register_module()
 class MixToken:
-    """Put a region of another image, and of its labels, into each image.
+    """Paste a region of another image, with its labels, into each image.
 
     Section 3.2 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_:
     the region consists of whole tokens, so that each token shows one image,
-    and the labels of its tokens move with it. Differs from the release: it
-    is the image that is mixed, in whole patches of `stride` pixels, and not
-    the embedded patches. Both are the same where patches do not overlap; the
-    7 x 7 kernels of an overlapping embedding look 3 pixels across the seam.
+    and the labels of its tokens move with it. Differs from the release:
+    images are mixed, in whole patches of `stride` pixels, instead of embedded
+    patches. Both are the same if patches do not overlap; the 7x7 kernels of
+    an overlapping embedding read 3 pixels across the border of the region.
 
-    Images are mixed with the batch in reverse order, all with one region.
+    Images are mixed with the batch in reverse order; all share one region.
 
     Args:
         alpha: The region's share of the image is 1 - Beta(alpha, alpha).
-        stride: Pixels of the image for one token.
+        stride: Side of a token, in pixels of the image.
 
     Shape: images (B, 3, H, W) and scores (B, K), or (B, 1 + N, K) with the
         image's scores first and those of its N tokens after them -> the same.
@@ -45,12 +49,12 @@ class MixToken:
         return tuple(region)
 
     def __call__(self, images: Tensor, scores: Tensor) -> tuple:
-        rows, columns = (-(-side // self.stride) for side in images.shape[2:])
+        rows, columns = (ceil_div(n, self.stride) for n in images.shape[2:])
         if scores.ndim == 3 and scores.shape[1] != 1 + rows * columns:
             raise ValueError(
-                f'{scores.shape[1] - 1} tokens have scores, an image of '
-                f'{images.shape[2]}x{images.shape[3]} pixels has {rows} x '
-                f'{columns} of {self.stride} pixels'
+                f'{scores.shape[1] - 1} tokens have scores, but an image of '
+                f'{images.shape[2]}x{images.shape[3]} pixels has {rows}x'
+                f'{columns} tokens of {self.stride} pixels'
             )
         top, bottom, left, right = self.draw_region(rows, columns)
         share = (bottom - top) * (right - left) / (rows * columns)

@@ -1,3 +1,5 @@
+"""The data preprocessor of token labeling, which makes the targets."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,19 +11,22 @@ from torchvision.ops import roi_align
 
 from mmvit.registry import MODELS
 
+from ..layers import ceil_div
+
 
 def to_scores(
     labels: Tensor, box: Tensor, grid: tuple[int, int], num_classes: int
 ) -> Tensor:
-    """Scores of an image and of its tokens, from its label map.
+    """Compute the scores of an image and of its tokens from its label map.
 
-    The map's cells under the image and under each token are averaged
-    (RoIAlign), then the softmax over all classes is taken; a class that is
-    not among a cell's highest has 0 before it.
+    The cells of the map under the image and under each token are averaged
+    (RoIAlign), followed by a softmax over all classes. Classes that are not
+    among a cell's highest have the score 0 before the softmax.
 
     Args:
         labels: Label map (2, k, h, w): highest scores and their classes.
-        box: What is left of the image: (left, top, right, bottom), as shares.
+        box: The crop of the image, (left, top, right, bottom), relative to
+            its size.
         grid: (H, W) of the tokens.
         num_classes: Classes K.
 
@@ -35,13 +40,13 @@ def to_scores(
     classes = classes.long()
     if classes.max() >= num_classes:
         raise ValueError(
-            f'a label map has class {classes.max().item()}, num_classes is '
-            f'{num_classes}'
+            f'a label map has class {classes.max().item()}, but num_classes '
+            f'is {num_classes}'
         )
     _, height, width = scores.shape
     dense = scores.new_zeros(1, num_classes, height, width)
     dense[0].scatter_(0, classes, scores)
-    # In cells, as pixels of the map
+    # In cells of the map
     boxes = [(box * box.new_tensor([width, height] * 2))[None]]
     image, tokens = (
         roi_align(dense, boxes, size, aligned=True)[0].flatten(1)
@@ -54,12 +59,12 @@ def to_scores(
 def flip_tokens(
     scores: Tensor, grid: tuple[int, int], direction: str
 ) -> Tensor:
-    """Flip the tokens' scores as the image was flipped.
+    """Flip the tokens' scores like the image.
 
     Args:
         scores: (1 + H * W, K), the image's first.
         grid: (H, W) of the tokens.
-        direction: 'horizontal', 'vertical' or 'diagonal', which is both.
+        direction: 'horizontal', 'vertical', or 'diagonal' for both.
     """
     dims = dict(vertical=(0,), horizontal=(1,), diagonal=(0, 1))[direction]
     tokens = scores[1:].unflatten(0, grid).flip(dims)
@@ -73,19 +78,20 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
     In training, samples with a label map (LoadTokenLabels, packed by
     PackInputs with `algorithm_keys=('token_labels', 'token_label_box')`) get
     gt_score (K,) and gt_token_score (N, K) on the model's device, and the
-    batch is mixed. In testing it does as mmpretrain's.
+    batch is mixed. In testing it works like mmpretrain's preprocessor.
 
     Args:
         mean: Mean of the R, G and B channels.
         std: Deviation of the R, G and B channels.
         num_classes: Classes K.
-        to_rgb: Whether images come in as BGR.
-        stride: Pixels of the image for one token of the backbone's last map.
+        to_rgb: Whether images are converted from BGR to RGB.
+        stride: Side of a token of the backbone's last map, in pixels.
         label_smooth_val: Share of a target that is spread over all classes.
         batch_augments: `dict(augments=[...], probs=[...])`: augmentations of
             images (B, 3, H, W) and scores (B, 1 + N, K), of which one is
-            drawn; probs are even by default, and what they lack to 1 is the
-            probability of none. ImageClassifier passes its train_cfg.
+            drawn; equal probs by default. If probs sum to less than 1, the
+            rest is the probability of none. ImageClassifier passes its
+            train_cfg.
     """
 
     def __init__(
@@ -110,13 +116,14 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         probs = given.get('probs') or [1 / max(number, 1)] * number
         if len(probs) != number or sum(probs) > 1 + 1e-6:
             raise ValueError(
-                f'probs {probs!r}: give each of the {number} '
-                'batch augmentations one, 1 in all at most'
+                f'probs {probs!r} must have one value for each of the '
+                f'{number} batch augmentations and sum to at most 1'
             )
         self.probs = [*probs, max(1 - sum(probs), 0.0)]
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        # Stacked by mmpretrain's collate; ImgDataPreprocessor takes both.
+        # mmpretrain's collate has stacked them; ImgDataPreprocessor takes
+        # stacked and separate images.
         data = super().forward(data, training)
         samples = data.get('data_samples')
         if training and samples and 'token_labels' in samples[0]:
@@ -126,7 +133,7 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
     def _add_targets(
         self, images: Tensor, samples: list[BaseDataElement]
     ) -> Tensor:
-        grid = tuple(-(-side // self.stride) for side in images.shape[2:])
+        grid = tuple(ceil_div(n, self.stride) for n in images.shape[2:])
         scores = torch.stack([self._target(s, grid) for s in samples])
         which = np.random.choice(len(self.probs), p=self.probs)
         if which < len(self.augments):

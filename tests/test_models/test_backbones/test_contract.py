@@ -1,6 +1,6 @@
 """What every registered backbone keeps to.
 
-A new backbone is tested by being registered, once `TINY` has a size of it.
+A new backbone is tested by being registered, once `TINY` has an arch for it.
 """
 
 import copy
@@ -21,24 +21,25 @@ BACKBONES = sorted(
     if isinstance(cls, type) and issubclass(cls, PyramidBackbone)
 )
 
-# A small size of each: two blocks in a stage where a second may differ.
+# A small arch for each; stage 1 has two blocks, since a second may differ.
 TINY = {
     'PVT': dict(
         embed_dims=(8, 16, 24, 32),
-        depths=(1, 2, 1, 2),
+        depths=(2, 1, 1, 1),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(2, 2, 2, 2),
         sr_ratios=(8, 4, 2, 1),
     ),
     'PaleTransformer': dict(
         embed_dims=(8, 16, 24, 32),
-        depths=(1, 2, 1, 2),
+        depths=(2, 1, 1, 1),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(2, 2, 2, 2),
+        pale_sizes=(7, 7, 7, 7),
     ),
     'ScalableViT': dict(
         embed_dims=(8, 16, 24, 32),
-        depths=(2, 2, 1, 2),
+        depths=(2, 1, 1, 1),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(2, 2, 2, 2),
         sr_ratios=(8, 4, 2, 1),
@@ -46,13 +47,13 @@ TINY = {
     ),
     'HLGTransformer': dict(
         embed_dims=(64, 64, 96, 128),
-        depths=(2, 2, 1, 2),
+        depths=(2, 1, 1, 1),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(2, 2, 2, 2),
     ),
     'FocalTransformer': dict(
         embed_dims=(8, 16, 24, 32),
-        depths=(1, 2, 1, 2),
+        depths=(2, 1, 1, 1),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(2, 2, 2, 2),
         window_sizes=(4, 4, 3, 3),
@@ -317,6 +318,15 @@ def test_arch_errors(name):
     ):
         with pytest.raises(ValueError, match='arch'):
             MODELS.build(dict(type=f'mmvit.{name}', arch=wrong))
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_overrides(name):
+    model = build(name, overrides=dict(depths=(1, 2, 1, 1)))
+    assert [len(stage.blocks) for stage in model.stages] == [1, 2, 1, 1]
+    assert TINY[name]['depths'] == (2, 1, 1, 1)
+    with pytest.raises(ValueError, match='arch'):
+        build(name, overrides=dict(depht=(1, 1, 1, 1)))
 
 
 @pytest.mark.parametrize('name', BACKBONES)

@@ -6,7 +6,7 @@ from mmvit.analysis.multiply_adds import MultiplyAddCounter
 from mmvit.models.backbones.focal import (
     FocalAttention,
     FocalTransformer,
-    RegionBias,
+    RelativePositionBias,
 )
 
 ARCH = dict(
@@ -232,7 +232,8 @@ def test_pooling_starts_as_the_mean():
 
 
 def test_tables_of_another_region_are_resized():
-    source, target = RegionBias(2, 3, 3), RegionBias(2, 3, 5)
+    source = RelativePositionBias(2, 3, 3)
+    target = RelativePositionBias(2, 3, 5)
     ramp = torch.arange(5.0)[:, None, None].expand(5, 5, 2)
     source.load_state_dict({'table': ramp})
     target.load_state_dict(source.state_dict())
@@ -242,7 +243,7 @@ def test_tables_of_another_region_are_resized():
         target.table.detach(), expected[:, None, None].expand(7, 7, 2)
     )
     with pytest.raises(RuntimeError, match='size mismatch'):
-        RegionBias(3, 3, 3).load_state_dict(source.state_dict())
+        RelativePositionBias(3, 3, 3).load_state_dict(source.state_dict())
 
 
 def test_detection_loads_classification_weights(tmp_path):

@@ -7,15 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmvit.models.backbones import pale
-from mmvit.models.backbones.pale import PaleAttention, PaleTransformer
-from mmvit.models.layers.lines import to_row_groups
+from mmvit.models.backbones.pale import (
+    ATTENTIONS,
+    PaleAttention,
+    PaleTransformer,
+    SequentialPaleAttention,
+    VanillaPaleAttention,
+)
 
 ARCH = dict(
     embed_dims=(8, 16, 24, 32),
     depths=(2, 2, 2, 2),
     num_heads=(1, 2, 3, 4),
     mlp_ratios=(2, 2, 2, 2),
+    pale_sizes=(7, 7, 7, 7),
 )
 SIZES = [(6, 6), (5, 7), (2, 4), (7, 1)]
 
@@ -43,12 +48,11 @@ def same_group(length: int, size: int, interlaced: bool) -> Callable:
 
 
 def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
-    """The attention of each mode from its definition; x is (H, W, C)."""
+    """Each attention from its definition; x is (H, W, C)."""
     (H, W, C), heads = x.shape, attn.num_heads
-    size = 1 if attn.mode == 'axial' else attn.pale_size
-    interlaced = attn.mode != 'cross-shaped'
-    in_row_group = same_group(H, size, interlaced)
-    in_column_group = same_group(W, size, interlaced)
+    size = attn.pale_size
+    in_row_group = same_group(H, size, attn.interlaced)
+    in_column_group = same_group(W, size, attn.interlaced)
     qkv = [phi(x[None])[0] for phi in (attn.q, attn.k, attn.v)]
     rows = [part[..., : C // 2] for part in qkv]
     columns = [part[..., C // 2 :] for part in qkv]
@@ -57,7 +61,7 @@ def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
     for y, c in tokens:
         in_rows = [t for t in tokens if in_row_group(t[0], y)]
         in_columns = [t for t in tokens if in_column_group(t[1], c)]
-        if attn.mode == 'pale-vanilla':
+        if isinstance(attn, VanillaPaleAttention):
             # N = h / s_r = w / s_c, by padding
             number = -(-max(H, W) // size)
             pales = [
@@ -66,7 +70,7 @@ def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
             ]
             both = [attend(qkv, (y, c), keys, 2 * heads) for keys in pales]
             out[y, c] = sum(both) / 2
-        elif attn.mode == 'pale-sequential':
+        elif isinstance(attn, SequentialPaleAttention):
             keys = in_columns if attn.in_columns else in_rows
             out[y, c] = attend(qkv, (y, c), keys, 2 * heads)
         else:
@@ -77,43 +81,49 @@ def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
     return attn.proj(out)
 
 
-def pale_attention(**kwargs) -> PaleAttention:
+KINDS = {
+    'axial': (PaleAttention, dict(pale_size=1)),
+    'cross-shaped': (PaleAttention, dict(interlaced=False)),
+    'vanilla': (VanillaPaleAttention, {}),
+    'rows': (SequentialPaleAttention, dict(in_columns=False)),
+    'columns': (SequentialPaleAttention, dict(in_columns=True)),
+    'parallel': (PaleAttention, {}),
+}
+
+
+def pale_attention(kind: str) -> PaleAttention:
     torch.manual_seed(0)
-    attn = PaleAttention(8, 2, 3, **kwargs).eval()
+    cls, options = KINDS[kind]
+    attn = cls(8, 2, **{'pale_size': 3, **options}).eval()
     for param in attn.parameters():
         nn.init.normal_(param, std=0.5)
     return attn
 
 
 @pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize(
-    ('mode', 'in_columns'),
-    [*((mode, False) for mode in pale.MODES), ('pale-sequential', True)],
-)
+@pytest.mark.parametrize('kind', KINDS)
 @torch.no_grad()
-def test_modes_against_a_loop(mode, in_columns, size):
-    attn = pale_attention(mode=mode, in_columns=in_columns)
+def test_attention_against_a_loop(kind, size):
+    attn = pale_attention(kind)
     x = torch.randn(2, *size, 8)
     naive = torch.stack([loop_over_tokens(attn, image) for image in x])
     torch.testing.assert_close(attn(x), naive, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('mode', pale.MODES)
-def test_padding_has_no_influence(mode, monkeypatch):
-    """Whatever stands where rows and columns are filled up."""
-    attn = pale_attention(mode=mode)
+@pytest.mark.parametrize('kind', KINDS)
+def test_padding_has_no_influence(kind, monkeypatch):
+    attn = pale_attention(kind)
     x = torch.randn(1, 5, 8, 8)
     with torch.no_grad():
         expected = attn(x)
 
         def pad(x: Tensor, pad: tuple) -> Tensor:
-            # The map of what is real stays as it is.
+            # The mask of padding is left as it is.
             value = 0.0 if x.shape[-1] == 1 else 3.0
             return original(x, pad, value=value)
 
         original = nn.functional.pad
-        lines = 'mmvit.models.layers.lines.F.pad'
-        monkeypatch.setattr(lines, pad)
+        monkeypatch.setattr(nn.functional, 'pad', pad)
         torch.testing.assert_close(attn(x), expected)
 
 
@@ -125,8 +135,8 @@ def test_groups_are_padded_on_their_side_only(monkeypatch):
         padded.append((tuple(x.shape), pad))
         return original(x, pad)
 
-    monkeypatch.setattr('mmvit.models.layers.lines.F.pad', pad)
-    attn = pale_attention()
+    monkeypatch.setattr(nn.functional, 'pad', pad)
+    attn = pale_attention('parallel')
     with torch.no_grad():
         attn(torch.randn(1, 6, 9, 8))
         assert not padded, 'pales of 3 divide 6 rows and 9 columns'
@@ -136,26 +146,22 @@ def test_groups_are_padded_on_their_side_only(monkeypatch):
     assert {widths for _, widths in padded} == {(0, 0, 0, 0, 0, 1)}
 
 
-def test_rows_of_a_group_are_interlaced():
-    x = torch.arange(6.0).view(1, 6, 1, 1)
-    groups = to_row_groups(x, 3)
-    assert groups.flatten(1).tolist() == [[0, 2, 4], [1, 3, 5]]
-    stripes = to_row_groups(x, 3, interlaced=False)
-    assert stripes.flatten(1).tolist() == [[0, 1, 2], [3, 4, 5]]
-
-
-def test_sequential_takes_turns():
+def test_rows_and_columns_alternate():
     model = PaleTransformer(ARCH, attn_mode='pale-sequential')
     for stage in model.stages:
         turns = [block.attn.in_columns for block in stage.blocks]
         assert turns == [False, True]
 
 
+def sized(*sizes: int) -> PaleTransformer:
+    return PaleTransformer(ARCH, overrides=dict(pale_sizes=sizes))
+
+
 def test_axial_is_a_pale_of_one_row_and_one_column():
     """Table 5's first row has the figures of Table 6's."""
     torch.manual_seed(0)
     axial = PaleTransformer(ARCH, attn_mode='axial').eval()
-    ones = PaleTransformer(ARCH, pale_sizes=(1, 1, 1, 1)).eval()
+    ones = sized(1, 1, 1, 1).eval()
     ones.load_state_dict(axial.state_dict())
     image = torch.rand(1, 3, 65, 97)
     with torch.no_grad():
@@ -165,10 +171,9 @@ def test_axial_is_a_pale_of_one_row_and_one_column():
 @pytest.mark.parametrize(
     'options',
     [
-        *(dict(attn_mode=mode) for mode in pale.MODES[:-1]),
-        dict(pale_sizes=(3, 3, 3, 3)),
-        dict(pale_sizes=(7, 7, 7, 1)),
-        dict(qkv_bias=False),
+        *(dict(attn_mode=mode) for mode in list(ATTENTIONS)[:-1]),
+        dict(overrides=dict(pale_sizes=(3, 3, 3, 3))),
+        dict(overrides=dict(pale_sizes=(7, 7, 7, 1))),
     ],
     ids=str,
 )
@@ -184,7 +189,7 @@ def test_options_change_the_function(options):
     assert not torch.allclose(*outs, atol=1e-6)
 
 
-@pytest.mark.parametrize('mode', pale.MODES)
+@pytest.mark.parametrize('mode', ATTENTIONS)
 def test_modes_have_the_same_parameters(mode):
     with torch.device('meta'):
         models = [PaleTransformer(ARCH, attn_mode=m) for m in (mode, 'axial')]
@@ -194,8 +199,9 @@ def test_modes_have_the_same_parameters(mode):
 def test_errors():
     with pytest.raises(ValueError, match='axial, cross-shaped'):
         PaleTransformer(ARCH, attn_mode='parallel')
-    for wrong in ((7, 7, 7), (7, 7, 7, 0)):
-        with pytest.raises(ValueError, match='pale_sizes'):
-            PaleTransformer(ARCH, pale_sizes=wrong)
+    with pytest.raises(ValueError, match="'pale_sizes'"):
+        sized(7, 7, 7)
+    with pytest.raises(ValueError, match='pale_size 0'):
+        sized(7, 7, 7, 0)
     with pytest.raises(ValueError, match='half of the channels'):
         PaleTransformer({**ARCH, 'num_heads': (3, 2, 3, 4)})

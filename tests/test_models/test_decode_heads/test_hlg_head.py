@@ -39,12 +39,6 @@ def test_logits_have_the_size_of_the_image(size):
     assert out.shape == (2, 5, 4 * size[0], 4 * size[1])
 
 
-def test_options():
-    head = build(fuse_index=2, num_upsamplings=4).eval()
-    with torch.no_grad():
-        assert head(maps(16, 16)).shape == (2, 5, 64, 64)
-
-
 def test_one_plain_and_one_dilated_layer_with_windows_of_8():
     head = build()
     attns = [layer.attn for layer in head.layers]
@@ -52,7 +46,6 @@ def test_one_plain_and_one_dilated_layer_with_windows_of_8():
     assert [attn.window_size for attn in attns] == [8, 8]
     assert attns[0].num_heads == 1
     assert attns[1].build_grid((128, 64)).rows.dilation == 16
-    assert build(dilation=8).layers[1].attn.dilation == 8
 
 
 def test_every_parameter_learns():

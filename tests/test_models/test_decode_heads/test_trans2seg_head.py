@@ -107,5 +107,5 @@ def test_decoder_layer_against_a_loop():
 def test_errors():
     with pytest.raises(ValueError, match='name a fine and a coarse map'):
         Trans2SegHead((8, 8, 8), in_index=(0, 1, 2), num_classes=3)
-    with pytest.raises(ValueError, match='30 is no multiple of num_heads 8'):
+    with pytest.raises(ValueError, match='embed_dims 30 must be a multiple'):
         Trans2SegHead((8, 8), embed_dims=30, num_classes=3)

@@ -1,36 +1,87 @@
+import itertools
+
 import pytest
 import torch
 
-from mmvit.models.layers import from_windows, padding_bias, to_windows
-from mmvit.models.layers.windows import MASKED
+from mmvit.models.layers import MASKED, WindowGrid
+
+from .naive import windows_of
+
+SIZES = [(6, 6), (5, 8), (2, 7), (4, 19)]
 
 
-@pytest.mark.parametrize('shift', [0, 2])
-@pytest.mark.parametrize('size', [(6, 9), (5, 7), (2, 10)])
-def test_windows_are_cut_and_put_together(size, shift):
+@pytest.mark.parametrize('steps', [(1, 1), (2, 2), (2, 3)])
+@pytest.mark.parametrize('size', SIZES)
+def test_every_token_is_in_one_window(size, steps):
+    grid = WindowGrid(size, 3, steps)
+    numbers = torch.arange(1, size[0] * size[1] + 1).view(1, *size, 1)
+    cut = grid.cut(numbers.float())
+    windows = windows_of(size, 3, [min(*p) for p in zip(steps, size)])
+    for got, tokens in zip(cut.flatten(1), windows, strict=True):
+        assert [n for n in got.tolist() if n] == [
+            numbers[0, i, j, 0].item() for i, j in tokens
+        ]
     x = torch.rand(2, *size, 4)
-    windows = to_windows(x, 3, shift)
-    assert windows.shape[1:] == (3, 3, 4)
-    assert torch.equal(from_windows(windows, size, shift), x)
+    assert torch.equal(grid.join(grid.cut(x)), x)
+    means = grid.mean(x)
+    for index, tokens in enumerate(windows):
+        if tokens:
+            mean = sum(x[:, i, j] for i, j in tokens) / len(tokens)
+            torch.testing.assert_close(means[:, index], mean)
+    empty = torch.tensor([not tokens for tokens in windows])
+    bias = grid.window_bias(x)
+    assert empty.any() == (bias is not None)
+    if bias is not None:
+        assert torch.equal(bias < 0, empty)
+
+
+@pytest.mark.parametrize('steps', [(1, 1), (2, 3)])
+@pytest.mark.parametrize('size', SIZES)
+def test_shifted_windows_are_cut_and_joined(size, steps):
+    grid = WindowGrid(size, 3, steps, shift=2)
+    x = torch.rand(2, *size, 4)
+    assert torch.equal(grid.join(grid.cut(x)), x)
 
 
 def test_windows_hold_neighbours():
     x = torch.arange(24.0).view(1, 4, 6, 1)
-    windows = to_windows(x, 2)
-    assert windows.shape[0] == 6
+    windows = WindowGrid((4, 6), 2).cut(x)
+    assert windows.shape == (6, 2, 2, 1)
     assert windows[1, ..., 0].tolist() == [[2, 3], [8, 9]]
     assert windows[3, ..., 0].tolist() == [[12, 13], [18, 19]]
-    shifted = to_windows(x, 2, shift=1)
+    shifted = WindowGrid((4, 6), 2, shift=1).cut(x)
     assert shifted[0, ..., 0].tolist() == [[0, 0], [0, 0]]
     assert shifted[5, ..., 0].tolist() == [[7, 8], [13, 14]]
 
 
-def test_bias_marks_what_was_padded():
-    x = torch.rand(2, 3, 4, 1)
-    windows = to_windows(x, 2)
-    bias = padding_bias((3, 4), 2, 0, windows)
+def test_padded_tokens_are_masked():
+    def bias_of(*args, **kwargs):
+        grid = WindowGrid(*args, **kwargs)
+        return grid.token_bias(grid.cut(torch.rand(2, *grid.size, 1)))
+
+    bias = bias_of((3, 4), 2)
     assert bias.shape == (8, 1, 1, 4)
     rows = [[0, 0, 0, 0]] * 2 + [[0, 0, MASKED, MASKED]] * 2
     assert bias[:, 0, 0].tolist() == rows * 2
-    assert padding_bias((4, 4), 2, 0, windows) is None
-    assert padding_bias((4, 4), 2, 1, windows) is not None
+    assert bias_of((4, 4), 2) is None
+    # The first of nine windows has one token on the map.
+    shifted = bias_of((4, 4), 2, shift=1)
+    assert shifted[0, 0, 0].tolist() == [MASKED] * 3 + [0]
+
+
+def test_means_of_shifted_windows():
+    x = torch.rand(1, 3, 3, 2)
+    means = WindowGrid((3, 3), 2, shift=1).mean(x)
+    spans = (slice(0, 1), slice(1, 3))
+    for index, (rows, columns) in enumerate(itertools.product(spans, spans)):
+        expected = x[:, rows, columns].flatten(1, 2).mean(1)
+        torch.testing.assert_close(means[:, index], expected)
+
+
+def test_dilation_follows_the_map():
+    grid = WindowGrid((56, 28), 7, None)
+    assert (grid.rows.dilation, grid.columns.dilation) == (8, 4)
+    assert not grid.is_padded
+    assert grid.cut(torch.rand(1, 56, 28, 1)).shape[0] == 32
+    # Never more windows side by side than the map has tokens.
+    assert WindowGrid((3, 60), 7, (8, 8)).rows.dilation == 3

@@ -1,0 +1,73 @@
+"""Learned position tables that are resized to other grids."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class ResizedTable(BaseModule):
+    """Base class of a table over a grid, its channels last.
+
+    A checkpoint whose table has another grid is resized when it is loaded.
+
+    Args:
+        shape: Shape of the table, (..., H, W, C).
+    """
+
+    #: Interpolation, with align_corners=False.
+    mode = 'bilinear'
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(shape))
+
+    @classmethod
+    def resize(cls, table: Tensor, size: Sequence[int]) -> Tensor:
+        """Interpolate a table.
+
+        Shape: table (1, H0, W0, C) or (H0, W0, C) -> (1, H, W, C) or
+            (H, W, C) for `size` (H, W).
+        """
+        if table.shape[-3:-1] == tuple(size):
+            return table
+        grid = table if table.dim() == 4 else table[None]
+        grid = F.interpolate(grid.permute(0, 3, 1, 2), size, mode=cls.mode)
+        grid = grid.permute(0, 2, 3, 1)
+        return grid if table.dim() == 4 else grid[0]
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args, **kwargs
+    ) -> None:
+        key = f'{prefix}table'
+        loaded, own = state_dict.get(key), self.table
+        if (
+            loaded is not None
+            and loaded.dim() == own.dim()
+            and loaded.shape[-1] == own.shape[-1]
+        ):
+            state_dict[key] = self.resize(loaded, own.shape[-3:-1])
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class AbsolutePositionEmbedding(ResizedTable):
+    """Learned absolute position embedding.
+
+    The table keeps the grid of the pre-training images and is resized to
+    each map that it is added to.
+
+    Args:
+        grid: (H, W) of the table, in tokens.
+        embed_dims: Channels C.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C).
+    """
+
+    def __init__(self, grid: tuple[int, int], embed_dims: int) -> None:
+        super().__init__(1, *grid, embed_dims)
+        nn.init.trunc_normal_(self.table, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.resize(self.table, x.shape[1:3])

@@ -126,7 +126,7 @@ assert 'mmengine.WEIGHT_INITIALIZERS Pretrained' in before
 for step in ('mmvit', 'mmvit.models', 'mmvit.engine', 'a run'):
     if step == 'a run':
         from pathlib import Path
-        from mmvit.testing.small_runs import make_runner
+        from tests.support.small_runs import make_runner
         make_runner(Path(sys.argv[1]), True).train()
     else:
         importlib.import_module(step)

@@ -133,7 +133,7 @@ def test_killed_training_is_resumed(scenes, tmp_path):
 @pytest.mark.slow
 def test_fault_campaign(tmp_path):
     done = run_python(
-        str(ROOT / 'tools/dev/fault_campaign.py'),
+        *('-m', 'tests.fault_campaign'),
         *('--kills', '3', '--in-saves', '2', '--folder', str(tmp_path)),
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]

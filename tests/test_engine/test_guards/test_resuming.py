@@ -13,8 +13,8 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mmvit.checkpoints import safe_load
 from mmvit.engine.guards.checkpoints import newest_checkpoint
-from mmvit.testing import small_runs
-from mmvit.testing.small_runs import NoisyScenes, noisy_loader, same
+from tests.support import small_runs
+from tests.support.small_runs import NoisyScenes, noisy_loader, same
 from tests.support.toy import ToyMetric
 
 # Whether a run's loop counts epochs

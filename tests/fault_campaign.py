@@ -28,8 +28,8 @@ from pathlib import Path
 from mmvit.apis.command_line import CommandLine, at_least
 
 EXAMPLES = """
-  python tools/dev/fault_campaign.py
-  python tools/dev/fault_campaign.py --kills 6 --in-saves 2
+  python -m tests.fault_campaign
+  python -m tests.fault_campaign --kills 6 --in-saves 2
 """
 
 
@@ -71,7 +71,7 @@ from mmvit.checkpoints import safe_load
 from mmvit.engine import SafeCheckpointHook
 from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
 from mmvit.registry import MODELS
-from mmvit.testing.small_runs import make_runner, noisy_loader, same
+from tests.support.small_runs import make_runner, noisy_loader, same
 
 # Seconds that each part of a save takes where it is made slow.
 PAUSE = 0.03

@@ -1,1 +1,0 @@
-"""What tests and tools for developers share."""

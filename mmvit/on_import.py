@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from types import ModuleType
 
-_PREFIXES = 'mmengine.config.utils'
+_OPERATORS, _PREFIXES = 'mmcv._ext', 'mmengine.config.utils'
 
 
 def add_prefixes(module: ModuleType) -> None:
@@ -20,29 +20,24 @@ def add_prefixes(module: ModuleType) -> None:
 
     mmengine resolves `mmseg::` through the name of a distribution, and the
     maintained mmsegmentation has another one. The import name serves both.
-
-    Args:
-        module: `mmengine.config.utils`.
     """
     module.MODULE2PACKAGE.update(mmseg='mmseg', mmvit='mmvit')
 
 
 class _AddPrefixes(Loader):
-    """Runs `add_prefixes` after the module is loaded."""
+    """Runs `add_prefixes` after another loader has loaded the module."""
 
     def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
+        self.create_module = loader.create_module
+        self._exec_module = loader.exec_module
 
     def exec_module(self, module: ModuleType) -> None:
-        self.loader.exec_module(module)
+        self._exec_module(module)
         add_prefixes(module)
 
 
 class _Operators(Loader):
-    """Loads mmcv's compiled operators, or torchvision's in their place.
+    """Loads mmcv's compiled operators, or ours in their place.
 
     Args:
         compiled: The spec of the compiled module, None if there is none.
@@ -50,22 +45,22 @@ class _Operators(Loader):
 
     def __init__(self, compiled: ModuleSpec | None) -> None:
         self.compiled = compiled
+        self.error: ImportError | None = None
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
-        if self.compiled is None:
-            return None
-        try:
-            return module_from_spec(self.compiled)
-        except ImportError as error:
-            # Compiled for another torch or CUDA: its symbols are not found.
-            self.compiled, self.error = None, error
-            return None
+    def create_module(self, _: ModuleSpec) -> ModuleType | None:
+        if self.compiled is not None:
+            try:
+                return module_from_spec(self.compiled)
+            except ImportError as error:
+                # Compiled for another torch or CUDA: symbols are missing.
+                self.compiled, self.error = None, error
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         if self.compiled is not None:
             self.compiled.loader.exec_module(module)
             return
-        # Heavy, and wanted only where operators are used.
+        # It imports torchvision, which not every import of mmvit wants.
         from mmvit.operators import fill
 
         fill(module)
@@ -80,21 +75,18 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if name == 'mmcv._ext':
-            compiled = PathFinder.find_spec(name, path, target)
-            return ModuleSpec(name, _Operators(compiled))
-        if name == _PREFIXES:
-            spec = PathFinder.find_spec(name, path, target)
-            if spec is not None and spec.loader is not None:
-                spec.loader = _AddPrefixes(spec.loader)
-            return spec
-        return None
+        if name not in (_OPERATORS, _PREFIXES):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if name == _OPERATORS:
+            return ModuleSpec(name, _Operators(spec))
+        spec.loader = _AddPrefixes(spec.loader)
+        return spec
 
 
 def prepare() -> None:
     """Put the finder in place, once, and catch up on what is imported."""
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, _Finder())
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
     if _PREFIXES in sys.modules:
         add_prefixes(sys.modules[_PREFIXES])

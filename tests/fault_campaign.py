@@ -25,7 +25,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+from mmengine.fileio import LocalBackend
+
 from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.checkpoints import safe_load
+from mmvit.engine import SafeCheckpointHook
+from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
+from mmvit.registry import MODELS
+from tests.support.small_runs import make_runner, noisy_loader, same
 
 EXAMPLES = """
   python -m tests.fault_campaign
@@ -60,18 +68,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('--json')
     return parser.parse_args(argv)
 
-
-if __name__ == '__main__':
-    parse_args()  # --help and mistakes end here, before the slow imports
-
-import numpy as np
-from mmengine.fileio import LocalBackend
-
-from mmvit.checkpoints import safe_load
-from mmvit.engine import SafeCheckpointHook
-from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
-from mmvit.registry import MODELS
-from tests.support.small_runs import make_runner, noisy_loader, same
 
 # Seconds that each part of a save takes where it is made slow.
 PAUSE = 0.03

@@ -7,8 +7,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 from mmvit.engine import FiniteHook
-from tests.support.small_runs import NoisyScenes, make_runner, noisy_loader
 from tests.support.helpers import weights_of
+from tests.support.small_runs import NoisyScenes, make_runner, noisy_loader
 from tests.support.tiny import TASKS, tiny_config
 
 PLAIN = dict(custom_hooks=[], param_scheduler=None)

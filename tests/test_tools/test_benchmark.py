@@ -141,7 +141,7 @@ def test_largest_batch(config, capsys) -> None:
     common = [name, '--largest-batch', '--device', 'cpu', '--json']
     common += ['--shape', '64', '64', '--part', 'model']
     found = []
-    for limit in (0.004, 0.008):
+    for limit in (0.0015, 0.003):
         assert benchmark.main([*common, '--memory-limit', str(limit)]) == 0
         found.append(json.loads(capsys.readouterr().out))
         assert 0 < found[-1]['peak_bytes'] <= limit * 2**30

@@ -111,7 +111,7 @@ def test_imports_are_read():
     assert {
         'torch',
         'mmvit.registry.MODELS',
-        f'{LAYERS}.TransformerBlock',
+        f'{LAYERS}.Attention',
         f'{BACKBONES}.pyramid.PyramidBackbone',
     } <= found
     assert 'mmvit.checkpoints.published.pvt' in set(

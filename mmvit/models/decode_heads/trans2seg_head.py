@@ -21,12 +21,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    AbsolutePositionEmbedding,
-    Mlp,
-    merge_heads,
-    split_heads,
-)
+from ..layers import AbsolutePositionEmbedding, Mlp, merge_heads, split_heads
 
 
 class CategoryDecoderLayer(BaseModule):

@@ -42,7 +42,4 @@ class TokenLabelLoss(BaseModule):
         """
         image = soft_cross_entropy(logits, scores)
         tokens = soft_cross_entropy(token_logits, token_scores)
-        return dict(
-            loss_image=image,
-            loss_tokens=self.token_weight * tokens,
-        )
+        return dict(loss_image=image, loss_tokens=self.token_weight * tokens)

@@ -148,10 +148,7 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self, sample: BaseDataElement, grid: tuple[int, int]
     ) -> Tensor:
         scores = to_scores(
-            sample.token_labels,
-            sample.token_label_box,
-            grid,
-            self.num_classes,
+            sample.token_labels, sample.token_label_box, grid, self.num_classes
         )
         if sample.get('flip'):
             scores = flip_tokens(scores, grid, sample.flip_direction)

@@ -79,10 +79,10 @@ def _available_formulas() -> dict[Any, Callable[..., int]]:
     found = {}
     for name, formula in _FORMULAS.items():
         namespace, op = name.split('.')
-        operators = getattr(torch.ops, namespace)
+        operator = getattr(getattr(torch.ops, namespace), op, None)
         # Not every version of torch has every operator.
-        if hasattr(operators, op):
-            found[getattr(operators, op)] = formula
+        if operator is not None:
+            found[operator] = formula
     return found
 
 
@@ -95,11 +95,7 @@ class _Watch(TorchDispatchMode):
         self.uncounted: set[str] = set()
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple = (),
-        kwargs: dict | None = None,
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         packet = getattr(func, 'overloadpacket', func)
         name = str(packet)
@@ -173,13 +169,7 @@ class MultiplyAddCounter:
         return self._flops.get_total_flops() // 2
 
     def of_part(self, part: nn.Module, name: str) -> int:
-        """Multiply-adds of a part of the model that ran.
-
-        Args:
-            part: The part.
-            name: The model's class and the names that lead to the part, such
-                as PVT.stages.0.
-        """
+        """Multiply-adds of a part that ran, by its path: PVT.stages.0."""
         counts = self._flops.get_flop_counts()
         if name in counts:
             return sum(counts[name].values()) // 2

@@ -13,11 +13,7 @@ from .config import load_config, parse_cfg_options
 
 
 def load_launch_config(args: argparse.Namespace) -> Config:
-    """Load the config of a command and put the command's arguments into it.
-
-    Args:
-        args: The arguments that tools/train.py and tools/test.py share.
-    """
+    """Load a command's config and put the command's arguments into it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     options = parse_cfg_options(args.cfg_options or [])
     cfg = load_config(args.config, options)

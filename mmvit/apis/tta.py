@@ -37,23 +37,21 @@ def enable_tta(cfg: Config) -> None:
     if 'tta_model' not in cfg:
         if scope not in _TTA_MODELS:
             raise ValueError(
-                f'no test-time augmentation is known for scope '
-                f'{scope!r}: set tta_model in the config'
+                f'no test-time augmentation is known for scope {scope!r}: set '
+                'tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
-    heads = cfg.model, cfg.model.get('roi_head') or {}
-    has_masks = any('mask_head' in part for part in heads)
-    if has_masks and cfg.tta_model.get('type') in _BOXES_ONLY:
+    heads = {**cfg.model, **(cfg.model.get('roi_head') or {})}
+    if 'mask_head' in heads and cfg.tta_model.get('type') in _BOXES_ONLY:
         raise ValueError(
             "mmdet's DetTTAModel merges boxes only, and the model has masks: "
             "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
             'same arguments and merges both'
         )
     dataset = innermost_dataset(cfg.test_dataloader.dataset)
-    if 'tta_pipeline' in cfg:
-        dataset.pipeline = cfg.tta_pipeline
-    else:
-        dataset.pipeline = _with_flip(dataset.pipeline, scope)
+    dataset.pipeline = cfg.get('tta_pipeline') or _with_flip(
+        dataset.pipeline, scope
+    )
     cfg.model = dict(cfg.tta_model, module=cfg.model)
 
 

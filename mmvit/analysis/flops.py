@@ -21,7 +21,7 @@ COUNTING_RULE = (
     'are not; one image in evaluation mode'
 )
 # Operators of mmcv that multiply with weights in a kernel of their own.
-_OPAQUE_MODULES = ('CARAFE', 'CARAFENaive', 'CARAFEPack', 'Correlation')
+_OPAQUE_MODULES = {'CARAFE', 'CARAFENaive', 'CARAFEPack', 'Correlation'}
 
 
 @dataclass(frozen=True)
@@ -84,36 +84,25 @@ def count_complexity(
         UncountedOperatorError: If the model runs something costly that cannot
             be counted.
     """
-    _refuse_opaque_modules(model)
+    kinds = {type(module) for module in model.modules()}
+    mmcvs = {kind.__name__ for kind in kinds if 'mmcv.' in kind.__module__}
+    if opaque := ', '.join(sorted(mmcvs & _OPAQUE_MODULES)):
+        raise UncountedOperatorError(
+            f"cannot count: the products inside of mmcv's {opaque} cannot be "
+            'seen'
+        )
     try:
         return _count(model, shape, in_channels, 'meta')
     except UncountedOperatorError:
         raise
     except Exception:
         # The model needs values. Any other error will occur again below.
-        device = next((p.device for p in model.parameters()), 'cpu')
+        device = next((str(p.device) for p in model.parameters()), 'cpu')
     return _count(model, shape, in_channels, device)
 
 
-def _refuse_opaque_modules(model: nn.Module) -> None:
-    opaque = {
-        type(module).__name__
-        for module in model.modules()
-        if type(module).__name__ in _OPAQUE_MODULES
-        and type(module).__module__.startswith('mmcv.')
-    }
-    if opaque:
-        raise UncountedOperatorError(
-            "cannot count: the products inside of mmcv's "
-            f'{", ".join(sorted(opaque))} cannot be seen'
-        )
-
-
 def _count(
-    model: nn.Module,
-    shape: tuple[int, int],
-    in_channels: int,
-    device: torch.device | str,
+    model: nn.Module, shape: tuple[int, int], channels: int, device: str
 ) -> Complexity:
     # On the meta device parameters are no longer shared: those of the model
     # are counted, not the copy's.
@@ -123,7 +112,7 @@ def _count(
     # Not chained: some libraries' eval() returns None.
     copied.eval()
     proposals, masks = _fix_regions(copied, shape)
-    image = torch.zeros(1, in_channels, *shape, device=device)
+    image = torch.zeros(1, channels, *shape, device=device)
     with torch.no_grad(), MultiplyAddCounter() as counter:
         if isinstance(copied, BaseModel):
             names = 'img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'

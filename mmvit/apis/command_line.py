@@ -130,8 +130,7 @@ class CommandLine(argparse.ArgumentParser):
 
     Args:
         description: What the tool does: its module's docstring.
-        examples: Command lines to show below the arguments, a line each;
-            lines that continue one are indented.
+        examples: Command lines; lines that continue one are indented.
     """
 
     def __init__(self, description: str, examples: str) -> None:

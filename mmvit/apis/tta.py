@@ -49,20 +49,18 @@ def enable_tta(cfg: Config) -> None:
             'same arguments and merges both'
         )
     dataset = innermost_dataset(cfg.test_dataloader.dataset)
-    dataset.pipeline = cfg.get('tta_pipeline') or _with_flip(
-        dataset.pipeline, scope
-    )
+    if 'tta_pipeline' in cfg:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        *steps, pack = dataset.pipeline
+        if pack['type'] not in _PACKING:
+            raise ValueError(
+                'the test pipeline does not end with one of '
+                f'{", ".join(_PACKING)}: set tta_pipeline in the config'
+            )
+        if scope == 'mmdet':
+            pack = dict(pack, meta_keys=_DETECTION_META_KEYS)
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
+        views = dict(type='TestTimeAug', transforms=[flips, [pack]])
+        dataset.pipeline = [*steps, views]
     cfg.model = dict(cfg.tta_model, module=cfg.model)
-
-
-def _with_flip(pipeline: list[dict], scope: str) -> list[dict]:
-    *steps, pack = pipeline
-    if pack['type'] not in _PACKING:
-        raise ValueError(
-            'the test pipeline does not end with one of '
-            f'{", ".join(_PACKING)}: set tta_pipeline in the config'
-        )
-    if scope == 'mmdet':
-        pack = dict(pack, meta_keys=_DETECTION_META_KEYS)
-    flip = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
-    return [*steps, dict(type='TestTimeAug', transforms=[flip, [pack]])]

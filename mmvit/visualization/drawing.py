@@ -129,8 +129,8 @@ def draw_sample(
 
     Args:
         visualizer: The visualizer of the sample's task.
-        image: The image in the frame of the sample's boxes and maps, RGB,
-            (H, W, 3). A small image is enlarged first.
+        image: RGB, (H, W, 3), in the frame of the sample's boxes and maps; a
+            small one is enlarged first.
         sample: The data sample; it is not changed.
         out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.

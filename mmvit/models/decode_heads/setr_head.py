@@ -106,11 +106,5 @@ class SETRNaiveHead(SETRPUPHead):
     def __init__(
         self, in_channels: int, channels: int, up_scale: int = 1, **kwargs
     ) -> None:
-        super().__init__(
-            in_channels,
-            channels,
-            num_convs=1,
-            up_scale=up_scale,
-            kernel_size=1,
-            **kwargs,
-        )
+        steps = dict(num_convs=1, up_scale=up_scale, kernel_size=1)
+        super().__init__(in_channels, channels, **steps, **kwargs)

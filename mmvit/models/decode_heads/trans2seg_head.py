@@ -175,7 +175,6 @@ class Trans2SegHead(BaseDecodeHead):
         )
 
     def _build_masks(self, dims: int) -> None:
-        """Build the convolutions of the fine map and of the masks."""
         width = self.channels
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.fine = ConvModule(self.in_channels[0], width, 1, **cfg)
@@ -195,9 +194,8 @@ class Trans2SegHead(BaseDecodeHead):
                     nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.categories, std=0.02)
         for layer in self.decoder:
-            # Only their products tell the masks of categories apart. Drawn
-            # as small as the other layers, they would be negligible beside
-            # the map that all masks share.
+            # Only their products tell the masks of categories apart. As small
+            # as the others, they would vanish beside the map that all share.
             nn.init.xavier_uniform_(layer.q.weight)
             nn.init.xavier_uniform_(layer.k.weight)
 

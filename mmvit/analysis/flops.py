@@ -85,7 +85,7 @@ def count_complexity(
             be counted.
     """
     kinds = {type(module) for module in model.modules()}
-    mmcvs = {kind.__name__ for kind in kinds if 'mmcv.' in kind.__module__}
+    mmcvs = {k.__name__ for k in kinds if k.__module__.startswith('mmcv.')}
     if opaque := ', '.join(sorted(mmcvs & _OPAQUE_MODULES)):
         raise UncountedOperatorError(
             f"cannot count: the products inside of mmcv's {opaque} cannot be "
@@ -140,16 +140,13 @@ def _parts(model: nn.Module, counter: MultiplyAddCounter) -> dict[str, Part]:
         path = f'{type(model).__name__}.{name}'
         own = set(child.parameters()) - seen
         seen |= own
-        part = Part(sum(p.numel() for p in own), counter.of_part(child, path))
-        if part.params or part.flops:
-            parts[name] = part
-    rest = Part(
+        params = sum(p.numel() for p in own)
+        parts[name] = Part(params, counter.of_part(child, path))
+    parts['other'] = Part(
         count_params(model) - sum(part.params for part in parts.values()),
         counter.total - sum(part.flops for part in parts.values()),
     )
-    if rest.params or rest.flops:
-        parts['other'] = rest
-    return parts
+    return {k: part for k, part in parts.items() if part.params or part.flops}
 
 
 def _fix_regions(

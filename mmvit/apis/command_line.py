@@ -100,12 +100,9 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--out-dir': dict(required=True, metavar='DIR', help='folder to write to'),
     '--device': dict(
-        help='device to compute on, such as cpu or cuda:1 (default: a GPU if '
-        'there is one)'
+        help='device, such as cpu or cuda:1 (default: a GPU if there is one)'
     ),
-    '--seed': dict(
-        type=int, default=0, help='seed of what is drawn (default: 0)'
-    ),
+    '--seed': dict(type=int, default=0, help='random seed (default: 0)'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
     '--trust-checkpoint': dict(
         action='append',
@@ -117,8 +114,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     '--launcher': dict(
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
-        help='what started the processes (default: none, there is one '
-        'process; dist_*.sh and slurm_*.sh set it)',
+        help='what started the processes; dist_*.sh and slurm_*.sh set it',
     ),
     # torch.distributed.launch passes it.
     '--local-rank': dict(type=int, default=0, help=argparse.SUPPRESS),

@@ -21,12 +21,9 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     for path in args.trust_checkpoint:
         trust_checkpoint(path)
     name = osp.splitext(osp.basename(args.config))[0]
-    if args.work_dir:
-        cfg.work_dir = args.work_dir
-    elif not cfg.get('work_dir'):
-        cfg.work_dir = osp.join('work_dirs', name)
-    if not cfg.get('experiment_name'):
-        cfg.experiment_name = name
+    work_dir = args.work_dir or cfg.get('work_dir')
+    cfg.work_dir = work_dir or osp.join('work_dirs', name)
+    cfg.experiment_name = cfg.get('experiment_name') or name
     cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
     if cfg.runner_type == 'mmvit.GuardedRunner':
         check_top_level(unread_options(options))

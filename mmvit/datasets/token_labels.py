@@ -77,8 +77,7 @@ class CropWithTokenLabels(BaseTransform):
     def transform(self, results: dict) -> dict:
         if results.get('flip'):
             raise ValueError(
-                'the image is already flipped: put RandomFlip after '
-                'CropWithTokenLabels'
+                'already flipped: put RandomFlip after CropWithTokenLabels'
             )
         height, width = results['img'].shape[:2]
         drawn = self.crop.rand_crop_params(results['img'])

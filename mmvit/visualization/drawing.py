@@ -97,10 +97,8 @@ def draw_label_maps(
         metainfo: The data set's `classes` and, optionally, `palette`.
     """
     classes = metainfo['classes']
-    palette = metainfo.get('palette')
-    if not palette:
-        palette = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
-    palette = np.asarray(palette, np.uint8)
+    drawn = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
+    palette = np.asarray(metainfo.get('palette') or drawn, np.uint8)
     panels, present = [image], set()
     for labels in maps:
         valid = labels < len(classes)

@@ -63,13 +63,10 @@ class HLGHead(BaseDecodeHead):
             act_cfg=self.act_cfg,
         )
         num_heads = max(channels // 32, 1)
-        attentions = [
-            LocalGlobalAttention(channels, num_heads, window_size, windows)
-            for windows in ('plain', 'dilated')
-        ]
-        self.layers = nn.Sequential(
-            *(LocalGlobalLayer(channels, channels, a) for a in attentions)
-        )
+        build = partial(LocalGlobalAttention, channels, num_heads, window_size)
+        attentions = build('plain'), build('dilated')
+        layers = [LocalGlobalLayer(channels, channels, a) for a in attentions]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         resize = partial(

@@ -39,9 +39,8 @@ class TokenLabelHead(BaseModule):
         self.num_classes = num_classes
         self.fc = nn.Linear(in_channels, num_classes)
         self.token_fc = nn.Linear(in_channels, num_classes)
-        self.loss_module = MODELS.build(
-            loss or dict(type='mmvit.TokenLabelLoss')
-        )
+        loss = loss or dict(type='mmvit.TokenLabelLoss')
+        self.loss_module = MODELS.build(loss)
         # It has no weights and only writes predictions into samples.
         self.predictor = MODELS.build(dict(type='mmpretrain.ClsHead'))
 

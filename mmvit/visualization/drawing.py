@@ -18,11 +18,11 @@ _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
 
 def save_picture(picture: np.ndarray, out_dir: str, name: str) -> str:
-    """Write a picture into a folder, which is made, and return its path.
+    """Write a picture into a folder and return the file's path.
 
     Args:
         picture: RGB, (H, W, 3), or one channel, (H, W).
-        out_dir: The folder.
+        out_dir: The folder, made if it does not exist.
         name: The file's name; it may not lead out of the folder.
     """
     path = path_within(out_dir, name)
@@ -39,7 +39,7 @@ def heat_map(values: np.ndarray) -> np.ndarray:
 
 
 def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
-    """Build a config's visualizer, without storage, for a metainfo."""
+    """Build a config's visualizer for the classes, without its storage."""
     visualizer = VISUALIZERS.build(
         dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
     )

@@ -55,7 +55,7 @@ def to_scores(
 def flip_tokens(
     scores: Tensor, grid: tuple[int, int], direction: str
 ) -> Tensor:
-    """Flip the tokens' scores like the image, whose scores come first.
+    """Flip the tokens' scores; those of the image come first and stay.
 
     Shape: scores (1 + H * W, K) -> the same.
     """
@@ -82,8 +82,8 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         label_smooth_val: Share of a target that is spread over all classes.
         batch_augments: `dict(augments=[...], probs=[...])`: augmentations of
             images (B, 3, H, W) and scores (B, 1 + N, K), of which one is
-            drawn; equal probs by default. What probs lack to 1 is the
-            probability of none. ImageClassifier passes its train_cfg.
+            drawn; equal probs by default. If they sum to less than 1, the rest
+            is the probability of none. ImageClassifier passes its train_cfg.
     """
 
     def __init__(

@@ -117,8 +117,7 @@ class FocalAttention(Attention):
     <https://arxiv.org/abs/2107.00641>`_.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         window_size: Side w of a window of queries, in tokens.
         levels: Focal window size s_w and focal region size s_r of each level.
             The window size of the first level is 1; a region is at least as
@@ -126,7 +125,6 @@ class FocalAttention(Attention):
         border: What the first level has beyond the map: 'wrap', the tokens of
             the other side, or 'mask', nothing.
         shift: Tokens by which the grid of windows is moved.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
 

@@ -19,12 +19,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    AbsolutePositionEmbedding,
-    Attention,
-    PatchEmbed,
-    ceil_div,
-)
+from ..layers import AbsolutePositionEmbedding, Attention, PatchEmbed, ceil_div
 from .pyramid import PyramidBackbone
 
 
@@ -34,12 +29,10 @@ class SpatialReductionAttention(Attention):
     Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """

@@ -19,12 +19,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    Attention,
-    DepthwiseConv,
-    PatchEmbed,
-    WindowGrid,
-)
+from ..layers import Attention, DepthwiseConv, PatchEmbed, WindowGrid
 from .pyramid import PyramidBackbone, doubling_arch
 
 ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
@@ -38,13 +33,11 @@ class WindowAttention(Attention):
     values, joined from their windows, connects the windows.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         window_size: Side w of a window, in tokens.
         interaction: 'lim' convolves the values over the whole map (IWSA),
             'lem' within each window (Table 5b), None does without (WSA).
         shift: Tokens by which the windows are moved (SWSA).
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
@@ -93,11 +86,9 @@ class ScalableAttention(Attention):
     is smaller by r_n; queries and keys have r_c times the channels.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """

@@ -48,11 +48,9 @@ class SpatialReductionAttention(Attention):
         super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
-        self.reduction = (
-            PatchEmbed(embed_dims, embed_dims, sr_ratio)
-            if sr_ratio > 1
-            else nn.Identity()
-        )
+        self.reduction = nn.Identity()
+        if sr_ratio > 1:
+            self.reduction = PatchEmbed(embed_dims, embed_dims, sr_ratio)
         self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,11 +97,9 @@ class PositionedPatchEmbed(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         x = self.position(self.patch_embed(x))
         if self.with_cls_token:
-            cls_token = (self.cls_token + self.cls_position).expand(
-                x.shape[0], -1, -1
-            )
+            token = (self.cls_token + self.cls_position).expand(len(x), -1, -1)
             # (B, H, W, C) -> (B, 1, 1 + N, C)
-            x = torch.cat([cls_token, x.flatten(1, 2)], dim=1).unsqueeze(1)
+            x = torch.cat([token, x.flatten(1, 2)], dim=1).unsqueeze(1)
         return self.drop(x)
 
 
@@ -138,11 +134,9 @@ class PVT(PyramidBackbone):
         'small': dict(depths=(3, 4, 6, 3), **_widths),
         'medium': dict(depths=(3, 4, 18, 3), **_widths),
         'large': dict(depths=(3, 8, 27, 3), **_widths),
-        'small-wide': {
-            **_widths,
-            'depths': (3, 4, 6, 3),
-            'embed_dims': (89, 178, 445, 712),
-        },
+        'small-wide': dict(
+            _widths, depths=(3, 4, 6, 3), embed_dims=(89, 178, 445, 712)
+        ),
     }
 
     def __init__(

@@ -139,21 +139,20 @@ class ScalableViT(PyramidBackbone):
     """
 
     norm_eps = 1e-6
+    _ratios = dict(sr_ratios=(8, 4, 2, 1))
     arch_zoo: ClassVar[dict[str, dict]] = {
         'small': doubling_arch(
-            *(64, (2, 2, 20, 2), 2),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(1.25, 1.25, 1.25, 1.0),
+            64,
+            (2, 2, 20, 2),
+            2,
+            channel_ratios=(1.25, 1.25, 1.25, 1),
+            **_ratios,
         ),
         'base': doubling_arch(
-            *(96, (2, 2, 14, 6), 3),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(2.0, 1.25, 1.25, 1.0),
+            96, (2, 2, 14, 6), 3, channel_ratios=(2, 1.25, 1.25, 1), **_ratios
         ),
         'large': doubling_arch(
-            *(128, (2, 6, 12, 4), 4),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(0.25, 0.5, 1.0, 1.0),
+            128, (2, 6, 12, 4), 4, channel_ratios=(0.25, 0.5, 1, 1), **_ratios
         ),
     }
 

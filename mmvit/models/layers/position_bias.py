@@ -66,9 +66,6 @@ class DynamicPositionBias(BaseModule):
 
     Shape: offsets of Hq x Wq queries from Hk x Wk keys ->
         (h, Hq * Wq, Hk * Wk).
-
-    Raises:
-        ValueError: If C is less than 16.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:

@@ -25,11 +25,10 @@ class RowGroups:
         self.height = height
         self.number = ceil_div(height, size)
         self.interlaced = interlaced
+        self.size = min(size, height)
         if interlaced:
             # Drop positions that would be padding in every group.
             self.size = ceil_div(height, self.number)
-        else:
-            self.size = min(size, height)
         self.padding = self.number * self.size - height
 
     def cut(self, x: Tensor) -> Tensor:

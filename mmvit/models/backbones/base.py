@@ -176,9 +176,5 @@ class Backbone(BaseModule, metaclass=ABCMeta):
         super().init_weights()
         self.init_cfg = given
         for cfg in pretrained:
-            load_pretrained(
-                self,
-                cfg['checkpoint'],
-                cfg.get('prefix'),
-                min_matched=cfg.get('min_matched', 0.9),
-            )
+            file, prefix = cfg['checkpoint'], cfg.get('prefix')
+            load_pretrained(self, file, prefix, cfg.get('min_matched', 0.9))

@@ -33,8 +33,6 @@ class SpatialReductionAttention(Attention):
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -62,8 +60,7 @@ class PositionedPatchEmbed(BaseModule):
     """Patch embedding with positions and, optionally, a class token.
 
     Args:
-        in_channels: Channels of the input.
-        embed_dims: Channels C of the output.
+        in_channels, embed_dims: See `PatchEmbed`.
         stride: Side of a patch.
         grid: (H, W) of the position table.
         drop_rate: Dropout of the output.

@@ -38,8 +38,6 @@ class WindowAttention(Attention):
         interaction: 'lim' convolves the values over the whole map (IWSA),
             'lem' within each window (Table 5b), None does without (WSA).
         shift: Tokens by which the windows are moved (SWSA).
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -89,8 +87,6 @@ class ScalableAttention(Attention):
         embed_dims, num_heads, **drops: See `Attention`.
         sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -139,20 +135,16 @@ class ScalableViT(PyramidBackbone):
     """
 
     norm_eps = 1e-6
-    _ratios = dict(sr_ratios=(8, 4, 2, 1))
+    _sr = dict(sr_ratios=(8, 4, 2, 1))
     arch_zoo: ClassVar[dict[str, dict]] = {
         'small': doubling_arch(
-            64,
-            (2, 2, 20, 2),
-            2,
-            channel_ratios=(1.25, 1.25, 1.25, 1),
-            **_ratios,
+            64, (2, 2, 20, 2), 2, channel_ratios=(1.25, 1.25, 1.25, 1.0), **_sr
         ),
         'base': doubling_arch(
-            96, (2, 2, 14, 6), 3, channel_ratios=(2, 1.25, 1.25, 1), **_ratios
+            96, (2, 2, 14, 6), 3, channel_ratios=(2.0, 1.25, 1.25, 1.0), **_sr
         ),
         'large': doubling_arch(
-            128, (2, 6, 12, 4), 4, channel_ratios=(0.25, 0.5, 1, 1), **_ratios
+            128, (2, 6, 12, 4), 4, channel_ratios=(0.25, 0.5, 1.0, 1.0), **_sr
         ),
     }
 

@@ -139,12 +139,9 @@ class ViTBlock(TransformerBlock):
         drop_path_rate: float,
         position_bias: RelativePositionTable | None,
     ) -> None:
+        attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
         super().__init__(
-            embed_dims,
-            MultiHeadAttention(embed_dims, num_heads, position_bias),
-            mlp_ratio,
-            drop_path_rate=drop_path_rate,
-            norm_eps=1e-6,
+            embed_dims, attn, mlp_ratio, 0.0, drop_path_rate, norm_eps=1e-6
         )
         self.scale1 = self.scale2 = nn.Identity()
         if layer_scale is not None:
@@ -243,10 +240,7 @@ class SETRViT(Backbone):
     def num_outputs(self) -> int:
         return self.arch['depth']
 
-    def _embed(self, x: Tensor) -> Tensor:
-        x = self.position(x)
-        if not self.with_cls_token:
-            return x
+    def _add_cls_token(self, x: Tensor) -> Tensor:
         token = self.cls_token
         if self.cls_position is not None:
             token = token + self.cls_position
@@ -254,23 +248,23 @@ class SETRViT(Backbone):
         x = torch.cat([token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1)
         return x.unsqueeze(1)
 
-    def _as_map(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        if self.with_cls_token:
-            # (B, 1, 1 + N, C) -> (B, H, W, C)
-            x = x[:, 0, 1:].unflatten(1, size)
-        return channels_first(x)
-
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         # (B, C, H, W) -> (B, H, W, C)
         x = self.patch_embed(x.permute(0, 2, 3, 1))
         size = x.shape[1:3]
-        x = self._embed(x)
+        x = self.position(x)
+        if self.with_cls_token:
+            x = self._add_cls_token(x)
         recompute = self.with_cp and torch.is_grad_enabled()
         outs = []
         for index, block in enumerate(self.blocks):
             x = checkpointed(block, x, size) if recompute else block(x, size)
             if index in self.out_indices:
-                outs.append(self._as_map(x, size))
+                out = x
+                if self.with_cls_token:
+                    # (B, 1, 1 + N, C) -> (B, H, W, C)
+                    out = x[:, 0, 1:].unflatten(1, size)
+                outs.append(channels_first(out))
         return tuple(outs)
 
     def frozen_modules(self) -> list[nn.Module]:

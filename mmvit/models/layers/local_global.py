@@ -292,13 +292,9 @@ class LocalGlobalLayer(BaseModule):
         super().__init__()
         self.shortcut = nn.Identity()
         if stride > 1:
+            groups = math.gcd(in_channels, embed_dims)
             self.shortcut = ConvNorm(
-                in_channels,
-                embed_dims,
-                3,
-                stride,
-                groups=math.gcd(in_channels, embed_dims),
-                act=nn.GELU(),
+                in_channels, embed_dims, 3, stride, groups, nn.GELU()
             )
         self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
         self.norm = nn.LayerNorm(embed_dims)

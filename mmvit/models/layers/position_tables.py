@@ -42,11 +42,8 @@ class ResizedTable(BaseModule):
     ) -> None:
         key = f'{prefix}table'
         loaded, own = state_dict.get(key), self.table
-        if (
-            loaded is not None
-            and loaded.dim() == own.dim()
-            and loaded.shape[-1] == own.shape[-1]
-        ):
+        is_table = loaded is not None and loaded.dim() == own.dim()
+        if is_table and loaded.shape[-1] == own.shape[-1]:
             state_dict[key] = self.resize(loaded, own.shape[-3:-1])
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -59,11 +59,8 @@ def check_match(
             'its keys need another prefix or a conversion '
             '(tools/model_converters/convert_checkpoint.py).'
         )
-    print_log(
-        report,
-        logger='current',
-        level=logging.WARNING if missing or misshapen else logging.INFO,
-    )
+    level = logging.WARNING if missing or misshapen else logging.INFO
+    print_log(report, 'current', level)
 
 
 def _fits(module: nn.Module, name: str, value: Tensor) -> bool:

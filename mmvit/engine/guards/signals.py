@@ -1,7 +1,6 @@
 """Signals that save a run and stop it."""
 
 import os
-import os.path as osp
 import signal
 import threading
 import time
@@ -16,7 +15,7 @@ from mmengine.runner import Runner
 from mmvit.registry import HOOKS
 
 from ..run_facts import wrappers_of
-from .checkpoints import INTERRUPTED, AtomicBackend
+from .checkpoints import INTERRUPTED, name_last_checkpoint
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_CODE = os.EX_TEMPFAIL  # 75: the job is not done; try again
@@ -112,9 +111,7 @@ class StopOnSignalHook(Hook):
             by_epoch=False,
         )
         if is_main_process():
-            AtomicBackend().put_text(
-                INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
-            )
+            name_last_checkpoint(runner.work_dir, INTERRUPTED)
         # torchrun ends all processes as soon as one has ended.
         barrier()
         runner.logger.warning(

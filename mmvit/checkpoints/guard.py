@@ -31,10 +31,7 @@ class CheckedPretrainedInit(PretrainedInit):
     def __call__(self, module: nn.Module) -> None:
         """Load into a module."""
         load_pretrained(
-            module,
-            self.checkpoint,
-            self.prefix,
-            self.min_matched,
+            *(module, self.checkpoint, self.prefix, self.min_matched),
             allow_shapes=True,
         )
         if hasattr(module, '_params_init_info'):

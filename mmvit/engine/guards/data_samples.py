@@ -17,7 +17,7 @@ from mmvit.registry import HOOKS
 from mmvit.utils.text import some_of
 
 from ..run_facts import unwrap
-from .bad_samples import bad_samples
+from .bad_samples import bad_samples, files_of
 from .data_config import is_remote
 
 _IGNORED = 255
@@ -107,11 +107,9 @@ def missing_files(info: dict, dataset: Dataset) -> list[str]:
     """List the local files of a sample that do not exist."""
     backend_args = getattr(dataset, 'backend_args', None)
     return [
-        str(info[key])
-        for key in ('img_path', 'seg_map_path')
-        if info.get(key)
-        and not is_remote(str(info[key]), backend_args)
-        and not osp.isfile(info[key])
+        file
+        for file in files_of(info)
+        if not is_remote(file, backend_args) and not osp.isfile(file)
     ]
 
 

@@ -109,10 +109,9 @@ class GuardedRunner(Runner):
                     f'launcher {self._launcher!r} needs GPUs, and none is '
                     'visible: on CPUs use --launcher pytorch with torchrun'
                 )
-            timeout = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
-            torch.distributed.init_process_group(
-                'gloo', timeout=timedelta(seconds=timeout)
-            )
+            seconds = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
+            timeout = timedelta(seconds=seconds)
+            torch.distributed.init_process_group('gloo', timeout=timeout)
         super().setup_env(env_cfg)
 
     def wrap_model(
@@ -160,10 +159,9 @@ class GuardedRunner(Runner):
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
-            empty = empty_error(dataset) if isinstance(dataset, dict) else None
-            if empty is None:
-                raise
-            raise empty from error
+            if isinstance(dataset, dict) and (empty := empty_error(dataset)):
+                raise empty from error
+            raise
         guard_dataset(loader.dataset, max_bad_samples)
         return loader
 

@@ -34,11 +34,8 @@ def _is_finite(value: object) -> bool:
 
 def _file_names(batch: object) -> list[str]:
     samples = batch.get('data_samples') if isinstance(batch, dict) else None
-    return [
-        str(sample.img_path)
-        for sample in samples or []
-        if getattr(sample, 'img_path', None)
-    ]
+    paths = (getattr(sample, 'img_path', None) for sample in samples or ())
+    return [str(path) for path in paths if path]
 
 
 @contextlib.contextmanager

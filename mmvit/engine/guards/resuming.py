@@ -16,8 +16,7 @@ from ..samplers import EndlessBatches, skip_batches
 
 
 def _optimizers(runner: Runner) -> list[str]:
-    wrappers = wrappers_of(runner)
-    return [type(wrapper.optimizer).__name__ for wrapper in wrappers]
+    return [type(w.optimizer).__name__ for w in wrappers_of(runner)]
 
 
 def _groups(state: dict) -> list[tuple[int, set]]:
@@ -88,12 +87,11 @@ def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     batches = min(batches * old.images_per_iter // images, len(loader))
     loop._iter = loop._epoch * len(loader) + batches
     if batches and not skip_batches(loader, batches):
-        print_log(
+        text = (
             'this data loader cannot start in the middle of an epoch: its '
-            f'first {batches} batches are trained on again',
-            'current',
-            level=logging.WARNING,
+            f'first {batches} batches are trained on again'
         )
+        print_log(text, 'current', logging.WARNING)
     return batches
 
 
@@ -104,9 +102,10 @@ def _pending_gradients(runner: Runner) -> dict[str, torch.Tensor]:
     gradients = {}
     for name, parameter in unwrap(runner.model).named_parameters():
         if parameter.grad is not None:
-            gradients[name] = parameter.grad.detach().clone()
-            all_reduce(gradients[name], 'mean')
-    return {name: grad.cpu() for name, grad in gradients.items()}
+            grad = parameter.grad.detach().clone()
+            all_reduce(grad, 'mean')
+            gradients[name] = grad.cpu()
+    return gradients
 
 
 @HOOKS.register_module()
@@ -174,8 +173,7 @@ class ExactResumeHook(Hook):
         if self._saved is None:
             runner.logger.warning(
                 f'{runner._load_from} holds no random states: what is drawn '
-                'from here on is not what an uninterrupted run would have '
-                'drawn'
+                'from here on is not what an uninterrupted run had drawn'
             )
 
     def before_train(self, runner: Runner) -> None:

@@ -141,7 +141,7 @@ def _compare(path: str, categories: list[str], classes: list[str]) -> None:
             f'{path}: objects of {", ".join(dropped)} are left out, as '
             'they are not among the classes'
         )
-        print_log(text, 'current', logging.WARNING)
+        print_log(text, logger='current', level=logging.WARNING)
 
 
 def _finds_nothing(dataset: dict) -> bool:

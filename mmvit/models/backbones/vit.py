@@ -240,7 +240,10 @@ class SETRViT(Backbone):
     def num_outputs(self) -> int:
         return self.arch['depth']
 
-    def _add_cls_token(self, x: Tensor) -> Tensor:
+    def _embed(self, x: Tensor) -> Tensor:
+        x = self.position(x)
+        if not self.with_cls_token:
+            return x
         token = self.cls_token
         if self.cls_position is not None:
             token = token + self.cls_position
@@ -252,9 +255,7 @@ class SETRViT(Backbone):
         # (B, C, H, W) -> (B, H, W, C)
         x = self.patch_embed(x.permute(0, 2, 3, 1))
         size = x.shape[1:3]
-        x = self.position(x)
-        if self.with_cls_token:
-            x = self._add_cls_token(x)
+        x = self._embed(x)
         recompute = self.with_cp and torch.is_grad_enabled()
         outs = []
         for index, block in enumerate(self.blocks):

@@ -104,8 +104,7 @@ class WindowGrid:
         """
         x = windows.unflatten(0, (-1, *self.rows.shape, *self.columns.shape))
         # (B, n, D, n, D, w, w, C) -> (B, n, w, D, n, w, D, C)
-        x = x.permute(0, 1, 5, 2, 3, 6, 4, 7)
-        x = x.flatten(4, 6).flatten(1, 3)
+        x = x.permute(0, 1, 5, 2, 3, 6, 4, 7).flatten(4, 6).flatten(1, 3)
         top, left = self.rows.padding[0], self.columns.padding[0]
         return x[:, top : top + self.size[0], left : left + self.size[1]]
 

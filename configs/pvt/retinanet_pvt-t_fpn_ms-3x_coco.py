@@ -5,4 +5,4 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[2] = dict(type='RandomResize', scale=scales, keep_ratio=True)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 train_cfg = dict(max_epochs=36)
-param_scheduler = _base_.param_scheduler_3x
+param_scheduler = _base_._param_scheduler_3x

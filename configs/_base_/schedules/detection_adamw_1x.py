@@ -6,7 +6,7 @@ optim_wrapper = dict(
 )
 auto_scale_lr = dict(base_batch_size=16, enable=False)
 # For configs of 36 epochs that inherit from one of 12.
-param_scheduler_3x = [
+_param_scheduler_3x = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, end=500),
     dict(type='MultiStepLR', end=36, milestones=[27, 33], gamma=0.1),
 ]

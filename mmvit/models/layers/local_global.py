@@ -74,41 +74,62 @@ class Bottleneck(BaseModule):
         return self.act(x + self.layers(x))
 
 
-class WindowEmbedding(BaseModule):
-    """Makes each window one token (Table 12).
+class MeanEmbedding(BaseModule):
+    """Embeds each window as the mean of its tokens on the map.
+
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    """
+
+    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
+        return grid.mean(x)
+
+
+class MaxEmbedding(BaseModule):
+    """Embeds each window as the maximum of its tokens on the map.
+
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    """
+
+    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
+        windows = grid.cut(x)
+        tokens = windows.flatten(1, 2)
+        bias = grid.token_bias(windows)
+        if bias is not None:
+            # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
+            tokens = tokens + bias.flatten(1)[..., None]
+        return tokens.amax(1).unflatten(0, (len(x), -1))
+
+
+class ConvEmbedding(BaseModule):
+    """Embeds each window by a depth-wise convolution as large as a window.
+
+    Where a window sticks out of the map it holds zeros.
 
     Args:
-        kind: `window_embedding` of `LocalGlobalAttention`. The convolution is
-            as large as a window and reads zeros beyond the map.
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
 
     Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
     """
 
-    def __init__(self, kind: str, embed_dims: int, window_size: int) -> None:
+    def __init__(self, embed_dims: int, window_size: int) -> None:
         super().__init__()
-        if kind not in ('avg', 'max', 'dwconv'):
-            raise ValueError(
-                f'window_embedding {kind!r}: take avg, max or dwconv'
-            )
-        self.kind = kind
-        if kind == 'dwconv':
-            self.conv = DepthwiseConv(embed_dims, window_size, window_size)
+        self.conv = DepthwiseConv(embed_dims, window_size, window_size)
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        if self.kind == 'avg':
-            return grid.mean(x)
-        windows = grid.cut(x)
-        if self.kind == 'dwconv':
-            tokens = self.conv(windows).flatten(1)
-        else:
-            tokens, bias = windows.flatten(1, 2), grid.token_bias(windows)
-            if bias is not None:
-                # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
-                tokens = tokens + bias.flatten(1)[..., None]
-            tokens = tokens.amax(1)
+        tokens = self.conv(grid.cut(x)).flatten(1)
         return tokens.unflatten(0, (len(x), -1))
+
+
+def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
+    """Build the embedding of windows named `kind` (Table 12)."""
+    if kind == 'avg':
+        return MeanEmbedding()
+    if kind == 'max':
+        return MaxEmbedding()
+    if kind == 'dwconv':
+        return ConvEmbedding(embed_dims, window_size)
+    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
 
 
 class LocalGlobalAttention(Attention):
@@ -165,7 +186,7 @@ class LocalGlobalAttention(Attention):
             self.local_bias = DynamicPositionBias(embed_dims, num_heads)
             self.norm2 = nn.LayerNorm(embed_dims)
             self.query_conv = DepthwiseConv(embed_dims)
-        self.embedding = WindowEmbedding(
+        self.embedding = build_embedding(
             window_embedding, embed_dims, window_size
         )
         self.norm3 = nn.LayerNorm(embed_dims)

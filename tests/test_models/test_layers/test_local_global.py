@@ -13,7 +13,7 @@ from mmvit.models.layers import (
     WindowGrid,
     local_global,
 )
-from mmvit.models.layers.local_global import WindowEmbedding
+from mmvit.models.layers.local_global import build_embedding
 
 from .naive import offset_bias, randomize, windows_of
 
@@ -165,7 +165,7 @@ def test_queries_keys_and_values_are_shared():
 @pytest.mark.parametrize('kind', ['avg', 'max', 'dwconv'])
 def test_padding_of_windows_holds_nothing(kind):
     """A window that sticks out is embedded as its tokens on the map are."""
-    embedding = randomize(WindowEmbedding(kind, 4, 3))
+    embedding = randomize(build_embedding(kind, 4, 3))
     x = torch.randn(1, 5, 4, 4)
     tokens = embedding(x, WindowGrid((5, 4), 3)).view(1, 2, 2, 4)
     corner = x[:, 3:, 3:].flatten(1, 2)

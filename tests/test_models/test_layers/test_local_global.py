@@ -13,7 +13,7 @@ from mmvit.models.layers import (
     WindowGrid,
     local_global,
 )
-from mmvit.models.layers.local_global import build_embedding
+from mmvit.models.layers.local_global import MaxEmbedding, build_embedding
 
 from .naive import offset_bias, randomize, windows_of
 
@@ -57,7 +57,7 @@ def naive_local_global(attn, x, steps):
     embedded = []
     for tokens in windows:
         values = torch.stack([x[at] for at in tokens])
-        is_max = attn.embedding.kind == 'max'
+        is_max = isinstance(attn.embedding, MaxEmbedding)
         embedded.append(values.amax(0) if is_max else values.mean(0))
     embedded = attn.norm3(torch.stack(embedded))
     k, v = attn.k(embedded), attn.v(embedded)

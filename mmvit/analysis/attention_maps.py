@@ -3,10 +3,9 @@
 Fused attention does not return them, so they are computed beside it.
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +15,6 @@ from torch.overrides import TorchFunctionMode
 
 _FUSED = F.scaled_dot_product_attention
 _MULTI_HEAD = F.multi_head_attention_forward
-_MULTI_HEAD_SIGNATURE = inspect.signature(_MULTI_HEAD)
 
 
 def attention_weights(
@@ -29,21 +27,19 @@ def attention_weights(
     """Compute attention weights, softmax(q k^T * scale + mask).
 
     Args:
-        q: Queries.
-        k: Keys.
+        q: Queries (B, h, N, d).
+        k: Keys (B, h, Nk, d).
         attn_mask: Added to the logits; or, of booleans, True where a query
             may attend to a key.
         is_causal: Whether queries attend to no later key.
         scale: Factor of the logits; None is d^-0.5.
 
-    Shape: q (B, h, N, d), k (B, h, Nk, d) -> (B, h, N, Nk).
+    Shape: -> (B, h, N, Nk).
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     logits = q.float() @ k.float().transpose(-2, -1) * scale
     if is_causal:
-        attn_mask = torch.ones(
-            logits.shape[-2:], dtype=torch.bool, device=q.device
-        ).tril()
+        attn_mask = torch.ones_like(logits, dtype=torch.bool).tril()
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         logits = logits.masked_fill(~attn_mask, -torch.inf)
     elif attn_mask is not None:
@@ -61,18 +57,16 @@ class _Recorder(TorchFunctionMode):
         self.found: dict[str, Tensor] = {}
 
     def __torch_function__(
-        self,
-        func: Callable,
-        types: Any,  # noqa: ARG002
-        args: tuple = (),
-        kwargs: Mapping | None = None,
+        self, func: Callable, _: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is _FUSED:
-            return self._fused(*args, **kwargs)
-        if func is _MULTI_HEAD:
-            return self._multi_head(*args, **kwargs)
-        return func(*args, **kwargs)
+        ours = {_FUSED: self._fused, _MULTI_HEAD: self._multi_head}
+        return ours.get(func, func)(*args, **(kwargs or {}))
+
+    def enter(self, name: str, *_: Any) -> None:
+        self.running.append(name)
+
+    def leave(self, *_: Any) -> None:
+        self.running.pop()
 
     def _fused(
         self,
@@ -82,30 +76,31 @@ class _Recorder(TorchFunctionMode):
         attn_mask: Tensor | None = None,
         dropout_p: float = 0.0,
         is_causal: bool = False,
-        scale: float | None = None,
         **options: Any,
     ) -> Tensor:
+        masking = attn_mask, is_causal, options.get('scale')
         with torch.no_grad():
-            weights = attention_weights(
-                query, key, attn_mask, is_causal, scale
-            )
+            weights = attention_weights(query, key, *masking)
         self._keep(weights)
         if self.values_only:
             return weights.to(value.dtype) @ value
-        options.update(dropout_p=dropout_p, is_causal=is_causal, scale=scale)
+        options.update(dropout_p=dropout_p, is_causal=is_causal)
         return _FUSED(query, key, value, attn_mask, **options)
 
-    def _multi_head(self, *args: Any, **kwargs: Any) -> tuple:
-        call = _MULTI_HEAD_SIGNATURE.bind(*args, **kwargs)
-        call.apply_defaults()
-        wanted = call.arguments['need_weights']
-        averaged = call.arguments['average_attn_weights']
-        call.arguments.update(need_weights=True, average_attn_weights=False)
-        out, weights = _MULTI_HEAD(*call.args, **call.kwargs)
+    # torch passes both arguments by name when it hands the call to a mode.
+    def _multi_head(
+        self,
+        *args: Any,
+        need_weights: bool,
+        average_attn_weights: bool,
+        **kwargs: Any,
+    ) -> tuple:
+        kwargs.update(need_weights=True, average_attn_weights=False)
+        out, weights = _MULTI_HEAD(*args, **kwargs)
         self._keep(weights if weights.dim() == 4 else weights[None])
-        if averaged:
+        if average_attn_weights:
             weights = weights.mean(-3)
-        return out, weights if wanted else None
+        return out, weights if need_weights else None
 
     def _keep(self, weights: Tensor) -> None:
         name = self.running[-1] if self.running else ''
@@ -146,21 +141,12 @@ def record_attention(
         >>> weights['stages.0.blocks.0.attn'].shape
     """
     recorder = _Recorder(values_only)
-
-    def enter(*_: Any, name: str) -> None:
-        recorder.running.append(name)
-
-    def leave(*_: Any) -> None:
-        recorder.running.pop()
-
-    handles = []
-    for name, module in model.named_modules():
-        hook = functools.partial(enter, name=name)
-        handles.append(module.register_forward_pre_hook(hook))
-        handles.append(module.register_forward_hook(leave, always_call=True))
-    try:
-        with recorder:
-            yield recorder.found
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            enter = partial(recorder.enter, name)
+            hooks.enter_context(module.register_forward_pre_hook(enter))
+            hooks.enter_context(
+                module.register_forward_hook(recorder.leave, always_call=True)
+            )
+        hooks.enter_context(recorder)
+        yield recorder.found

@@ -4,7 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from mmengine.model import BaseModel
@@ -21,7 +21,7 @@ COUNTING_RULE = (
     'are not; one image in evaluation mode'
 )
 # Operators of mmcv that multiply with weights in a kernel of their own.
-_OPAQUE_MODULES = ('CARAFE', 'CARAFENaive', 'CARAFEPack', 'Correlation')
+_OPAQUE_MODULES = {'CARAFE', 'CARAFENaive', 'CARAFEPack', 'Correlation'}
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,8 @@ class Complexity:
             fused attention are seen; MMViT's models use it everywhere.
         parts: Parameters and multiply-adds of each direct child; 'other' is
             what belongs to none of them.
-        proposals: Number of boxes that the box head of a two-stage detector
-            got.
-        masks: Number of boxes that the mask head got.
+        proposals: Boxes that the box head of a two-stage detector got.
+        masks: Boxes that the mask head got.
         device: 'meta' if no value was computed, else where the model ran.
     """
 
@@ -77,8 +76,7 @@ def count_complexity(
 
     Args:
         model: A classifier, detector or segmentor, which is counted without
-            its post-processing, or any module that takes one image, such as
-            a backbone.
+            its post-processing, or a module of one image, such as a backbone.
         shape: (H, W) of the input.
         in_channels: Channels of the input.
 
@@ -86,51 +84,41 @@ def count_complexity(
         UncountedOperatorError: If the model runs something costly that cannot
             be counted.
     """
-    _refuse_opaque_modules(model)
-    device = next((p.device for p in model.parameters()), torch.device('cpu'))
-    if device.type != 'meta':
-        try:
-            return _count(model, shape, in_channels, torch.device('meta'))
-        except UncountedOperatorError:
-            raise
-        except Exception:
-            # The model needs values. Any other error will occur again below.
-            pass
+    kinds = {type(module) for module in model.modules()}
+    mmcvs = {k.__name__ for k in kinds if k.__module__.startswith('mmcv.')}
+    if opaque := ', '.join(sorted(mmcvs & _OPAQUE_MODULES)):
+        raise UncountedOperatorError(
+            f"cannot count: the products inside of mmcv's {opaque} cannot be "
+            'seen'
+        )
+    try:
+        return _count(model, shape, in_channels, 'meta')
+    except UncountedOperatorError:
+        raise
+    except Exception:
+        # The model needs values. Any other error will occur again below.
+        device = next((str(p.device) for p in model.parameters()), 'cpu')
     return _count(model, shape, in_channels, device)
 
 
-def _refuse_opaque_modules(model: nn.Module) -> None:
-    opaque = {
-        type(module).__name__
-        for module in model.modules()
-        if type(module).__name__ in _OPAQUE_MODULES
-        and type(module).__module__.startswith('mmcv.')
-    }
-    if opaque:
-        raise UncountedOperatorError(
-            "cannot count: the products inside of mmcv's "
-            f'{", ".join(sorted(opaque))} cannot be seen'
-        )
-
-
 def _count(
-    model: nn.Module,
-    shape: tuple[int, int],
-    in_channels: int,
-    device: torch.device,
+    model: nn.Module, shape: tuple[int, int], channels: int, device: str
 ) -> Complexity:
-    # A copy runs, so that the model stays as it is. On the meta device shared
-    # parameters are no longer shared: parameters are counted in the model.
+    # On the meta device parameters are no longer shared: those of the model
+    # are counted, not the copy's.
     copied = copy.deepcopy(model).to(device)
     # The counter fails on views of parameters that require a gradient.
     copied.requires_grad_(False)
     # Not chained: some libraries' eval() returns None.
     copied.eval()
     proposals, masks = _fix_regions(copied, shape)
-    image = torch.zeros(1, in_channels, *shape, device=device)
+    image = torch.zeros(1, channels, *shape, device=device)
     with torch.no_grad(), MultiplyAddCounter() as counter:
         if isinstance(copied, BaseModel):
-            copied(image, [_data_sample(shape)], mode='tensor')
+            names = 'img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'
+            sizes = dict.fromkeys(names, tuple(shape))
+            meta = dict(sizes, scale_factor=(1.0, 1.0), flip=False)
+            copied(image, [BaseDataElement(metainfo=meta)], mode='tensor')
         else:
             copied(image)
     return Complexity(
@@ -141,15 +129,7 @@ def _count(
         parts=_parts(model, counter),
         proposals=proposals,
         masks=masks,
-        device=device.type,
-    )
-
-
-def _data_sample(shape: tuple[int, int]) -> BaseDataElement:
-    names = 'img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'
-    sizes = dict.fromkeys(names, tuple(shape))
-    return BaseDataElement(
-        metainfo=dict(sizes, scale_factor=(1.0, 1.0), flip=False)
+        device=image.device.type,
     )
 
 
@@ -160,16 +140,13 @@ def _parts(model: nn.Module, counter: MultiplyAddCounter) -> dict[str, Part]:
         path = f'{type(model).__name__}.{name}'
         own = set(child.parameters()) - seen
         seen |= own
-        part = Part(sum(p.numel() for p in own), counter.of_part(child, path))
-        if part.params or part.flops:
-            parts[name] = part
-    rest = Part(
+        params = sum(p.numel() for p in own)
+        parts[name] = Part(params, counter.of_part(child, path))
+    parts['other'] = Part(
         count_params(model) - sum(part.params for part in parts.values()),
         counter.total - sum(part.flops for part in parts.values()),
     )
-    if rest.params or rest.flops:
-        parts['other'] = rest
-    return parts
+    return {k: part for k, part in parts.items() if part.params or part.flops}
 
 
 def _fix_regions(
@@ -187,58 +164,43 @@ def _fix_regions(
     if rpn_head is not None:
         proposals = (test_cfg.get('rpn') or {}).get('max_per_img')
     if proposals is not None:
-        rpn_head.predict = _with_fixed_count(
-            rpn_head.predict, proposals, shape
+        rpn_head.predict = partial(
+            _predict_fixed, rpn_head.predict, proposals, shape
         )
     roi_head = getattr(model, 'roi_head', None)
     if getattr(roi_head, 'with_mask', False):
         masks = (test_cfg.get('rcnn') or {}).get('max_per_img')
     if masks is not None:
         masks = min(masks, proposals or masks)
-        roi_head._mask_forward = _with_fewer_rois(
-            roi_head._mask_forward, masks
+        roi_head._mask_forward = partial(
+            _forward_fewer, roi_head._mask_forward, masks
         )
     return proposals, masks
 
 
-def _with_fixed_count(
-    predict: Callable[..., list[InstanceData]],
-    count: int,
-    shape: tuple[int, int],
-) -> Callable[..., list[InstanceData]]:
-    def predict_fixed(*args: Any, **kwargs: Any) -> list[InstanceData]:
-        (found,) = predict(*args, **kwargs)
-        box = found.bboxes.new_tensor([[0, 0, *shape[::-1]]])
-        labels = box.new_zeros(count, dtype=torch.long)
-        return [
-            InstanceData(
-                bboxes=box.repeat(count, 1),
-                scores=box.new_ones(count),
-                labels=labels,
-            )
-        ]
-
-    return predict_fixed
+def _predict_fixed(
+    predict: Callable, count: int, shape: tuple[int, int], *args, **kwargs
+) -> list[InstanceData]:
+    (found,) = predict(*args, **kwargs)
+    box = found.bboxes.new_tensor([[0, 0, *shape[::-1]]])
+    boxes, scores = box.repeat(count, 1), box.new_ones(count)
+    labels = box.new_zeros(count, dtype=torch.long)
+    return [InstanceData(bboxes=boxes, scores=scores, labels=labels)]
 
 
-def _with_fewer_rois(forward: Callable[..., dict], count: int) -> Callable:
+def _forward_fewer(forward: Callable, count: int, *args, **kwargs) -> dict:
     """Let a mask head run on as many boxes as a prediction has at most.
 
     With mode='tensor', mmdet's cascades run their mask heads on every
     proposal, while its Mask R-CNN takes the first 100.
     """
-    signature = inspect.signature(forward)
-
-    def forward_fewer(*args: Any, **kwargs: Any) -> dict:
-        bound = signature.bind(*args, **kwargs)
-        rois = bound.arguments['rois']
-        bound.arguments['rois'] = rois[:count]
-        results = forward(*bound.args, **bound.kwargs)
-        # The caller splits the masks by proposals, so repeat them.
-        index = torch.arange(len(rois), device=rois.device) % count
-        results['mask_preds'] = tree_map(
-            lambda masks: masks[index], results['mask_preds']
-        )
-        return results
-
-    return forward_fewer
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    rois = bound.arguments['rois']
+    bound.arguments['rois'] = rois[:count]
+    results = forward(*bound.args, **bound.kwargs)
+    # The caller splits the masks by proposals, so repeat them.
+    index = torch.arange(len(rois), device=rois.device) % count
+    results['mask_preds'] = tree_map(
+        lambda masks: masks[index], results['mask_preds']
+    )
+    return results

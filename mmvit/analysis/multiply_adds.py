@@ -79,33 +79,11 @@ def _available_formulas() -> dict[Any, Callable[..., int]]:
     found = {}
     for name, formula in _FORMULAS.items():
         namespace, op = name.split('.')
-        operators = getattr(torch.ops, namespace)
+        operator = getattr(getattr(torch.ops, namespace), op, None)
         # Not every version of torch has every operator.
-        if hasattr(operators, op):
-            found[getattr(operators, op)] = formula
+        if operator is not None:
+            found[operator] = formula
     return found
-
-
-class _Watch(TorchDispatchMode):
-    """Collects the costly operators that have no formula."""
-
-    def __init__(self, counted: set[Any]) -> None:
-        super().__init__()
-        self.counted = counted
-        self.uncounted: set[str] = set()
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple = (),
-        kwargs: dict | None = None,
-    ) -> Any:
-        packet = getattr(func, 'overloadpacket', func)
-        name = str(packet)
-        if packet not in self.counted and _is_costly(name):
-            self.uncounted.add(name)
-        return func(*args, **(kwargs or {}))
 
 
 def _is_costly(name: str) -> bool:
@@ -115,7 +93,7 @@ def _is_costly(name: str) -> bool:
     return any(_COSTLY.fullmatch(part) for part in op.split('_'))
 
 
-class MultiplyAddCounter:
+class MultiplyAddCounter(TorchDispatchMode):
     """Counts the multiply-adds of what runs inside of a `with` block.
 
     A backward pass is counted too: run the forward pass without gradients.
@@ -126,10 +104,11 @@ class MultiplyAddCounter:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._flops = FlopCounterMode(
             display=False, custom_mapping=_available_formulas()
         )
-        self._watch = _Watch(set(self._flops.flop_registry))
+        self._uncounted: set[str] = set()
         self._fused_attention = F.scaled_dot_product_attention
         #: Multiply-adds of the products q k^T and a v of fused attention.
         self.attention = 0
@@ -141,6 +120,14 @@ class MultiplyAddCounter:
         self.attention += _attention_flops(*shapes) // 2
         return self._fused_attention(query, key, value, *args, **kwargs)
 
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        packet = getattr(func, 'overloadpacket', func)
+        if packet not in self._flops.flop_registry and _is_costly(str(packet)):
+            self._uncounted.add(str(packet))
+        return func(*args, **(kwargs or {}))
+
     def __enter__(self) -> 'MultiplyAddCounter':
         # In evaluation mode torch may run a whole attention layer as one
         # operator, which hides its products.
@@ -151,17 +138,17 @@ class MultiplyAddCounter:
         F.scaled_dot_product_attention = self._count_attention
         # The mode that is entered last is asked first. It decomposes composite
         # operators, so that the other one sees what really runs.
-        self._watch.__enter__()
+        super().__enter__()
         self._flops.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._flops.__exit__(*error)
-        self._watch.__exit__(*error)
+        super().__exit__(*error)
         F.scaled_dot_product_attention = self._fused_attention
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
-        if error[0] is None and self._watch.uncounted:
-            names = ', '.join(sorted(self._watch.uncounted))
+        if error[0] is None and self._uncounted:
+            names = ', '.join(sorted(self._uncounted))
             raise UncountedOperatorError(
                 f'cannot count: these operators have no formula: {names}. Add '
                 f'one to _FORMULAS in {__name__}'
@@ -173,13 +160,7 @@ class MultiplyAddCounter:
         return self._flops.get_total_flops() // 2
 
     def of_part(self, part: nn.Module, name: str) -> int:
-        """Multiply-adds of a part of the model that ran.
-
-        Args:
-            part: The part.
-            name: The model's class and the names that lead to the part, such
-                as PVT.stages.0.
-        """
+        """Multiply-adds of a part that ran, by its path: PVT.stages.0."""
         counts = self._flops.get_flop_counts()
         if name in counts:
             return sum(counts[name].values()) // 2

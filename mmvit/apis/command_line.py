@@ -1,12 +1,12 @@
 """The command line that all tools share.
 
-Only the standard library is imported here, so that a tool can answer
-`--help` and report wrong arguments before it imports torch and mmengine,
-which takes seconds.
+Imports only the standard library, so that a tool can answer `--help` and
+report wrong arguments before it imports torch and mmengine, which is slow.
 """
 
 import argparse
 import os.path as osp
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
@@ -14,21 +14,21 @@ from typing import Any
 def existing_file(path: str) -> str:
     """Return the path of a file, which must exist."""
     if not osp.isfile(path):
-        raise argparse.ArgumentTypeError(f'no file at {path}')
+        raise ArgumentTypeError(f'no file at {path}')
     return path
 
 
 def config_path(path: str) -> str:
     """Return the path of a config, or its name in an installed library."""
     if '::' not in path and not osp.isfile(path):
-        raise argparse.ArgumentTypeError(f'no config at {path}')
+        raise ArgumentTypeError(f'no config at {path}')
     return path
 
 
 def checkpoint_path(path: str) -> str:
     """Return the path of a checkpoint, or its address."""
     if '://' not in path and not osp.isfile(path):
-        raise argparse.ArgumentTypeError(f'no checkpoint at {path}')
+        raise ArgumentTypeError(f'no checkpoint at {path}')
     return path
 
 
@@ -37,11 +37,10 @@ def output_file(*endings: str) -> Callable[[str], str]:
 
     def path(text: str) -> str:
         if osp.isdir(text):
-            raise argparse.ArgumentTypeError(f'{text} is a folder')
+            raise ArgumentTypeError(f'{text} is a folder')
         if not text.lower().endswith(endings):
-            raise argparse.ArgumentTypeError(
-                f'{text} must end with {" or ".join(endings)}'
-            )
+            wanted = ' or '.join(endings)
+            raise ArgumentTypeError(f'{text} must end with {wanted}')
         return text
 
     return path
@@ -53,31 +52,21 @@ def at_least(low: int) -> Callable[[str], int]:
     def integer(text: str) -> int:
         value = int(text)
         if value < low:
-            raise argparse.ArgumentTypeError(f'{value} is below {low}')
+            raise ArgumentTypeError(f'{value} is below {low}')
         return value
 
     return integer
 
 
-class _StoreCfgOptions(argparse.Action):
-    """Collects `KEY=VALUE` texts; `mmvit.apis.config` reads the values."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: list[str],
-        option_string: str | None = None,
-    ) -> None:
-        for entry in values:
-            key, equals, _ = entry.partition('=')
-            if not (key and equals):
-                parser.error(
-                    f'{option_string} {entry}: write KEY=VALUE, such as '
-                    'model.backbone.arch=tiny (no space around the =)'
-                )
-        before = getattr(namespace, self.dest) or []
-        setattr(namespace, self.dest, [*before, *values])
+def _key_value(entry: str) -> str:
+    # mmvit.apis.config reads the value.
+    key, equals, _ = entry.partition('=')
+    if not (key and equals):
+        raise ArgumentTypeError(
+            f'{entry}: write KEY=VALUE, such as model.backbone.arch=tiny (no '
+            'space around the =)'
+        )
+    return entry
 
 
 # Arguments that several tools have.
@@ -98,7 +87,8 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--cfg-options': dict(
         nargs='+',
-        action=_StoreCfgOptions,
+        action='extend',
+        type=_key_value,
         metavar='KEY=VALUE',
         help='keys of the config to set, such as model.backbone.arch=tiny '
         'train_dataloader.batch_size=4',
@@ -110,12 +100,9 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--out-dir': dict(required=True, metavar='DIR', help='folder to write to'),
     '--device': dict(
-        help='device to compute on, such as cpu or cuda:1 (default: a GPU if '
-        'there is one)'
+        help='device, such as cpu or cuda:1 (default: a GPU if there is one)'
     ),
-    '--seed': dict(
-        type=int, default=0, help='seed of what is drawn (default: 0)'
-    ),
+    '--seed': dict(type=int, default=0, help='random seed (default: 0)'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
     '--trust-checkpoint': dict(
         action='append',
@@ -127,8 +114,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     '--launcher': dict(
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
-        help='what started the processes (default: none, there is one '
-        'process; dist_*.sh and slurm_*.sh set it)',
+        help='what started the processes; dist_*.sh and slurm_*.sh set it',
     ),
     # torch.distributed.launch passes it.
     '--local-rank': dict(type=int, default=0, help=argparse.SUPPRESS),
@@ -140,8 +126,7 @@ class CommandLine(argparse.ArgumentParser):
 
     Args:
         description: What the tool does: its module's docstring.
-        examples: Command lines to show below the arguments, a line each;
-            lines that continue one are indented.
+        examples: Command lines; lines that continue one are indented.
     """
 
     def __init__(self, description: str, examples: str) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import os.path as osp
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, init_default_scope
@@ -14,9 +13,7 @@ from mmvit.checkpoints import guard_loading
 def parse_cfg_options(entries: list[str]) -> dict:
     """Turn the `KEY=VALUE` texts of `--cfg-options` into keys and values.
 
-    Args:
-        entries: The texts. mmengine reads the values, so that
-            `a=1 b=[(1,2),x]` means the same as in the libraries' own tools.
+    mmengine reads the values, as in the libraries' own tools.
     """
     found = argparse.Namespace()
     action = DictAction(['--cfg-options'], 'cfg_options', nargs='+')
@@ -34,16 +31,11 @@ def load_config(
             library (also `mmseg::`, `mmpretrain::`, `mmvit::`).
         cfg_options: Keys to set, `{'model.backbone.arch': 'tiny'}`, or the
             `KEY=VALUE` texts of a command line.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
     """
     if '::' in path:
         cfg = Config.fromstring(f'_base_ = [{path!r}]', file_format='.py')
-    elif osp.isfile(path):
-        cfg = Config.fromfile(path)
     else:
-        raise FileNotFoundError(f'no config at {path}')
+        cfg = Config.fromfile(path)
     if isinstance(cfg_options, list):
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:

@@ -18,27 +18,6 @@ from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
 from .config import build_model, innermost_dataset
 
 
-def load_weights(model: nn.Module, path: str) -> dict:
-    """Load all weights of a model, safely.
-
-    Args:
-        model: The model.
-        path: Checkpoint.
-
-    Returns:
-        The rest of the checkpoint.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it lacks a parameter of the model.
-    """
-    checkpoint = read_checkpoint(path)
-    weights = checkpoint.pop('state_dict')
-    check_match(model, weights, path, min_matched=1.0)
-    load_state_dict(model, weights)
-    return checkpoint
-
-
 def load_model(
     cfg: Config,
     checkpoint: str | None,
@@ -49,7 +28,7 @@ def load_model(
 
     Args:
         cfg: The config.
-        checkpoint: Weights; None leaves them random, which is printed.
+        checkpoint: File with all weights; None leaves them random.
         device: Where to put the model, as in `build_model`.
         trusted: Files that may execute code while they are loaded.
 
@@ -62,10 +41,15 @@ def load_model(
     model = build_model(cfg, device)
     model.dataset_meta = {}
     if checkpoint:
-        meta = load_weights(model, checkpoint).get('meta', {})
+        found = read_checkpoint(checkpoint)
+        weights = found['state_dict']
+        check_match(model, weights, checkpoint, min_matched=1.0)
+        load_state_dict(model, weights)
+        meta = found.get('meta', {})
         model.dataset_meta = meta.get('dataset_meta') or {}
     else:
         print_log('No checkpoint is given: the weights are random')
+    # Not chained: some libraries' eval() returns None.
     model.eval()
     return model
 
@@ -109,10 +93,8 @@ class ModelInput(NamedTuple):
 
     def without_padding(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the rows and columns of a map that are not padding."""
-        return tuple(
-            max(1, round(side * share))
-            for side, share in zip(size, self.share)
-        )
+        pairs = zip(size, self.share)
+        return tuple(max(1, round(side * share)) for side, share in pairs)
 
 
 def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
@@ -121,8 +103,5 @@ def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
     batch = model.data_preprocessor(pseudo_collate([data]), False)
     inputs = batch['inputs']
     height, width = batch['data_samples'][0].img_shape[:2]
-    return ModelInput(
-        mmcv.imread(path, channel_order='rgb'),
-        inputs,
-        (height / inputs.shape[2], width / inputs.shape[3]),
-    )
+    share = height / inputs.shape[2], width / inputs.shape[3]
+    return ModelInput(mmcv.imread(path, channel_order='rgb'), inputs, share)

@@ -13,11 +13,7 @@ from .config import load_config, parse_cfg_options
 
 
 def load_launch_config(args: argparse.Namespace) -> Config:
-    """Load the config of a command and put the command's arguments into it.
-
-    Args:
-        args: The arguments that tools/train.py and tools/test.py share.
-    """
+    """Load a command's config and put the command's arguments into it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     options = parse_cfg_options(args.cfg_options or [])
     cfg = load_config(args.config, options)
@@ -25,12 +21,9 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     for path in args.trust_checkpoint:
         trust_checkpoint(path)
     name = osp.splitext(osp.basename(args.config))[0]
-    if args.work_dir:
-        cfg.work_dir = args.work_dir
-    elif not cfg.get('work_dir'):
-        cfg.work_dir = osp.join('work_dirs', name)
-    if not cfg.get('experiment_name'):
-        cfg.experiment_name = name
+    work_dir = args.work_dir or cfg.get('work_dir')
+    cfg.work_dir = work_dir or osp.join('work_dirs', name)
+    cfg.experiment_name = cfg.get('experiment_name') or name
     cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
     if cfg.runner_type == 'mmvit.GuardedRunner':
         check_top_level(unread_options(options))

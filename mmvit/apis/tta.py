@@ -37,13 +37,12 @@ def enable_tta(cfg: Config) -> None:
     if 'tta_model' not in cfg:
         if scope not in _TTA_MODELS:
             raise ValueError(
-                f'no test-time augmentation is known for scope '
-                f'{scope!r}: set tta_model in the config'
+                f'no test-time augmentation is known for scope {scope!r}: set '
+                'tta_model in the config'
             )
         cfg.tta_model = _TTA_MODELS[scope]
-    heads = cfg.model, cfg.model.get('roi_head') or {}
-    has_masks = any('mask_head' in part for part in heads)
-    if has_masks and cfg.tta_model.get('type') in _BOXES_ONLY:
+    heads = {**cfg.model, **(cfg.model.get('roi_head') or {})}
+    if 'mask_head' in heads and cfg.tta_model.get('type') in _BOXES_ONLY:
         raise ValueError(
             "mmdet's DetTTAModel merges boxes only, and the model has masks: "
             "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
@@ -53,18 +52,15 @@ def enable_tta(cfg: Config) -> None:
     if 'tta_pipeline' in cfg:
         dataset.pipeline = cfg.tta_pipeline
     else:
-        dataset.pipeline = _with_flip(dataset.pipeline, scope)
+        *steps, pack = dataset.pipeline
+        if pack['type'] not in _PACKING:
+            raise ValueError(
+                'the test pipeline does not end with one of '
+                f'{", ".join(_PACKING)}: set tta_pipeline in the config'
+            )
+        if scope == 'mmdet':
+            pack = dict(pack, meta_keys=_DETECTION_META_KEYS)
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
+        views = dict(type='TestTimeAug', transforms=[flips, [pack]])
+        dataset.pipeline = [*steps, views]
     cfg.model = dict(cfg.tta_model, module=cfg.model)
-
-
-def _with_flip(pipeline: list[dict], scope: str) -> list[dict]:
-    *steps, pack = pipeline
-    if pack['type'] not in _PACKING:
-        raise ValueError(
-            'the test pipeline does not end with one of '
-            f'{", ".join(_PACKING)}: set tta_pipeline in the config'
-        )
-    if scope == 'mmdet':
-        pack = dict(pack, meta_keys=_DETECTION_META_KEYS)
-    flip = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
-    return [*steps, dict(type='TestTimeAug', transforms=[flip, [pack]])]

@@ -30,13 +30,8 @@ class CheckedPretrainedInit(PretrainedInit):
 
     def __call__(self, module: nn.Module) -> None:
         """Load into a module."""
-        load_pretrained(
-            module,
-            self.checkpoint,
-            self.prefix,
-            self.min_matched,
-            allow_shapes=True,
-        )
+        args = (self.checkpoint, self.prefix, self.min_matched)
+        load_pretrained(module, *args, allow_shapes=True)
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
 

@@ -36,8 +36,7 @@ def check_match(
     own = dict(module.named_parameters())
     missing = [name for name in own if name not in state_dict]
     misshapen = [
-        f'{name} {tuple(state_dict[name].shape)} instead of '
-        f'{tuple(value.shape)}'
+        f'{name} {(*state_dict[name].shape,)} instead of {(*value.shape,)}'
         for name, value in own.items()
         if name in state_dict and not _fits(module, name, state_dict[name])
     ]
@@ -59,11 +58,8 @@ def check_match(
             'its keys need another prefix or a conversion '
             '(tools/model_converters/convert_checkpoint.py).'
         )
-    print_log(
-        report,
-        logger='current',
-        level=logging.WARNING if missing or misshapen else logging.INFO,
-    )
+    level = logging.WARNING if missing or misshapen else logging.INFO
+    print_log(report, 'current', level)
 
 
 def _fits(module: nn.Module, name: str, value: Tensor) -> bool:
@@ -86,29 +82,21 @@ def load_pretrained(
     min_matched: float = MIN_MATCHED,
     allow_shapes: bool = False,
 ) -> None:
-    """Load pre-trained weights into a module.
+    """Load pre-trained weights of a file or a URL into a module.
 
-    Args:
-        module: The module to load into.
-        checkpoint: File or URL.
-        prefix: What the module's keys begin with in the file, such as
-            'backbone.'; None takes the keys as they are.
-        min_matched: See `check_match`.
-        allow_shapes: See `check_match`.
+    `prefix` is what the module's keys begin with in the file, such as
+    'backbone.'; None takes the keys as they are. The rest are arguments of
+    `check_match`.
     """
     state_dict = read_state_dict(checkpoint)
     if prefix:
         prefix = prefix.rstrip('.') + '.'
-        chosen = {
-            key.removeprefix(prefix): value
-            for key, value in state_dict.items()
-            if key.startswith(prefix)
-        }
-        if not chosen:
+        keys = [key for key in state_dict if key.startswith(prefix)]
+        if not keys:
             raise ValueError(
                 f'{checkpoint} has no key that begins with {prefix!r}; its '
                 f'keys begin like {some_of(list(state_dict))}'
             )
-        state_dict = chosen
+        state_dict = {k.removeprefix(prefix): state_dict[k] for k in keys}
     check_match(module, state_dict, checkpoint, min_matched, allow_shapes)
     load_state_dict(module, state_dict, strict=False, logger='silent')

@@ -42,6 +42,7 @@ class _Array(np.ndarray):
     """An array of numbers, saved again as a plain one."""
 
     def __new__(cls, *_: object) -> '_Array':
+        # `_reconstruct` gets other arguments than a type does.
         return super().__new__(cls, 0)
 
     def __setstate__(self, state: tuple) -> None:
@@ -70,10 +71,6 @@ def _no_attribute(*_: object) -> None:
     """Take the place of `getattr`, by which buffers name their methods."""
 
 
-def _array(*_: object) -> _Array:
-    return _Array()
-
-
 def _number(dtype: _Dtype, data: bytes) -> np.generic:
     return np.frombuffer(data, dtype.dtype, count=1)[0]
 
@@ -85,54 +82,42 @@ _STAND_INS = [
     (_LogBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
     (_Array, 'numpy.ndarray'),
     (_Dtype, 'numpy.dtype'),
-    *((_array, f'{module}._reconstruct') for module in _MULTIARRAY),
+    *((_Array, f'{module}._reconstruct') for module in _MULTIARRAY),
     *((_number, f'{module}.scalar') for module in _MULTIARRAY),
 ]
 
 
 def trust_checkpoint(path: str) -> None:
-    """Let one file execute code while it is loaded.
-
-    This is for your own old files that hold more than weights.
-    """
+    """Let one file, such as an old one of your own, execute code."""
     _trusted.add(osp.realpath(path))
 
 
 def safe_load(path: str, map_location: MapLocation = 'cpu') -> object:
-    """Load a local file without executing anything that it holds.
+    """Load what torch.save wrote, without executing what the file holds.
 
     mmengine's own loader executes a file when it finds an object that it does
-    not know.
-
-    Args:
-        path: A file written by torch.save.
-        map_location: See torch.load.
+    not know. `map_location` is that of torch.load.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'no checkpoint at {path}')
     if osp.realpath(path) in _trusted:
-        print_log(
-            f'{path} is trusted: the code in it is executed',
-            logger='current',
-            level=logging.WARNING,
-        )
-        return torch.load(path, map_location=map_location, weights_only=False)
+        text = f'{path} is trusted: the code in it is executed'
+        print_log(text, 'current', logging.WARNING)
+        return torch.load(path, map_location, weights_only=False)
     try:
         with torch.serialization.safe_globals(_STAND_INS):
-            return torch.load(
-                path, map_location=map_location, weights_only=True
-            )
+            return torch.load(path, map_location, weights_only=True)
     except Exception as error:
         # torch's advice fills a screen: take the line that says what it found.
         lines = str(error).splitlines() or [type(error).__name__]
         found = (line.strip() for line in lines if 'Unsupported' in line)
-        reason = next(found, lines[0])
         raise ValueError(
             f'{path} cannot be read as a checkpoint: it is truncated, or '
             'holds objects that only executing code could make. If you trust '
             'the file, name it with --trust-checkpoint FILE '
-            f'(mmvit.checkpoints.trust_checkpoint). ({reason})'
+            '(mmvit.checkpoints.trust_checkpoint). '
+            f'({next(found, lines[0])})'
         ) from error
 
 
@@ -178,10 +163,10 @@ def read_checkpoint(path: str) -> dict:
     with safe_schemes():
         content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     checkpoint = content if isinstance(content, dict) else {}
-    nested = [checkpoint.get(key) for key in ('state_dict', 'model')]
-    nested = [weights for weights in nested if isinstance(weights, dict)]
-    if nested:
-        weights = nested[0]
+    for key in ('state_dict', 'model'):
+        if isinstance(checkpoint.get(key), dict):
+            weights = checkpoint[key]
+            break
     else:
         weights, checkpoint = checkpoint, {}
     if not weights or not all(isinstance(w, Tensor) for w in weights.values()):

@@ -14,11 +14,10 @@ from mmvit.registry import TRANSFORMS
 class LoadTokenLabels(BaseTransform):
     """Read an image's label map, before any crop.
 
-    The format is that of the published maps: a tensor (2, k, h, w) in a
-    `.pt` file, whose first channel has the k highest scores of a cell, before
-    the softmax, and whose second has their classes. The map covers the whole
-    image. Its path in `root` has the last parts of the image's path:
-    `root/n01440764/n01440764_18.pt`.
+    As published, a map is a tensor (2, k, h, w) in a `.pt` file: the k
+    highest scores of each cell, before the softmax, and their classes. It
+    covers the whole image. Its path in `root` has the last parts of the
+    image's path: `root/n01440764/n01440764_18.pt`.
 
     Args:
         root: Folder of the maps.
@@ -26,17 +25,11 @@ class LoadTokenLabels(BaseTransform):
 
     Required keys: img_path. Added keys: token_labels (2, k, h, w) and
     token_label_box, the crop (left, top, right, bottom) relative to the size.
-
-    Raises:
-        FileNotFoundError: If an image has no map.
-        ValueError: If a file is not a label map.
     """
 
     def __init__(self, root: str, depth: int = 2) -> None:
         if depth < 1:
-            raise ValueError(
-                f'depth {depth!r} must be 1 (the file name) or more'
-            )
+            raise ValueError(f'depth {depth!r} must be 1 (the name) or more')
         self.root = Path(root)
         self.depth = depth
 
@@ -76,9 +69,6 @@ class CropWithTokenLabels(BaseTransform):
 
     Required keys: img, token_label_box. Changed keys: token_label_box, and
     what the crop changes.
-
-    Raises:
-        ValueError: If the image is already flipped.
     """
 
     def __init__(self, crop: dict) -> None:
@@ -87,8 +77,7 @@ class CropWithTokenLabels(BaseTransform):
     def transform(self, results: dict) -> dict:
         if results.get('flip'):
             raise ValueError(
-                'the image is already flipped: put RandomFlip after '
-                'CropWithTokenLabels'
+                'already flipped: put RandomFlip after CropWithTokenLabels'
             )
         height, width = results['img'].shape[:2]
         drawn = self.crop.rand_crop_params(results['img'])
@@ -99,9 +88,8 @@ class CropWithTokenLabels(BaseTransform):
         results = crop(results)
         inner = torch.tensor([left, top, left + columns, top + rows])
         inner = inner / torch.tensor([width, height] * 2)
-        corner = results['token_label_box'][:2].repeat(2)
-        size = results['token_label_box'][2:].repeat(2) - corner
-        results['token_label_box'] = corner + inner * size
+        start, end = results['token_label_box'].view(2, 2).repeat(1, 2)
+        results['token_label_box'] = start + inner * (end - start)
         return results
 
     def __repr__(self) -> str:

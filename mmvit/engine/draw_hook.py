@@ -1,4 +1,5 @@
 import os.path as osp
+from pathlib import Path
 
 import mmcv
 from mmengine.fileio import get
@@ -42,14 +43,11 @@ class DrawHook(Hook):
         for sample in outputs:
             if self._count % self.interval == 0:
                 path = sample.get('img_path')
-                folder, name = osp.split(osp.splitext(path)[0])
+                image = mmcv.imfrombytes(get(path), channel_order='rgb')
                 # Class folders may hold files of one name.
-                name = f'{osp.basename(folder)}_{name}.png'
+                name = f'{Path(path).parent.name}_{Path(path).stem}.png'
+                out_file = osp.join(self.out_dir, name)
                 draw_sample(
-                    runner.visualizer,
-                    mmcv.imfrombytes(get(path), channel_order='rgb'),
-                    sample,
-                    osp.join(self.out_dir, name),
-                    self.score_thr,
+                    runner.visualizer, image, sample, out_file, self.score_thr
                 )
             self._count += 1

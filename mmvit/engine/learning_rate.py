@@ -14,8 +14,7 @@ def scale_lr(runner: Runner, auto_scale_lr: dict | None) -> None:
     The learning rate grows in proportion to the images of an update, which
     are processes x images x accumulated batches.
     """
-    batch = update_batch(runner)
-    wrappers = wrappers_of(runner)
+    batch, wrappers = update_batch(runner), wrappers_of(runner)
     auto_scale_lr = auto_scale_lr or {}
     base = auto_scale_lr.get('base_batch_size')
     text, level = f'Batch of an update: {batch} images', logging.INFO
@@ -41,4 +40,4 @@ def scale_lr(runner: Runner, auto_scale_lr: dict | None) -> None:
     elif base:
         text += ', which the learning rate was chosen for'
     text += f'. Learning rate: {learning_rates(wrappers)}'
-    print_log(text, 'current', level=level)
+    print_log(text, 'current', level)

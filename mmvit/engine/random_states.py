@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object
 
 
 def get_states() -> dict:
@@ -32,11 +31,6 @@ def set_states(states: dict) -> None:
     torch.set_rng_state(states['torch'].cpu())
     if states['cuda'] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states['cuda'].cpu())
-
-
-def gather_states() -> list[dict]:
-    """Read the states of all processes, in order; each must call it."""
-    return all_gather_object(get_states())
 
 
 @contextlib.contextmanager

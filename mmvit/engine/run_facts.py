@@ -1,6 +1,6 @@
 """What guards and hooks ask about a run."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mmengine.dist import get_world_size
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -20,20 +20,13 @@ def unwrap(model: nn.Module) -> nn.Module:
 def wrappers_of(runner: Runner) -> list[OptimWrapper]:
     """Return the optimizer wrappers of a run; most runs have one."""
     wrapper = runner.optim_wrapper
-    if isinstance(wrapper, OptimWrapperDict):
-        return list(wrapper.values())
-    return [wrapper]
+    several = isinstance(wrapper, OptimWrapperDict)
+    return list(wrapper.values()) if several else [wrapper]
 
 
 def learning_rates(wrappers: list[OptimWrapper]) -> str:
     """Write out the learning rate, or the lowest and the highest one."""
-    rates = sorted(
-        {
-            group['lr']
-            for wrapper in wrappers
-            for group in wrapper.optimizer.param_groups
-        }
-    )
+    rates = sorted({lr for w in wrappers for lr in w.get_lr()['lr']})
     shown = f'{rates[0]:.6g}'
     return f'{shown} to {rates[-1]:.6g}' if len(rates) > 1 else shown
 
@@ -43,19 +36,12 @@ def batch_size_of(loader: DataLoader) -> int:
     return loader.batch_size or loader.batch_sampler.batch_size
 
 
-@dataclass(frozen=True)
-class UpdateBatch:
-    """The images of one update of the weights.
-
-    Args:
-        world_size: Number of processes.
-        batch_size: Images in a batch of one process.
-        accumulative_counts: Batches whose gradients are accumulated.
-    """
+class UpdateBatch(NamedTuple):
+    """The images of one update of the weights."""
 
     world_size: int
-    batch_size: int
-    accumulative_counts: int
+    batch_size: int  # images of one process
+    accumulative_counts: int  # batches whose gradients are accumulated
 
     @property
     def images_per_iter(self) -> int:

@@ -1,5 +1,6 @@
 """Record of a run: command, versions, seed, state of the code."""
 
+import contextlib
 import json
 import os
 import os.path as osp
@@ -7,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import torch
@@ -15,38 +17,28 @@ from mmengine.runner import Runner
 from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
-RECORD, CONFIG, CHANGES = 'run.json', 'config.py', 'uncommitted.diff'
 
-
-def _git(folder: str, *args: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ['git', '-C', folder, *args],
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+def _git(folder: str, *args: str) -> str:
+    """Return what git writes, or '' if it fails."""
+    command = ['git', '-C', folder, *args]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, text=True, timeout=20
+        ).strip()
+    return ''
 
 
 def git_states(folders: list[str]) -> dict[str, dict]:
-    """Read the states of the repositories that folders are in.
-
-    Returns:
-        A dict for the root of each, with the keys 'commit', 'changed' (files
-        that differ from it) and 'diff'.
-    """
+    """Read commit, changed files and their diff of folders' repositories."""
     states = {}
     for folder in folders:
         root = _git(folder, 'rev-parse', '--show-toplevel')
         if root and root not in states:
-            changed = _git(root, 'status', '--porcelain', '-uno') or ''
+            changed = _git(root, 'status', '--porcelain', '-uno')
             states[root] = dict(
                 commit=_git(root, 'rev-parse', 'HEAD'),
                 changed=changed.splitlines(),
-                diff=(_git(root, 'diff', 'HEAD') or '') if changed else '',
+                diff=_git(root, 'diff', 'HEAD') if changed else '',
             )
     return states
 
@@ -80,19 +72,16 @@ def write_record(runner: Runner, config: str) -> None:
         for root, state in repositories.items()
         if state['changed']
     )
+    facts = ('seed', 'deterministic', 'world_size', 'launcher')
     record = dict(
         command=sys.argv,
         started=runner.timestamp,
-        seed=runner.seed,
-        deterministic=runner.deterministic,
-        world_size=runner.world_size,
-        launcher=runner.launcher,
+        **{name: getattr(runner, name) for name in facts},
         versions=versions(),
         git=repositories,
     )
-    with open(osp.join(runner._log_dir, RECORD), 'w') as file:
-        json.dump(record, file, indent=2)
+    folder = Path(runner._log_dir)
+    (folder / 'run.json').write_text(json.dumps(record, indent=2))
     if changes:
-        with open(osp.join(runner._log_dir, CHANGES), 'w') as file:
-            file.write(changes)
-    shutil.copyfile(config, osp.join(runner._log_dir, CONFIG))
+        (folder / 'uncommitted.diff').write_text(changes)
+    shutil.copyfile(config, folder / 'config.py')

@@ -93,9 +93,7 @@ class GuardedRunner(Runner):
             self.logger.info(f'Resume from {newest}')
         elif self._resume == 'auto':
             self._resume = False
-            self.logger.info(
-                f'{self.work_dir} holds no checkpoint: start anew'
-            )
+            self.logger.info(f'{self.work_dir} has no checkpoint: start anew')
         else:
             raise FileNotFoundError(
                 f'nothing to resume from: {self.work_dir} holds no '
@@ -111,21 +109,17 @@ class GuardedRunner(Runner):
                     f'launcher {self._launcher!r} needs GPUs, and none is '
                     'visible: on CPUs use --launcher pytorch with torchrun'
                 )
-            timeout = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
-            torch.distributed.init_process_group(
-                'gloo', timeout=timedelta(seconds=timeout)
-            )
+            seconds = env_cfg.get('dist_cfg', {}).get('timeout', 1800)
+            timeout = timedelta(seconds=seconds)
+            torch.distributed.init_process_group('gloo', timeout=timeout)
         super().setup_env(env_cfg)
 
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
     ) -> nn.Module:
         """Wrap the model for several processes, with or without GPUs."""
-        if (
-            not self.distributed
-            or get_device() != 'cpu'
-            or is_model_wrapper(model)
-        ):
+        on_gpu = get_device() != 'cpu'
+        if on_gpu or not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         self.logger.warning(
             'SyncBatchNorm needs GPUs: on a CPU each process normalizes '
@@ -148,8 +142,8 @@ class GuardedRunner(Runner):
     ) -> DataLoader:
         """Build a dataloader that seeds its samples and names bad files.
 
-        The arguments are those of mmengine. `max_bad_samples` in the config
-        is the number of different samples that may fail to load in training.
+        `max_bad_samples` in its config is the number of different samples
+        that may fail to load in training.
         """
         if isinstance(dataloader, DataLoader):
             return dataloader
@@ -165,10 +159,9 @@ class GuardedRunner(Runner):
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
-            empty = empty_error(dataset) if isinstance(dataset, dict) else None
-            if empty is None:
-                raise
-            raise empty from error
+            if isinstance(dataset, dict) and (empty := empty_error(dataset)):
+                raise empty from error
+            raise
         guard_dataset(loader.dataset, max_bad_samples)
         return loader
 
@@ -177,9 +170,8 @@ class GuardedRunner(Runner):
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
-        if isinstance(loop, IterBasedTrainLoop) and (
-            seeded_sampler_of(loop.dataloader) is not None
-        ):
+        by_iter = isinstance(loop, IterBasedTrainLoop)
+        if by_iter and seeded_sampler_of(loop.dataloader) is not None:
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
@@ -207,13 +199,10 @@ class GuardedRunner(Runner):
         except BaseException as error:
             # For hooks that wrap or replace something during a training
             self.call_hook('after_failed_train')
-            if (
-                isinstance(error, torch.OutOfMemoryError)
-                and self._data_batch is not None
-            ):
-                raise torch.OutOfMemoryError(
-                    f'{error}\n{advise(self, self._data_batch)}'
-                ) from error
+            out_of_memory = isinstance(error, torch.OutOfMemoryError)
+            if out_of_memory and self._data_batch is not None:
+                text = f'{error}\n{advise(self, self._data_batch)}'
+                raise torch.OutOfMemoryError(text) from error
             raise
         count, _ = bad_samples(self.train_dataloader)
         if count:
@@ -233,13 +222,14 @@ class GuardedRunner(Runner):
         """Register the default hooks and the guards."""
         hooks = dict(hooks or {})
         for name, guard in GUARDS.items():
-            hook = hooks.pop(name, {})
-            if hook is not None:
+            hook = hooks.pop(name, guard)
+            if isinstance(hook, dict):
                 # A dict without a type changes the guard's settings.
-                hooks[name] = (
-                    {**guard, **hook} if isinstance(hook, dict) else hook
-                )
-        checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
+                hook = {**guard, **hook}
+            if hook is not None:
+                hooks[name] = hook
+        default = dict(type='CheckpointHook', interval=1)
+        checkpoint = hooks.get('checkpoint', default)
         own = ('CheckpointHook', CheckpointHook)
         if isinstance(checkpoint, dict) and checkpoint['type'] in own:
             safe = dict(checkpoint, type='mmvit.SafeCheckpointHook')

@@ -29,23 +29,21 @@ class SeededIndex(int):
 
 
 class _Resumable(Sampler):
-    """Another sampler, of which a pass can leave out the beginning.
+    """Another sampler, of which a pass can leave out the beginning."""
 
-    Args:
-        inner: The other sampler.
-    """
-
-    def __init__(self, inner: Sampler) -> None:
-        self.inner = inner
+    def __init__(self, cfg: dict, defaults: dict) -> None:
+        self.inner = MMENGINE_DATA_SAMPLERS.build(cfg, default_args=defaults)
         self._skipped = 0
 
     def skip(self, number: int) -> None:
         """Leave out the first items of the next pass only."""
         self._skipped = number
 
-    def _take_skipped(self) -> int:
+    def __iter__(self) -> Iterator:
+        # What was before decides what is in a batch: it is drawn, too. All
+        # waits for the first item: loaders with workers make two iterators.
         skipped, self._skipped = self._skipped, 0
-        return skipped
+        yield from itertools.islice(self.inner, skipped, None)
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -78,25 +76,16 @@ class SeededSampler(_Resumable):
         seed: int | None = None,
         sample_seed: int | None = None,
     ) -> None:
-        defaults = dict(dataset=dataset, seed=seed)
-        super().__init__(
-            MMENGINE_DATA_SAMPLERS.build(sampler, default_args=defaults)
-        )
+        super().__init__(sampler, dict(dataset=dataset, seed=seed))
         self.sample_seed = sample_seed or 0
-
-    @property
-    def endless(self) -> bool:
-        """Whether it has no epochs."""
-        return not hasattr(self.inner, 'epoch')
 
     def __iter__(self) -> Iterator[SeededIndex]:
         epoch = getattr(self.inner, 'epoch', 0)
         world_size = getattr(self.inner, 'world_size', get_world_size())
         rank = getattr(self.inner, 'rank', 0)
-        skipped = self._take_skipped()
-        indices = itertools.islice(self.inner, skipped, None)
-        positions = itertools.count(rank + skipped * world_size, world_size)
-        for position, index in zip(positions, indices):
+        first = rank + self._skipped * world_size
+        positions = itertools.count(first, world_size)
+        for position, index in zip(positions, super().__iter__()):
             entropy = [self.sample_seed, epoch, position]
             (seed,) = np.random.SeedSequence(entropy).generate_state(1)
             yield SeededIndex(index, int(seed))
@@ -104,37 +93,24 @@ class SeededSampler(_Resumable):
 
 @DATA_SAMPLERS.register_module()
 class ResumableBatchSampler(_Resumable):
-    """Lets another batch sampler start in the middle of a pass.
-
-    Args:
-        sampler: The sampler of the indices.
-        batch_size: Indices in a batch.
-        batch_sampler: Config of the other batch sampler.
-    """
+    """Lets another batch sampler, given by a config, start within a pass."""
 
     def __init__(
         self, sampler: Sampler, batch_size: int, batch_sampler: dict
     ) -> None:
         defaults = dict(sampler=sampler, batch_size=batch_size)
-        super().__init__(
-            MMENGINE_DATA_SAMPLERS.build(batch_sampler, default_args=defaults)
-        )
-
-    def __iter__(self) -> Iterator[list[int]]:
-        # The batches before decide what is in a batch: draw them, too.
-        yield from itertools.islice(self.inner, self._take_skipped(), None)
+        super().__init__(batch_sampler, defaults)
 
 
 def seeded(cfg: dict, seed: int | None) -> dict:
     """Wrap the samplers in a dataloader's config."""
-    cfg = dict(cfg)
+    cfg, inner = dict(cfg), cfg.get('batch_sampler')
     cfg['sampler'] = dict(
         type='mmvit.SeededSampler', sampler=cfg['sampler'], sample_seed=seed
     )
-    if isinstance(cfg.get('batch_sampler'), dict):
+    if isinstance(inner, dict):
         cfg['batch_sampler'] = dict(
-            type='mmvit.ResumableBatchSampler',
-            batch_sampler=cfg['batch_sampler'],
+            type='mmvit.ResumableBatchSampler', batch_sampler=inner
         )
     # Otherwise each pass draws a number from the model's generator.
     cfg.setdefault('generator', torch.Generator())
@@ -143,21 +119,15 @@ def seeded(cfg: dict, seed: int | None) -> dict:
 
 def seeded_sampler_of(loader: DataLoader) -> SeededSampler | None:
     """Return a dataloader's sampler if GuardedRunner built it, else None."""
-    inner = getattr(loader.batch_sampler, 'sampler', None)
-    found = [
-        s for s in (loader.sampler, inner) if isinstance(s, SeededSampler)
-    ]
-    return found[0] if found else None
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    return sampler if isinstance(sampler, SeededSampler) else None
 
 
 def skip_batches(loader: DataLoader, num_batches: int) -> bool:
-    """Let a dataloader leave out the first batches of its next pass.
+    """Let a dataloader's next pass begin after so many batches.
 
-    Only indices are skipped; nothing is loaded.
-
-    Returns:
-        Whether that is possible. It is for dataloaders that GuardedRunner
-        built.
+    Nothing of them is loaded. It returns whether that is possible: it is for
+    dataloaders that GuardedRunner built.
     """
     sampler, items = loader.batch_sampler, num_batches
     if not isinstance(sampler, ResumableBatchSampler):
@@ -207,7 +177,7 @@ class EndlessBatches:
             images = batch_size_of(self.loader) * get_world_size()
             num_iters = num_iters * self.resumed_images // images
         sampler = seeded_sampler_of(self.loader)
-        if not sampler.endless:
+        if hasattr(sampler, 'epoch'):
             self._epoch, num_iters = divmod(num_iters, len(self.loader))
             sampler.set_epoch(self._epoch)
         skip_batches(self.loader, num_iters)

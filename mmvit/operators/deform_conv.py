@@ -12,6 +12,7 @@ channels, output (B, C', H', W').
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
@@ -20,6 +21,32 @@ def _exact(*tensors: Tensor) -> list[Tensor]:
     """Convert half precision, which the kernels do not have everywhere."""
     is_half = tensors[0].dtype.itemsize < 4
     return [t.float() if is_half else t for t in tensors]
+
+
+def _as_read(samples: Tensor, output: Tensor) -> Tensor:
+    """Offsets or masks, in the way in which mmcv's kernels read them.
+
+    mmdet's DyHead passes those of a larger map than the output. The kernels
+    read the numbers of an image one after the other, as if each row were as
+    long as the output's, and published weights were trained with that.
+    """
+    size = output.shape[2:]
+    if samples.shape[2:] == size:
+        return samples
+    flat, number = samples.flatten(1), samples.shape[1] * size.numel()
+    if flat.shape[1] < number:
+        raise ValueError(
+            f'offsets and masks of {tuple(samples.shape[2:])} positions are '
+            f'too few for an output of {tuple(size)}'
+        )
+    return flat[:, :number].unflatten(1, (-1, *size))
+
+
+def _write(gradient: Tensor, target: Tensor) -> None:
+    """Undo `_as_read` for a gradient; what was not read gets 0."""
+    flat = gradient.flatten(1)
+    missing = target[0].numel() - flat.shape[1]
+    target.copy_(F.pad(flat, (0, missing)).view(target.shape))
 
 
 def _geometry(sizes: dict[str, int]) -> tuple[int, ...]:
@@ -78,6 +105,7 @@ def modulated_deform_conv_forward(
     **sizes: int,
 ) -> None:
     """Convolve samples at moved places, each times its mask, to `output`."""
+    offset, mask = _as_read(offset, output), _as_read(mask, output)
     x, weight, bias, offset, mask = _exact(x, weight, bias, offset, mask)
     bias = bias if with_bias else None
     output.copy_(_convolve(x, weight, bias, offset, mask, sizes))
@@ -101,12 +129,14 @@ def modulated_deform_conv_backward(
     **sizes: int,
 ) -> None:
     """Write the gradients of `modulated_deform_conv_forward` to `grad_*`."""
-    targets = [grad_input, grad_weight, grad_offset, grad_mask]
-    if with_bias:
-        targets.append(grad_bias)
+    offset, mask = _as_read(offset, grad_output), _as_read(mask, grad_output)
     gradients = _gradients(grad_output, x, weight, offset, mask, sizes)
-    for target, gradient in zip(targets, gradients):
-        target.copy_(gradient)
+    grad_input.copy_(gradients[0])
+    grad_weight.copy_(gradients[1])
+    _write(gradients[2], grad_offset)
+    _write(gradients[3], grad_mask)
+    if with_bias:
+        grad_bias.copy_(gradients[4])
 
 
 def deform_conv_forward(

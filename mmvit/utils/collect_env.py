@@ -10,14 +10,9 @@ from mmvit.version import __version__
 
 
 def collect_env() -> dict[str, str]:
-    """Collect versions, devices and build settings.
-
-    Returns:
-        What to print, in order.
-    """
+    """Collect versions, devices and build settings, in printing order."""
     env = {'Platform': platform.platform(), **collect_base_env()}
-    for requirement in REQUIREMENTS:
-        env[requirement.module] = requirement.version or 'not installed'
+    env |= {r.module: r.version or 'not installed' for r in REQUIREMENTS}
     env['mmcv operators'] = operators_in_use()
     env['mmvit'] = __version__
     return env

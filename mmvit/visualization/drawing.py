@@ -18,15 +18,12 @@ _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
 
 def save_picture(picture: np.ndarray, out_dir: str, name: str) -> str:
-    """Write a picture into a folder.
+    """Write a picture into a folder and return the file's path.
 
     Args:
         picture: RGB, (H, W, 3), or one channel, (H, W).
         out_dir: The folder, made if it does not exist.
         name: The file's name; it may not lead out of the folder.
-
-    Returns:
-        The file's path.
     """
     path = path_within(out_dir, name)
     if picture.ndim == 3:
@@ -42,12 +39,7 @@ def heat_map(values: np.ndarray) -> np.ndarray:
 
 
 def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
-    """Build a config's visualizer without its storage back ends.
-
-    Args:
-        cfg: The config, with a `visualizer`.
-        classes: The data set's metainfo.
-    """
+    """Build a config's visualizer for the classes, without its storage."""
     visualizer = VISUALIZERS.build(
         dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
     )
@@ -55,34 +47,35 @@ def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
     return visualizer
 
 
+def _repeat(maps: np.ndarray, factor: int) -> np.ndarray:
+    return maps.repeat(factor, -2).repeat(factor, -1)
+
+
 def _enlarge(sample: BaseDataElement, factor: int) -> None:
     """Enlarge the boxes and masks of a sample, in place."""
     for name in ('gt_instances', 'pred_instances'):
         instances = sample.get(name, {})
-        if 'bboxes' not in instances:
-            continue
-        boxes = instances.bboxes
-        instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
+        if 'bboxes' in instances:
+            boxes = instances.bboxes
+            instances.bboxes = getattr(boxes, 'tensor', boxes) * factor
         if 'masks' in instances:
             masks = instances.masks
             if hasattr(masks, 'to_ndarray'):
                 masks = masks.to_ndarray()
-            masks = np.asarray(masks, bool)
-            instances.masks = masks.repeat(factor, 1).repeat(factor, 2)
+            instances.masks = _repeat(np.asarray(masks, bool), factor)
 
 
 def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
     """Draw colours with their names, in rows, RGB, (H, width, 3)."""
-    places, left, row = [], 0, 0
+    places, left, top = [], 0, 0
     for name in names:
-        (length, _), _ = cv2.getTextSize(name, *_FONT)
-        if left and left + length + 40 > width:
-            left, row = 0, row + 1
-        places.append((left, row))
-        left += length + 40
-    legend = np.full((24 * (row + 1), width, 3), 255, np.uint8)
-    for name, colour, (left, row) in zip(names, colours, places):
-        top = 24 * row
+        length = 40 + cv2.getTextSize(name, *_FONT)[0][0]
+        if left and left + length > width:
+            left, top = 0, top + 24
+        places.append((left, top))
+        left += length
+    legend = np.full((top + 24, width, 3), 255, np.uint8)
+    for name, colour, (left, top) in zip(names, colours, places):
         legend[top + 5 : top + 19, left + 5 : left + 19] = colour
         at = left + 25, top + 17
         cv2.putText(legend, name, at, *_FONT[:2], (0, 0, 0), _FONT[2])
@@ -98,19 +91,14 @@ def draw_label_maps(
     for a place for each class's name.
 
     Args:
-        image: RGB, (H, W, 3).
+        image: RGB, (H, W, 3); in the picture, it comes first.
         maps: Class indices, (H, W) each; pixels of other values show the
             image.
         metainfo: The data set's `classes` and, optionally, `palette`.
-
-    Returns:
-        RGB picture; the plain image comes first.
     """
     classes = metainfo['classes']
-    palette = metainfo.get('palette')
-    if not palette:
-        palette = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
-    palette = np.asarray(palette, np.uint8)
+    drawn = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
+    palette = np.asarray(metainfo.get('palette') or drawn, np.uint8)
     panels, present = [image], set()
     for labels in maps:
         valid = labels < len(classes)
@@ -120,9 +108,8 @@ def draw_label_maps(
         panels.append(panel)
         present |= set(np.unique(labels[valid]).tolist())
     picture = np.concatenate(panels, axis=1)
-    numbers = sorted(present)
-    names = [classes[number] for number in numbers]
-    legend = _legend(picture.shape[1], names, palette[numbers])
+    names = [classes[number] for number in sorted(present)]
+    legend = _legend(picture.shape[1], names, palette[sorted(present)])
     return np.concatenate([picture, legend])
 
 
@@ -140,8 +127,8 @@ def draw_sample(
 
     Args:
         visualizer: The visualizer of the sample's task.
-        image: The image in the frame of the sample's boxes and maps, RGB,
-            (H, W, 3). A small image is enlarged first.
+        image: RGB, (H, W, 3), in the frame of the sample's boxes and maps; a
+            small one is enlarged first.
         sample: The data sample; it is not changed.
         out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
@@ -154,19 +141,19 @@ def draw_sample(
         _enlarge(sample, factor)
     fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
     maps = [sample.get(name).data[0] for name in fields if name in sample]
-    maps = [np.asarray(m).repeat(factor, 0).repeat(factor, 1) for m in maps]
     if maps:
+        maps = [_repeat(np.asarray(labels), factor) for labels in maps]
         picture = draw_label_maps(image, maps, visualizer.dataset_meta)
         mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
         return
     draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     options = dict(
-        name='picture', pred_score_thr=score_thr, draw_pred=draw_pred
-    )
-    known = inspect.signature(draw).parameters
-    draw(
+        name='picture',
         image=np.ascontiguousarray(image),
         data_sample=sample,
         out_file=out_file,
-        **{key: options[key] for key in options if key in known},
+        pred_score_thr=score_thr,
+        draw_pred=draw_pred,
     )
+    known = inspect.signature(draw).parameters
+    draw(**{key: options[key] for key in options if key in known})

@@ -99,7 +99,9 @@ def test_cfg_options_change_a_config(tmp_path) -> None:
 def test_cfg_options_without_a_key_or_value(entry: str, capsys) -> None:
     with pytest.raises(SystemExit):
         parse('--cfg-options', 'b=1', entry)
-    assert f'--cfg-options {entry}: write KEY=VALUE' in capsys.readouterr().err
+    assert (
+        f'--cfg-options: {entry}: write KEY=VALUE' in capsys.readouterr().err
+    )
 
 
 def test_output_files(tmp_path) -> None:

@@ -86,7 +86,7 @@ def test_drop_path(size: str, rate: float) -> None:
 def test_ablations(task: str, variant: str, mode: str, size: int) -> None:
     backbone = PALE.model(task.format(variant)).backbone
     assert backbone.attn_mode == mode
-    assert backbone.pale_sizes == (size,) * 4
+    assert tuple(backbone.arch['pale_sizes']) == (size,) * 4
     assert backbone.embed_dims[0] == 64
 
 

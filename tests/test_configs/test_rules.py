@@ -26,7 +26,6 @@ LONG_VARIANTS = {
     'focal-l_8xb128-90e_in21k': 'another data set, without validation',
     'focal-t-w14_8xb128-300e_in1k': 'sizes of windows and regions',
     'mask-rcnn_focal-t-w14_fpn_1x_coco': 'sizes of windows and regions',
-    'fpn_scalablevit-s-ssa-rc1_4xb4-80k_ade20k-512x512': 'a second base',
     'mask-rcnn_scalablevit-s_fpn_ms-3x_coco': 'another optimizer for 3x',
     'retinanet_scalablevit-s_fpn_ms-3x_coco': 'another optimizer for 3x',
     'setr-mla_vit-l_8xb2-160k_ade20k-trainval-512x512': 'two data sets',

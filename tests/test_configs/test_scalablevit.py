@@ -137,7 +137,7 @@ def kinds_of(stem: str) -> tuple:
     backbone = SCALABLEVIT.model(stem).backbone
     for stage in backbone.stages[:3]:
         first, second = (kind(block.attn) for block in stage.blocks[:2])
-        peg = [hasattr(block, 'peg') for block in stage.blocks]
+        peg = [block.peg is not None for block in stage.blocks]
         assert not any(peg[1:])
         for index, block in enumerate(stage.blocks):
             assert kind(block.attn) == (first, second)[index % 2]

@@ -5,6 +5,7 @@ import importlib
 import mmcv.ops
 import pytest
 import torch
+import torch.nn.functional as F
 from mmcv.ops import (
     modulated_deform_conv2d,
     nms,
@@ -80,6 +81,22 @@ def test_deform_conv(both, geometry, modulated):
         else:
             given = (x, offset, weight)
             out = mmcv.ops.deform_conv2d(*given, *geometry[1:])
+        out.square().sum().backward()
+        return out, *(t.grad for t in given)
+
+    assert_close(*both(run), rtol=1e-4, atol=1e-4)
+
+
+def test_deform_conv_with_offsets_of_a_larger_map(both):
+    def run():
+        given = [
+            t.detach().float().requires_grad_() for t in inputs(GEOMETRIES[0])
+        ]
+        x, offset, mask, weight, bias = given
+        large = (F.pad(t, (0, 3, 0, 2)) for t in (offset, mask))
+        out = modulated_deform_conv2d(
+            x, *large, weight, bias, *GEOMETRIES[0][1:]
+        )
         out.square().sum().backward()
         return out, *(t.grad for t in given)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmcv.ops import deform_conv2d, modulated_deform_conv2d
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 from torch.testing import assert_close
@@ -72,6 +73,30 @@ def test_without_mask(geometry):
         (x, offset, weight),
         fast_mode=True,
     )
+
+
+def test_modulated_with_offsets_of_a_larger_map():
+    """As mmdet's DyHead calls it: numbers are read one after the other."""
+    x, offset, mask, weight, bias = inputs(GEOMETRIES[0])
+    large = [F.pad(t, (0, 3, 0, 2)) for t in (offset, mask)]
+    read = [
+        t.flatten(1)[:, : s[0].numel()].reshape(s.shape)
+        for t, s in zip(large, (offset, mask))
+    ]
+    args = (weight, bias, *GEOMETRIES[0][1:])
+    out = modulated_deform_conv2d(x, *large, *args)
+    expected = modulated_deform_conv2d(x, *read, *args)
+    assert_close(out, expected)
+    weights = torch.rand_like(out)
+    for leaf in (offset, mask, x):
+        own, other = (
+            torch.autograd.grad(y, leaf, weights, retain_graph=True)[0]
+            for y in (out, expected)
+        )
+        assert own.any()
+        assert_close(own, other)
+    with pytest.raises(ValueError, match='too few'):
+        modulated_deform_conv2d(x, offset[..., 1:], mask[..., 1:], *args)
 
 
 def test_modulated_in_half_precision():

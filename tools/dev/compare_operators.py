@@ -7,6 +7,7 @@ mmcv with compiled operators.
 """
 
 import argparse
+import copy
 import importlib
 import statistics
 import sys
@@ -113,9 +114,12 @@ def compare(path: str, rounds: int, compiled: ModuleType) -> None:
     model.init_weights()
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    # A step updates running statistics.
+    state = copy.deepcopy(model.state_dict())
     steps, predictions = {}, {}
     for name, module in (('compiled', compiled), ('ours', ours)):
         use(module)
+        model.load_state_dict(state)
         steps[name] = train_once(model, batch)
         predictions[name] = predict_once(model, batch)
     print(f'{path}:')

@@ -12,6 +12,15 @@ _BLOCK = r'backbone.stages.\1.blocks.\2'
 _THEIRS = r'layers\.(\d)\.blocks\.(\d+)\.'
 _BIAS = f'{_BLOCK}.attn.position_bias'
 _TABLE = rf'{_THEIRS}attn\.relative_position_bias_table'
+# Ours belongs to the stage that it leads to.
+_DOWNSAMPLE = [
+    (
+        rf'layers\.{stage - 1}\.downsample\.{theirs}\.',
+        f'backbone.stages.{stage}.downsample.{ours}.',
+    )
+    for stage in range(1, 4)
+    for theirs, ours in (('proj', 'projection'), ('norm', 'norm'))
+]
 _RULES = [
     (r'patch_embed\.proj\.', 'backbone.stages.0.downsample.projection.'),
     (r'patch_embed\.norm\.', 'backbone.stages.0.downsample.norm.'),
@@ -20,6 +29,7 @@ _RULES = [
     (rf'{_TABLE}_to_windows\.(\d)$', rf'{_BIAS}_coarse.\3.table'),
     (rf'{_THEIRS}pool_layers\.', f'{_BLOCK}.attn.pools.'),
     (rf'{_THEIRS}(norm|attn\.(qkv|proj)\.|mlp)', rf'{_BLOCK}.\3'),
+    *_DOWNSAMPLE,
     (r'norm\.', 'backbone.norms.3.'),
     (r'head\.', 'head.fc.'),
 ]
@@ -28,7 +38,6 @@ _COMPUTED = re.compile(
     _THEIRS
     + r'attn\.(relative_position_index|valid_ind_rolled|valid_ind_unfold)'
 )
-_DOWNSAMPLE = re.compile(r'layers\.(\d)\.downsample\.(proj|norm)\.(.+)')
 
 
 def fold_ring_bias(bias: Tensor) -> Tensor:
@@ -70,37 +79,23 @@ def fold_ring_bias(bias: Tensor) -> Tensor:
     return torch.logaddexp(bias[..., first], bias[..., last])
 
 
-def _to_square(table: Tensor) -> Tensor:
-    """Shape: table (f * f, h) -> (f, f, h)."""
-    side = round(len(table) ** 0.5)
-    return table.unflatten(0, (side, side))
-
-
-def _place(key: str, value: Tensor) -> StateDict | None:
+def _place(key: str, value: Tensor) -> StateDict:
     if _COMPUTED.match(key):
         return {}
-    between = _DOWNSAMPLE.match(key)
-    if between:
-        # Ours belongs to the stage that it leads to.
-        stage, part = int(between[1]) + 1, between[2]
-        part = 'projection' if part == 'proj' else part
-        name = f'backbone.stages.{stage}.downsample.{part}.{between[3]}'
-    else:
-        name = rename(key, _RULES)
-    if name is None:
-        return None
+    name = rename(key, _RULES)
     if '.attn.qkv.' in name:
         q, k, v = value.chunk(3)
         return {
             name.replace('.qkv.', '.q.'): q,
             name.replace('.qkv.', '.kv.'): torch.cat([k, v]),
         }
-    if name.endswith('position_bias_window.table'):
-        value = _to_square(value)
-    elif name.endswith('position_bias_ring'):
+    if name.endswith('position_bias_ring'):
         value = fold_ring_bias(value)
-    elif '.position_bias_coarse.' in name:
-        value = _to_square(value.T)
+    elif '.position_bias_' in name:
+        if 'coarse' in name:
+            value = value.T
+        # From (f * f, h) to (f, f, h)
+        value = value.unflatten(0, (round(len(value) ** 0.5), -1))
     return {name: value}
 
 

@@ -10,19 +10,18 @@ from torch import Tensor
 
 from .renaming import StateDict, convert_by, rename
 
-_STAGE_4 = r'block4\.\d+\.'
 # Parts of a local attention in stage 4, which the published code never calls
 _UNUSED = re.compile(
-    f'{_STAGE_4}(spatial_smooth|norm0|h0_norm|aux_q|pos_local)\\.'
+    r'block4\.\d+\.(spatial_smooth|norm0|h0_norm|aux_q|pos_local)\.'
 )
 _RULES = [
     (r's0_conv\.(\d)\.', r'backbone.stages.0.downsample.\1.'),
     (r'norm\.', 'backbone.norms.3.'),
     (r'head\.', 'head.fc.'),
-    (r'block1\.', 'backbone.stages.0.blocks.'),
-    (r'block2\.', 'backbone.stages.1.blocks.'),
-    (r'block3\.', 'backbone.stages.2.blocks.'),
-    (r'block4\.', 'backbone.stages.3.blocks.'),
+    *(
+        (rf'block{n}\.', f'backbone.stages.{n - 1}.blocks.')
+        for n in range(1, 5)
+    ),
 ]
 # What follows the block's number, in stages 1 to 3
 _PARTS = [
@@ -61,28 +60,16 @@ _CONV_NORM = (
 )
 
 
-def _our_name(key: str) -> str | None:
-    found = re.match(r'(block\d\.\d+\.)(.+)', key)
-    if found:
-        block, part = found.groups()
-        part = rename(
-            part, _LAST_PARTS if block.startswith('block4') else _PARTS
-        )
-        if part is None:
-            return None
-        key = block + part
-    name = rename(key, _RULES)
-    if name is None:
-        return None
-    name = re.sub(_CONV_NORM.format('0'), r'\1.conv.', name)
-    return re.sub(_CONV_NORM.format('1'), r'\1.norm.', name)
-
-
-def _place(key: str, value: Tensor) -> StateDict | None:
+def _place(key: str, value: Tensor) -> StateDict:
     if _UNUSED.match(key):
         return {}
-    name = _our_name(key)
-    return None if name is None else {name: value}
+    if found := re.match(r'(block(\d)\.\d+\.)(.+)', key):
+        block, stage, part = found.groups()
+        key = block + rename(part, _LAST_PARTS if stage == '4' else _PARTS)
+    name = rename(key, _RULES)
+    name = re.sub(_CONV_NORM.format('0'), r'\1.conv.', name)
+    name = re.sub(_CONV_NORM.format('1'), r'\1.norm.', name)
+    return {name: value}
 
 
 def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:

@@ -25,11 +25,10 @@ _RULES += [
 ]
 
 
-def _place(key: str, value: Tensor) -> StateDict | None:
+def _place(key: str, value: Tensor) -> StateDict:
     table = re.fullmatch(r'pos_embed([1-4])', key)
     if not table:
-        name = rename(key, _RULES)
-        return None if name is None else {name: value}
+        return {rename(key, _RULES): value}
     # A published table is a row of tokens, ours a grid. The first token of
     # stage 4 is the class token.
     name, placed = f'backbone.stages.{int(table[1]) - 1}.downsample', {}

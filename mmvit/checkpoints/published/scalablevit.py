@@ -20,10 +20,8 @@ _RULES = [
 ]
 
 
-def _place(key: str, value: Tensor) -> StateDict | None:
+def _place(key: str, value: Tensor) -> StateDict:
     name = rename(key, _RULES)
-    if name is None:
-        return None
     if '.attn.kv.' in name:
         k, v = value.chunk(2)
         return {name.replace('.kv.', '.k.'): k, name.replace('.kv.', '.v.'): v}

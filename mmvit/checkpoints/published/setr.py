@@ -16,8 +16,7 @@ _BLOCK = r'backbone.blocks.\1'
 _TIMM_PARTS = r'norm\d|attn\.qkv|attn\.proj|mlp\.fc\d'
 _TIMM_RULES = [
     (r'patch_embed\.proj\.', 'backbone.patch_embed.'),
-    (r'blocks\.(\d+)\.gamma_1$', rf'{_BLOCK}.scale1.factor'),
-    (r'blocks\.(\d+)\.gamma_2$', rf'{_BLOCK}.scale2.factor'),
+    (r'blocks\.(\d+)\.gamma_(\d)$', rf'{_BLOCK}.scale\2.factor'),
     (r'blocks\.(\d+)\.ls(\d)\.gamma$', rf'{_BLOCK}.scale\2.factor'),
     (rf'blocks\.(\d+)\.({_TIMM_PARTS})\.(?=\w+$)', rf'{_BLOCK}.\2.'),
     (r'cls_token$', 'backbone.cls_token'),
@@ -51,6 +50,9 @@ _MLA_RULES = [
     ),
     (r'decode_head\.conv_seg\.', 'decode_head.conv_seg.'),
 ]
+_MLA_DROPPED = re.compile(
+    r'backbone\.cls_token$|auxiliary_head\.\d+\.conv_seg\.'
+)
 _MLA_PARTS = {
     'norm': 'norm',
     'mla.channel_proj': 'reduce',
@@ -89,7 +91,7 @@ def _biases(table: Tensor, block: int) -> StateDict:
     }
 
 
-def _place_timm(depth: int, key: str, value: Tensor) -> StateDict | None:
+def _place_timm(depth: int, key: str, value: Tensor) -> StateDict:
     if key == 'pos_embed':
         return _positions(value, with_cls=True)
     if key == 'rel_pos_bias.relative_position_bias_table':
@@ -100,9 +102,7 @@ def _place_timm(depth: int, key: str, value: Tensor) -> StateDict | None:
         return placed
     if table := _BEIT_TABLE.fullmatch(key):
         return _biases(value, int(table[1]))
-    if name := rename(key, _TIMM_RULES):
-        return {name: value}
-    return {} if _DROPPED.match(key) else None
+    return {} if _DROPPED.match(key) else {rename(key, _TIMM_RULES): value}
 
 
 def _convert_timm(state_dict: StateDict) -> tuple[StateDict, list[str]]:
@@ -119,19 +119,15 @@ def _convert_timm(state_dict: StateDict) -> tuple[StateDict, list[str]]:
     return converted, unknown
 
 
-def _place_mmseg(streams: int, key: str, value: Tensor) -> StateDict | None:
+def _place_mmseg(streams: int, key: str, value: Tensor) -> StateDict:
     if key == 'backbone.pos_embed':
         # With MLA, mmseg drops the class token before the first layer.
         return _positions(value, with_cls=not streams)
-    if streams and key == 'backbone.cls_token':
+    if streams and _MLA_DROPPED.match(key):
         return {}
     if streams and not key.startswith('backbone.'):
-        if re.match(r'auxiliary_head\.\d+\.conv_seg\.', key):
-            return {}
-        name = _mla_name(key, streams)
-    else:
-        name = rename(key, _MMSEG_RULES)
-    return None if name is None else {name: value}
+        return {_mla_name(key, streams): value}
+    return {rename(key, _MMSEG_RULES): value}
 
 
 def _convert_mmseg(state_dict: StateDict) -> tuple[StateDict, list[str]]:
@@ -146,7 +142,7 @@ def _convert_mmseg(state_dict: StateDict) -> tuple[StateDict, list[str]]:
     return converted, unknown
 
 
-def _mla_name(key: str, streams: int) -> str | None:
+def _mla_name(key: str, streams: int) -> str:
     """Rename a key of mmseg's MLANeck and SETRMLAHead.
 
     The first two parts of the neck are numbered from the shallowest layer;

@@ -14,6 +14,12 @@ class SampleError(RuntimeError):
     """A sample cannot be loaded; the message names its files."""
 
 
+def files_of(info: dict) -> list[str]:
+    """List the files of a sample."""
+    keys = ('img_path', 'seg_map_path')
+    return [str(info[key]) for key in keys if info.get(key)]
+
+
 class GuardedFetch:
     """Loads the samples of a batch; a dataset gets it as `__getitems__`.
 
@@ -30,14 +36,13 @@ class GuardedFetch:
         self.bad = multiprocessing.RawArray('b', len(dataset))
 
     def __call__(self, indices: list[int]) -> list:
-        if not any(isinstance(index, SeededIndex) for index in indices):
+        if not isinstance(indices[0], SeededIndex):
             return [self._load(index) for index in indices]
         with kept_states():
-            return [self._fetch(index) for index in indices]
+            return [self._load_seeded(index) for index in indices]
 
-    def _fetch(self, index: int) -> object:
-        if isinstance(index, SeededIndex):
-            seed_all(index.seed)
+    def _load_seeded(self, index: SeededIndex) -> object:
+        seed_all(index.seed)
         return self._load(int(index))
 
     def _load(self, index: int) -> object:
@@ -52,8 +57,13 @@ class GuardedFetch:
     def _note(self, index: int, error: Exception) -> None:
         self.bad[index] = 1
         count = sum(self.bad)
+        try:
+            info = self.dataset.get_data_info(index)
+        except Exception:
+            info = {}
+        files = ', '.join(files_of(info)) or 'its files are not known'
         message = (
-            f'sample {index} ({self._files(index)}) cannot be loaded: '
+            f'sample {index} ({files}) cannot be loaded: '
             f'{type(error).__name__}: {error}'
         )
         if count <= self.max_bad:
@@ -66,18 +76,6 @@ class GuardedFetch:
             'with train_dataloader.max_bad_samples=N'
         )
         raise SampleError(message + cure) from error
-
-    def _files(self, index: int) -> str:
-        try:
-            info = self.dataset.get_data_info(index)
-        except Exception:
-            info = {}
-        paths = [
-            str(info[key])
-            for key in ('img_path', 'seg_map_path')
-            if info.get(key)
-        ]
-        return ', '.join(paths) or 'its files are not known'
 
 
 def guard_dataset(dataset: Dataset, max_bad: int) -> None:

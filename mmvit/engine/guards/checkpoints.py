@@ -1,5 +1,6 @@
 """Checkpoint files that are whole or not there."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -7,7 +8,7 @@ import os.path as osp
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
@@ -34,7 +35,6 @@ class AtomicBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str) -> None:
         """Write bytes to a file."""
-        filepath = str(filepath)
         folder = osp.dirname(filepath) or '.'
         os.makedirs(folder, exist_ok=True)
         unfinished = f'{filepath}{_UNFINISHED}'
@@ -73,14 +73,11 @@ class AtomicBackend(LocalBackend):
 
 def _sync_folder(folder: str) -> None:
     # Until its folder is synced, a power cut can undo the renaming.
-    if hasattr(os, 'O_DIRECTORY'):
-        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(number)
-        except OSError:
-            pass  # Some file systems cannot sync folders.
-        finally:
-            os.close(number)
+    number = os.open(folder, os.O_RDONLY)
+    # Some file systems cannot sync folders.
+    with contextlib.suppress(OSError):
+        os.fsync(number)
+    os.close(number)
 
 
 def _is_whole(path: str) -> bool:
@@ -94,9 +91,8 @@ def _is_whole(path: str) -> bool:
 
 def remove_unfinished(work_dir: str) -> None:
     """Remove the unfinished checkpoints that killed runs have left."""
-    for name in os.listdir(work_dir) if osp.isdir(work_dir) else ():
-        if name.endswith(_UNFINISHED):
-            os.remove(osp.join(work_dir, name))
+    for path in Path(work_dir).glob(f'*{_UNFINISHED}'):
+        path.unlink()
 
 
 def newest_checkpoint(work_dir: str) -> str | None:
@@ -105,14 +101,11 @@ def newest_checkpoint(work_dir: str) -> str | None:
     The file that `last_checkpoint` names comes first, then the run's other
     checkpoints, newest first. A damaged one is reported and passed over.
     """
-    for path in _candidates(work_dir) if osp.isdir(work_dir) else ():
+    for path in _candidates(work_dir):
         if _is_whole(path):
             return path
-        print_log(
-            f'{path} is missing, damaged or cut off: an older one is tried',
-            logger='current',
-            level=logging.WARNING,
-        )
+        text = f'{path} is missing, damaged or cut off: an older one is tried'
+        print_log(text, 'current', logging.WARNING)
     return None
 
 
@@ -133,12 +126,16 @@ def _candidates(work_dir: str) -> list[str]:
         first.append(interrupted)
     steps = {}
     for folder in {work_dir, *map(osp.dirname, first)}:
-        for name in os.listdir(folder) if osp.isdir(folder) else ():
-            match = re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', name)
-            if match:
-                steps[osp.join(folder, name)] = int(match.group(1))
-    others = sorted(steps, key=steps.get, reverse=True)
-    return [*first, *(path for path in others if path not in first)]
+        for path in Path(folder).glob('*.pth'):
+            match = re.fullmatch(r'(?:epoch|iter)_(\d+)\.pth', path.name)
+            if match and str(path) not in first:
+                steps[str(path)] = int(match[1])
+    return [*first, *sorted(steps, key=steps.get, reverse=True)]
+
+
+def name_last_checkpoint(work_dir: str, name: str) -> None:
+    """Name the checkpoint that a run resumes from."""
+    AtomicBackend().put_text(name, osp.join(work_dir, 'last_checkpoint'))
 
 
 class _LateRemoval:
@@ -146,21 +143,17 @@ class _LateRemoval:
 
     def __init__(self, backend: BaseStorageBackend) -> None:
         self.backend = backend
-        self.pending: list[tuple[Callable, str]] = []
+        self.pending: list[tuple[str, str]] = []
 
     def __getattr__(self, name: str) -> object:
+        if name in ('remove', 'rmtree'):
+            return lambda path: self.pending.append((name, path))
         return getattr(self.backend, name)
-
-    def remove(self, path: str) -> None:
-        self.pending.append((self.backend.remove, path))
-
-    def rmtree(self, path: str) -> None:
-        self.pending.append((self.backend.rmtree, path))
 
     def flush(self, keep: str | None) -> None:
         for remove, path in self.pending:
             if path != keep and self.backend.exists(path):
-                remove(path)
+                getattr(self.backend, remove)(path)
         self.pending = []
 
 
@@ -194,14 +187,9 @@ class SafeCheckpointHook(CheckpointHook):
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
             folder = runner.work_dir
-            AtomicBackend().put_text(
-                osp.relpath(self.last_ckpt, folder),
-                osp.join(folder, 'last_checkpoint'),
-            )
+            name_last_checkpoint(folder, osp.relpath(self.last_ckpt, folder))
             self.file_backend.flush(keep=self.last_ckpt)
-            interrupted = osp.join(folder, INTERRUPTED)
-            if osp.isfile(interrupted):
-                os.remove(interrupted)
+            Path(folder, INTERRUPTED).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)

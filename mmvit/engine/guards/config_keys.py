@@ -1,7 +1,6 @@
 """Keys of a config that nothing reads are errors."""
 
 import ast
-import contextlib
 import difflib
 import inspect
 import os.path as osp
@@ -16,22 +15,12 @@ from torch import nn
 # Top-level keys that mmengine, the libraries' tools, our tools and the Runner
 # read
 _READ = {
-    'activation_checkpointing',
-    'compile',
-    'custom_imports',
-    'detect_anomalous_params',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'gpu_ids',
-    'model_wrapper_cfg',
-    'runner_type',
-    'strategy',
-    'sync_bn',
-    'tta_cfg',
-    'tta_model',
-    'tta_pipeline',
-    'work_dir',
-} | (set(inspect.signature(Runner).parameters) - {'cfg'})
+    *('activation_checkpointing', 'compile', 'custom_imports', 'gpu_ids'),
+    *('detect_anomalous_params', 'efficient_conv_bn_eval', 'runner_type'),
+    *('find_unused_parameters', 'model_wrapper_cfg', 'strategy', 'sync_bn'),
+    *('tta_cfg', 'tta_model', 'tta_pipeline'),
+    *(set(inspect.signature(Runner).parameters) - {'cfg'}),
+}
 # Names from before mmengine, and where their settings are now
 _LEGACY = dict(
     checkpoint_config='default_hooks.checkpoint',
@@ -117,16 +106,13 @@ class _File:
             if isinstance(node, (ast.Attribute, ast.Name))
             and isinstance(node.ctx, ast.Load)
         }
-        self.bases = []
-        for name, _, value in self.assignments:
-            if name == '_base_':
-                with contextlib.suppress(ValueError):
-                    self._add_bases(path, ast.literal_eval(value))
-
-    def _add_bases(self, path: str, bases: str | list[str]) -> None:
-        bases = [bases] if isinstance(bases, str) else bases
-        folder = osp.dirname(path)
-        self.bases += [osp.join(folder, b) for b in bases if '::' not in b]
+        self.bases = [
+            osp.join(osp.dirname(path), str(node.value))
+            for name, _, value in self.assignments
+            if name == '_base_'
+            for node in ast.walk(value)
+            if isinstance(node, ast.Constant) and '::' not in str(node.value)
+        ]
 
     def uses(self, name: str) -> bool:
         """Whether the file, or a resolved copy of it, reads a name."""
@@ -146,12 +132,6 @@ class _File:
             if isinstance(node, ast.expr)
         )
 
-    @property
-    def is_copy(self) -> bool:
-        """Whether it is a work dir's copy, whose original was checked."""
-        copied = {'launcher', 'work_dir'} <= set(self.assigned)
-        return copied and not self.bases
-
 
 def _chain(path: str) -> Iterator[tuple[str, _File]]:
     """Yield a file and its bases, without those of installed libraries."""
@@ -164,13 +144,9 @@ def _chain(path: str) -> Iterator[tuple[str, _File]]:
 
 def _complain(name: str, place: str) -> str:
     if name in _LEGACY:
-        return (
-            f'{place}: {name!r} is read by nothing; its place in '
-            f'mmengine is {_LEGACY[name]}'
-        )
-    hint = _hint(name, _READ)
-    if not hint:
-        hint = (
+        hint = f'its place in mmengine is {_LEGACY[name]}'
+    else:
+        hint = _hint(name, _READ) or (
             'remove it, or begin its name with "_" if it is a note of your '
             'own. A variable of a base file was used when that was read: set '
             'the keys that it went into'
@@ -183,14 +159,12 @@ def unread_keys(path: str) -> Iterator[str]:
 
     A key that the rest of the file, or a file that inherits from it, uses as
     a variable is read. A base that holds nothing but variables may hold more
-    than are used. Bases from installed libraries are not checked.
-
-    Yields:
-        A message for each key.
+    than are used. Bases from installed libraries are not checked. Each key
+    gets a message.
     """
     files = list(_chain(path))
-    if files and files[0][1].is_copy:
-        return
+    if len(files) == 1 and {'launcher', 'work_dir'} <= {*files[0][1].assigned}:
+        return  # A work dir's copy, whose original was checked
     for index, (place, file) in enumerate(files):
         # Its own bases were read before, so they cannot use its variables.
         readers = [reader for _, reader in files[: index + 1]]
@@ -207,11 +181,7 @@ def unread_keys(path: str) -> Iterator[str]:
 
 
 def unread_options(cfg_options: dict) -> Iterator[str]:
-    """Find the options of a command line that nothing reads.
-
-    Yields:
-        A message for each option.
-    """
+    """Find the options of a command line that nothing reads."""
     for option in cfg_options:
         name = option.partition('.')[0]
         if name not in _READ and not name.startswith('_'):
@@ -220,37 +190,32 @@ def unread_options(cfg_options: dict) -> Iterator[str]:
 
 def check_top_level(lines: Iterable[str]) -> None:
     """Raise what `unread_keys` or `unread_options` found, if anything."""
-    lines = list(lines)
-    if lines:
+    if lines := list(lines):
         raise ValueError('\n'.join(['keys of the config:', *lines]))
 
 
-def _sub_keys(cfg: Config) -> Iterator[tuple[str, dict, Iterable[str]]]:
-    for name, known in _SECTIONS.items():
-        value = cfg
-        for part in name.split('.'):
-            value = (value or {}).get(part)
-        if isinstance(value, dict):
-            yield name, value, known
+def _known_sub_keys(cfg: Config) -> dict[str, Iterable[str]]:
     wrapper = cfg.get('optim_wrapper')
-    if isinstance(wrapper, dict) and wrapper.get('paramwise_cfg'):
-        kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
-        known = _PARAMWISE.get(str(kind).rpartition('.')[2])
-        if known:
-            name = 'optim_wrapper.paramwise_cfg'
-            yield name, wrapper['paramwise_cfg'], known
+    if not isinstance(wrapper, dict):
+        return _SECTIONS
+    kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
+    known = _PARAMWISE.get(str(kind).rpartition('.')[2])
+    if known is None:
+        return _SECTIONS
+    return {**_SECTIONS, 'optim_wrapper.paramwise_cfg': known}
 
 
 def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
     """Check the keys of the parts of a config that no class receives.
 
-    Args:
-        cfg: The config.
-        hooks: Names of default hooks, besides those of mmengine.
+    `hooks` are the names of default hooks besides those of mmengine.
     """
     lines = []
-    for section, value, known in _sub_keys(cfg):
-        for key in value:
+    for section, known in _known_sub_keys(cfg).items():
+        value = cfg
+        for part in section.split('.'):
+            value = (value or {}).get(part)
+        for key in value if isinstance(value, dict) else ():
             if key not in known:
                 hint = _hint(key, known) or f'it has {", ".join(known)}'
                 lines.append(f'{section}.{key} is read by nothing; {hint}')
@@ -266,8 +231,7 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
                 f'default_hooks.{key} is no default hook; {hint} '
                 'Hooks of your own go into custom_hooks'
             )
-    if lines:
-        raise ValueError('\n'.join(['keys of the config:', *lines]))
+    check_top_level(lines)
 
 
 def check_custom_keys(

@@ -1,10 +1,11 @@
 """What a config alone tells about its data: paths and categories."""
 
-import json
+import contextlib
 import logging
 import os.path as osp
 from collections.abc import Iterator
 
+from mmengine.fileio import load
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
@@ -56,9 +57,7 @@ def _paths(key: str, dataset: dict) -> Iterator[tuple[str, str]]:
 def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
     """Check that the files and folders that a dataloader names exist.
 
-    Args:
-        name: The dataloader's key in the config.
-        dataloader: Its config; one that is already built passes.
+    One that is already built passes. `name` is its key in the config.
     """
     whole = dataloader.get('dataset') if isinstance(dataloader, dict) else None
     if not isinstance(whole, dict):
@@ -95,42 +94,33 @@ def _declared_classes(dataset: dict) -> tuple[str, ...] | None:
 def _categories(path: str) -> list[str] | None:
     """Read the categories of a COCO file that is not too large."""
     if (
-        not path.endswith('.json')
-        or not osp.isfile(path)
-        or osp.getsize(path) > _LARGE_FILE
+        path.endswith('.json')
+        and osp.isfile(path)
+        and osp.getsize(path) <= _LARGE_FILE
     ):
-        return None
-    with open(path, encoding='utf-8') as file:
-        content = json.load(file)
-    if not isinstance(content, dict) or 'categories' not in content:
-        return None
-    return [category['name'] for category in content['categories']]
+        content = load(path)
+        if isinstance(content, dict) and 'categories' in content:
+            return [category['name'] for category in content['categories']]
+    return None
 
 
 def check_categories(dataset: dict) -> None:
     """Check the classes of COCO-style data sets against their files.
 
     mmdet drops a class whose name the file does not have, and numbers the
-    others in the file's order. Both would train wrong labels silently.
-
-    Args:
-        dataset: Config of a data set, or of a wrapper.
+    others in the file's order. Both would train wrong labels silently. The
+    config is that of a data set, or of a wrapper.
     """
     for _, inner in _innermost('dataset', dataset):
-        path = osp.join(
-            inner.get('data_root') or '', inner.get('ann_file') or ''
-        )
+        root, file = inner.get('data_root'), inner.get('ann_file')
+        path = osp.join(root or '', file or '')
         categories = _categories(path)
-        if categories is None:
-            continue
-        classes = _declared_classes(inner)
+        classes = categories and _declared_classes(inner)
         if classes:
             _compare(path, categories, classes)
 
 
-def _compare(
-    path: str, categories: list[str], classes: tuple[str, ...]
-) -> None:
+def _compare(path: str, categories: list[str], classes: list[str]) -> None:
     absent = [name for name in classes if name not in categories]
     if absent:
         raise ValueError(
@@ -147,21 +137,19 @@ def _compare(
         )
     dropped = [name for name in categories if name not in classes]
     if dropped:
-        print_log(
+        text = (
             f'{path}: objects of {", ".join(dropped)} are left out, as '
-            'they are not among the classes',
-            logger='current',
-            level=logging.WARNING,
+            'they are not among the classes'
         )
+        print_log(text, logger='current', level=logging.WARNING)
 
 
 def _finds_nothing(dataset: dict) -> bool:
-    # mmengine fails to serialize an empty data set, so this does not.
-    try:
-        built = DATASETS.build({**dataset, 'serialize_data': False})
-    except Exception:
-        return False  # It is of another kind, or broken in another way.
-    return not len(built)
+    # It may be of another kind, or broken in another way.
+    with contextlib.suppress(Exception):
+        # mmengine fails to serialize an empty data set.
+        return not len(DATASETS.build(dict(dataset, serialize_data=False)))
+    return False
 
 
 def empty_error(dataset: dict) -> EmptyDatasetError | None:
@@ -172,9 +160,8 @@ def empty_error(dataset: dict) -> EmptyDatasetError | None:
             keys = [f'{key}={inner[key]!r}' for key in _PLACE if key in inner]
             text = f'{inner["type"]} found no sample with {", ".join(keys)}'
             places.append(text)
-    if not places:
-        return None
-    return EmptyDatasetError(
-        '; '.join(places) + '. Check the folder, the ending of the files '
-        '(img_suffix, seg_map_suffix) and the classes'
+    cure = (
+        '. Check the folder, the ending of the files (img_suffix, '
+        'seg_map_suffix) and the classes'
     )
+    return EmptyDatasetError('; '.join(places) + cure) if places else None

@@ -11,13 +11,13 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from mmvit.registry import HOOKS
 from mmvit.utils.text import some_of
 
 from ..run_facts import unwrap
-from .bad_samples import bad_samples
+from .bad_samples import bad_samples, files_of
 from .data_config import is_remote
 
 _IGNORED = 255
@@ -29,11 +29,12 @@ class ColouredMaskError(ValueError):
     """A mask is a coloured picture; the message names it."""
 
 
-def _infos(dataset: Dataset, number: int) -> list[dict]:
-    """What a data set knows about some of its samples, spread evenly.
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)
 
-    It is nothing if the data set is not of OpenMMLab's kind.
-    """
+
+def _infos(dataset: Dataset, number: int) -> list[dict]:
+    """What a data set of OpenMMLab knows of some samples, spread evenly."""
     if not hasattr(dataset, 'get_data_info') or not len(dataset):
         return []
     steps = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
@@ -42,10 +43,7 @@ def _infos(dataset: Dataset, number: int) -> list[dict]:
 
 
 def mask_values(info: dict) -> set[int]:
-    """Read the label values of a mask, as training will see them.
-
-    Args:
-        info: What a data set of mmseg knows about a sample.
+    """Read the label values of a sample's mask, as training will see them.
 
     Raises:
         ColouredMaskError: If the mask is a coloured picture.
@@ -60,10 +58,7 @@ def mask_values(info: dict) -> set[int]:
         )
     values = set(np.unique(labels).tolist())
     if info.get('reduce_zero_label'):
-        values = {
-            _IGNORED if value in (0, _IGNORED) else value - 1
-            for value in values
-        }
+        values = {_IGNORED if v in (0, _IGNORED) else v - 1 for v in values}
     mapping = info.get('label_map') or {}
     return {mapping.get(value, value) for value in values}
 
@@ -83,19 +78,13 @@ def check_values(info: dict, values: set[int], num_classes: int) -> None:
 def check_masks(
     dataset: Dataset, num_classes: int, num_samples: int = 50
 ) -> None:
-    """Check the label values in some masks of a data set.
+    """Check the label values in some masks of a data set, spread evenly.
 
-    Args:
-        dataset: A data set of mmseg; others pass.
-        num_classes: Values below this number are classes; 255 is ignored.
-        num_samples: How many masks are read, spread evenly.
+    255 is ignored. Data sets of other libraries than mmseg pass.
     """
     seen: set[int] = set()
-    infos = [
-        info
-        for info in _infos(dataset, num_samples)
-        if info.get('seg_map_path')
-    ]
+    infos = _infos(dataset, num_samples)
+    infos = [info for info in infos if info.get('seg_map_path')]
     for info in infos:
         try:
             values = mask_values(info)
@@ -107,12 +96,10 @@ def check_masks(
         check_values(info, values, num_classes)
         seen |= values
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
-        print_log(
+        _warn(
             f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
             f'{_IGNORED} is ignored in training: if it means a class, write '
-            'it as 1',
-            logger='current',
-            level=logging.WARNING,
+            'it as 1'
         )
 
 
@@ -120,19 +107,17 @@ def missing_files(info: dict, dataset: Dataset) -> list[str]:
     """List the local files of a sample that do not exist."""
     backend_args = getattr(dataset, 'backend_args', None)
     return [
-        str(info[key])
-        for key in ('img_path', 'seg_map_path')
-        if info.get(key)
-        and not is_remote(str(info[key]), backend_args)
-        and not osp.isfile(info[key])
+        file
+        for file in files_of(info)
+        if not is_remote(file, backend_args) and not osp.isfile(file)
     ]
 
 
 def is_empty(info: dict) -> bool:
     """Whether a sample of a detection set has no object to learn from."""
     instances = info.get('instances')
-    return instances is not None and not any(
-        not instance.get('ignore_flag') for instance in instances
+    return instances is not None and all(
+        instance.get('ignore_flag') for instance in instances
     )
 
 
@@ -142,18 +127,16 @@ def check_samples(
     may_miss: int = 0,
     needs_objects: bool = True,
 ) -> None:
-    """Check some samples for missing files and annotations.
+    """Check some samples, spread evenly, for files and annotations.
 
     Args:
         dataset: A data set of OpenMMLab; others pass.
-        num_samples: How many samples are looked at, spread evenly.
+        num_samples: How many samples are looked at.
         may_miss: How many of them may lack a file.
         needs_objects: Whether a detection set without objects is an error.
     """
     infos = _infos(dataset, num_samples)
-    missing = [
-        file for info in infos for file in missing_files(info, dataset)[:1]
-    ]
+    missing = [f for info in infos for f in missing_files(info, dataset)[:1]]
     empty = [str(info.get('img_path')) for info in infos if is_empty(info)]
     if missing:
         text = (
@@ -167,7 +150,7 @@ def check_samples(
                 'train_dataloader.max_bad_samples=N. '
                 'tools/analysis_tools/check_dataset.py looks at all'
             )
-        print_log(text, logger='current', level=logging.WARNING)
+        _warn(text)
     if empty:
         text = (
             f'{len(empty)} of {len(infos)} images that were looked at have no '
@@ -178,7 +161,7 @@ def check_samples(
                 f'{text}. There is nothing to learn: check metainfo classes '
                 'against the categories of the annotation file'
             )
-        print_log(text, logger='current', level=logging.WARNING)
+        _warn(text)
 
 
 def check_class_names(dataset: Dataset) -> None:
@@ -234,24 +217,21 @@ class CheckDataHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the training and validation data."""
-        self._check(runner, 'train_dataloader', runner.train_dataloader)
+        self._check(runner, 'train_dataloader')
         if runner._val_loop is not None:
-            self._check(runner, 'val_dataloader', runner.val_dataloader)
+            self._check(runner, 'val_dataloader')
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data."""
-        self._check(runner, 'test_dataloader', runner.test_dataloader)
+        self._check(runner, 'test_dataloader')
 
-    def _check(self, runner: Runner, key: str, loader: DataLoader) -> None:
+    def _check(self, runner: Runner, key: str) -> None:
+        loader = getattr(runner, key)
         dataset = loader.dataset
         check_class_names(dataset)
         _, may_miss = bad_samples(loader)
-        check_samples(
-            dataset,
-            self.num_samples,
-            may_miss=may_miss,
-            needs_objects=key == 'train_dataloader',
-        )
+        needs_objects = key == 'train_dataloader'
+        check_samples(dataset, self.num_samples, may_miss, needs_objects)
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         if not classes:
             return

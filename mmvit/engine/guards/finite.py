@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from mmengine.dist import all_reduce, get_comm_device
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -23,55 +23,39 @@ _ADVICE = (
 )
 
 
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _tensors(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _tensors(part)
-
-
 def _is_finite(value: object) -> bool:
-    return all(
-        bool(tensor.isfinite().all())
-        for tensor in _tensors(value)
-        if tensor.is_floating_point()
-    )
+    """Whether all tensors in nested dicts, lists and tuples are finite."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, Tensor) or bool(value.isfinite().all())
 
 
 def _file_names(batch: object) -> list[str]:
     samples = batch.get('data_samples') if isinstance(batch, dict) else None
-    return [
-        str(sample.img_path)
-        for sample in samples or []
-        if getattr(sample, 'img_path', None)
-    ]
+    paths = (getattr(sample, 'img_path', None) for sample in samples or ())
+    return [str(path) for path in paths if path]
 
 
-class _FirstBad:
-    """Finds the first module whose output is not finite."""
+@contextlib.contextmanager
+def _bad_outputs(model: nn.Module) -> Iterator[list[str]]:
+    """Collect, first to last, the modules whose output is not finite."""
+    found = []
 
-    def __init__(self, model: nn.Module) -> None:
-        self.found: str | None = None
-        self.handles = [
-            module.register_forward_hook(partial(self._look, name))
-            for name, module in model.named_modules()
-            if name
-        ]
-
-    def _look(
-        self, name: str, module: nn.Module, args: tuple, output: object
+    def look(
+        name: str, module: nn.Module, args: tuple, output: object
     ) -> None:
-        if self.found is None and not _is_finite(output):
+        if not _is_finite(output):
             given = '' if _is_finite(args) else ', whose input is not'
-            self.found = f'{name} ({type(module).__name__}){given}'
+            found.append(f'{name} ({type(module).__name__}){given}')
 
-    def remove(self) -> None:
-        for handle in self.handles:
-            handle.remove()
+    with contextlib.ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if name:
+                hook = partial(look, name)
+                hooks.enter_context(module.register_forward_hook(hook))
+        yield found
 
 
 def _first_bad_place(
@@ -84,33 +68,27 @@ def _first_bad_place(
     weights = [n for n, p in model.named_parameters() if not _is_finite(p)]
     if weights:
         return f'these weights are not finite: {some_of(weights)}'
-    watch = _FirstBad(model)
-    try:
-        with torch.no_grad(), wrapper.optim_context(model):
-            data = model.data_preprocessor(batch, True)
-            if not _is_finite(data):
-                return 'the images themselves are not finite'
-            losses = model._run_forward(data, mode='loss')
-    except Exception as error:
-        if watch.found is None:
-            return f'not found: the batch failed when it was repeated: {error}'
-        losses = {}
-    finally:
-        watch.remove()
-    if watch.found is not None:
-        return f'the first output that is not finite is that of {watch.found}'
+    losses = {}
+    with _bad_outputs(model) as found:
+        try:
+            with torch.no_grad(), wrapper.optim_context(model):
+                data = model.data_preprocessor(batch, True)
+                if not _is_finite(data):
+                    return 'the images themselves are not finite'
+                losses = model._run_forward(data, mode='loss')
+        except Exception as error:
+            if not found:
+                return f'not found: repeating the batch failed: {error}'
+    if found:
+        return f'the first output that is not finite is that of {found[0]}'
     bad = [name for name, loss in losses.items() if not _is_finite(loss)]
     if bad:
         return f'every layer is finite, these losses are not: {some_of(bad)}'
-    gradients = [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None and not _is_finite(parameter.grad)
-    ]
-    if gradients:
+    bad = [n for n, p in model.named_parameters() if not _is_finite(p.grad)]
+    if bad:
         return (
             'the forward pass is finite, the gradients are not, of: '
-            f'{some_of(gradients)}'
+            f'{some_of(bad)}'
         )
     return 'not found: the batch is finite when it is repeated'
 
@@ -145,16 +123,16 @@ class FiniteHook(Hook):
         self._undo.close()
         self._in_a_row, self._loss_is_bad = 0, False
         model = unwrap(runner.model)
-        parse = getattr(model, 'parse_losses', None)
-        if parse is not None:
+        parse = model.parse_losses
 
-            def parse_losses(losses: dict) -> tuple:
-                loss, self._parts = parse(losses)
-                return loss, self._parts
+        def parse_losses(losses: dict) -> tuple:
+            loss, self._parts = parse(losses)
+            return loss, self._parts
 
-            self._replace(model, 'parse_losses', parse_losses)
+        self._replace(model, 'parse_losses', parse_losses)
         for wrapper in wrappers_of(runner):
-            self._watch(runner, wrapper)
+            self._replace(wrapper, 'backward', self._backward(runner, wrapper))
+            self._replace(wrapper, 'step', self._step(runner, wrapper))
 
     def _replace(self, owner: object, name: str, value: Callable) -> None:
         """Set an attribute until `_undo` is closed."""
@@ -164,7 +142,7 @@ class FiniteHook(Hook):
             self._undo.callback(delattr, owner, name)
         setattr(owner, name, value)
 
-    def _watch(self, runner: Runner, wrapper: OptimWrapper) -> None:
+    def _backward(self, runner: Runner, wrapper: OptimWrapper) -> Callable:
         backward = wrapper.backward
 
         def watched_backward(loss: Tensor, **kwargs) -> None:
@@ -174,10 +152,9 @@ class FiniteHook(Hook):
                 if not runner.distributed and not self.max_skipped:
                     self._stop(runner, wrapper, 'the loss is not finite')
 
-        self._replace(wrapper, 'backward', watched_backward)
-        self._replace(wrapper, 'step', self._watched_step(runner, wrapper))
+        return watched_backward
 
-    def _watched_step(self, runner: Runner, wrapper: OptimWrapper) -> Callable:
+    def _step(self, runner: Runner, wrapper: OptimWrapper) -> Callable:
         step, scaler = wrapper.step, getattr(wrapper, 'loss_scaler', None)
         if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
             scaler = None  # The range is that of float32: nothing overflows.
@@ -187,7 +164,9 @@ class FiniteHook(Hook):
                 scaler is None and not self._gradients_are_finite(wrapper)
             )
             self._loss_is_bad = False
-            if self._any_process(runner, bad):
+            bad_anywhere = torch.tensor(int(bad))
+            all_reduce(bad_anywhere, 'max')
+            if bad_anywhere:
                 self._refuse(runner, wrapper)
                 return
             self._in_a_row = 0
@@ -238,14 +217,6 @@ class FiniteHook(Hook):
         """Restore what was wrapped; GuardedRunner calls it."""
         self._undo.close()
 
-    @staticmethod
-    def _any_process(runner: Runner, bad: bool) -> bool:
-        if not runner.distributed:
-            return bad
-        flag = torch.tensor(int(bad), device=get_comm_device())
-        all_reduce(flag, 'max')
-        return bool(flag)
-
     def _refuse(self, runner: Runner, wrapper: OptimWrapper) -> None:
         what = 'the loss or a gradient is not finite'
         if self._in_a_row == self.max_skipped:
@@ -264,8 +235,7 @@ class FiniteHook(Hook):
 
     def _facts(self, wrapper: OptimWrapper) -> str:
         parts = ', '.join(
-            f'{name} {float(value.detach()):.4g}'
-            for name, value in self._parts.items()
+            f'{name} {value.item():.4g}' for name, value in self._parts.items()
         )
         names = ', '.join(_file_names(self._batch)) or 'not known'
         return (

@@ -5,26 +5,19 @@ import math
 import torch
 from mmengine.runner import Runner
 
-from ..run_facts import UpdateBatch, unwrap, update_batch
-
-
-def _largest_size(batch: object) -> tuple[int, int] | None:
-    """Return the largest height and width of a batch's images."""
-    images = batch.get('inputs') if isinstance(batch, dict) else None
-    if images is None or not len(images):
-        return None
-    heights, widths = zip(*(image.shape[-2:] for image in images))
-    return max(heights), max(widths)
+from ..run_facts import unwrap, update_batch
 
 
 def advise(runner: Runner, batch: object) -> str:
     """Say what a run can change to need less memory for a batch."""
     update = update_batch(runner)
-    size = _largest_size(batch)
     text = (
         f'out of memory in iteration {runner.iter + 1}, with '
         f'{update.batch_size} images'
     )
+    images = batch.get('inputs', ()) if isinstance(batch, dict) else ()
+    # The largest height, and the largest width
+    size = [max(sides) for sides in zip(*(i.shape[-2:] for i in images))]
     if size:
         text += f' of up to {size[0]} x {size[1]} pixels on each process'
     lines = [f'{text}. What helps, in the order of its cost:']
@@ -41,7 +34,17 @@ def advise(runner: Runner, batch: object) -> str:
         type(runner.optim_wrapper).__name__ == 'OptimWrapper'
     ):
         lines.append('- --amp: bfloat16, activations take half the memory')
-    lines += _fewer_images(update)
+    if update.batch_size > 1:
+        half = update.batch_size // 2
+        factor = math.ceil(update.batch_size / half)
+        accumulated = update.accumulative_counts
+        lines.append(
+            f'- train_dataloader.batch_size={half} '
+            f'optim_wrapper.accumulative_counts={accumulated * factor}: the '
+            f'batch of an update stays {update.batch_size * accumulated} a '
+            'process, and so does the learning rate (a schedule in iterations '
+            f'needs {factor} times as many)'
+        )
     if size:
         smaller = [max(32, int(side * 0.7071) // 32 * 32) for side in size]
         lines.append(
@@ -53,18 +56,3 @@ def advise(runner: Runner, batch: object) -> str:
         '--largest-batch finds the largest batch that fits'
     )
     return '\n'.join(lines)
-
-
-def _fewer_images(update: UpdateBatch) -> list[str]:
-    size, accumulated = update.batch_size, update.accumulative_counts
-    if size == 1:
-        return []
-    half = size // 2
-    factor = math.ceil(size / half)
-    return [
-        f'- train_dataloader.batch_size={half} '
-        f'optim_wrapper.accumulative_counts={accumulated * factor}: the '
-        f'batch of an update stays {size * accumulated} a process, and so '
-        'does the learning rate (a schedule in iterations needs '
-        f'{factor} times as many)'
-    ]

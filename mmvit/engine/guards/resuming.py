@@ -1,48 +1,34 @@
 """Resuming a run so that it continues as if it had never stopped."""
 
 import logging
-from dataclasses import asdict
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmvit.registry import HOOKS
 
-from ..random_states import gather_states, get_states, set_states
+from ..random_states import get_states, set_states
 from ..run_facts import UpdateBatch, unwrap, update_batch, wrappers_of
 from ..samplers import EndlessBatches, skip_batches
 
 
 def _optimizers(runner: Runner) -> list[str]:
-    wrappers = wrappers_of(runner)
-    return [type(wrapper.optimizer).__name__ for wrapper in wrappers]
+    return [type(w.optimizer).__name__ for w in wrappers_of(runner)]
 
 
-def _saved_batch(saved: dict) -> UpdateBatch:
-    """Read the batch from what a checkpoint holds about its run."""
-    keys = ('world_size', 'batch_size', 'accumulative_counts')
-    return UpdateBatch(*(saved[key] for key in keys))
-
-
-def _groups(state: dict) -> list[tuple[int, frozenset]]:
+def _groups(state: dict) -> list[tuple[int, set]]:
     # Schedulers add keys of their own, and old files may lack new options:
     # only keys that tell optimizers apart are compared.
-    return [
-        (
-            len(group['params']),
-            frozenset(group) & {'momentum', 'betas', 'alpha', 'dampening'},
-        )
-        for group in state['param_groups']
-    ]
+    keys = {'momentum', 'betas', 'alpha', 'dampening'}
+    groups = state['param_groups']
+    return [(len(group['params']), keys & group.keys()) for group in groups]
 
 
-def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
-    """Check that a checkpoint's optimizer is the one of this run."""
+def _check_optimizer(runner: Runner, checkpoint: dict, saved: dict) -> None:
     own = _optimizers(runner)
-    saved = checkpoint.get('meta', {}).get('run', {})
     before = saved.get('optimizers', own)
     state = checkpoint.get('optimizer')
     same = before == own
@@ -60,7 +46,6 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
 
 
 def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
-    """Log what another number of processes or batch size will change."""
     text = (
         f'{path} was written by {old} images an update, this run has {new}. '
         'The data continue where they were, but the run will differ from an '
@@ -89,14 +74,8 @@ def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
 def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     """Let the data continue where a run with another batch was.
 
-    Args:
-        runner: The run that resumes, before its loop begins.
-        old: The batch of the checkpoint's run.
-        batches: Batches of the epoch that the checkpoint's run had used.
-
-    Returns:
-        Batches of the epoch that are skipped here; 0 for loops that count
-        iterations, which skip by themselves.
+    That run had used `batches` of its epoch. It returns how many are skipped
+    here: 0 for loops that count iterations, which skip by themselves.
     """
     loop, loader = runner.train_loop, runner.train_dataloader
     if isinstance(getattr(loop, 'dataloader_iterator', None), EndlessBatches):
@@ -108,12 +87,11 @@ def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     batches = min(batches * old.images_per_iter // images, len(loader))
     loop._iter = loop._epoch * len(loader) + batches
     if batches and not skip_batches(loader, batches):
-        print_log(
+        text = (
             'this data loader cannot start in the middle of an epoch: its '
-            f'first {batches} batches are trained on again',
-            'current',
-            level=logging.WARNING,
+            f'first {batches} batches are trained on again'
         )
+        print_log(text, 'current', logging.WARNING)
     return batches
 
 
@@ -124,17 +102,10 @@ def _pending_gradients(runner: Runner) -> dict[str, torch.Tensor]:
     gradients = {}
     for name, parameter in unwrap(runner.model).named_parameters():
         if parameter.grad is not None:
-            gradients[name] = parameter.grad.detach().clone()
-            all_reduce(gradients[name], 'mean')
-    return {name: grad.cpu() for name, grad in gradients.items()}
-
-
-def _restore_gradients(
-    runner: Runner, gradients: dict[str, torch.Tensor]
-) -> None:
-    parameters = dict(unwrap(runner.model).named_parameters())
-    for name, grad in gradients.items():
-        parameters[name].grad = grad.to(parameters[name].device)
+            grad = parameter.grad.detach().clone()
+            all_reduce(grad, 'mean')
+            gradients[name] = grad.cpu()
+    return gradients
 
 
 @HOOKS.register_module()
@@ -167,15 +138,12 @@ class ExactResumeHook(Hook):
 
     def gather_for_checkpoint(self, runner: Runner) -> None:
         """Collect the state of all processes; GuardedRunner calls it."""
-        before_val = self._before_val
-        if before_val is not None:
-            inside = get_states()
-            set_states(before_val)
+        # Inside a validation, what counts is the state before it.
+        states = self._before_val or get_states()
         self._gathered = dict(
-            random_states=gather_states(), gradients=_pending_gradients(runner)
+            random_states=all_gather_object(states),
+            gradients=_pending_gradients(runner),
         )
-        if before_val is not None:
-            set_states(inside)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the run's state, in the main process."""
@@ -190,7 +158,7 @@ class ExactResumeHook(Hook):
             passed = meta['epoch'] * len(runner.train_dataloader)
             batches = max(0, meta['iter'] - passed)
         meta['run'] = dict(
-            asdict(update_batch(runner)),
+            update_batch(runner)._asdict(),
             optimizers=_optimizers(runner),
             batches=batches,
             **states,
@@ -200,20 +168,20 @@ class ExactResumeHook(Hook):
         """Check that the run can continue from the checkpoint."""
         if not runner._resume:
             return
-        _check_optimizer(runner, checkpoint)
         self._saved = checkpoint.get('meta', {}).get('run')
+        _check_optimizer(runner, checkpoint, self._saved or {})
         if self._saved is None:
             runner.logger.warning(
                 f'{runner._load_from} holds no random states: what is drawn '
-                'from here on is not what an uninterrupted run would have '
-                'drawn'
+                'from here on is not what an uninterrupted run had drawn'
             )
 
     def before_train(self, runner: Runner) -> None:
         """Go to the place in the data."""
         if self._saved is None:
             return
-        old, new = _saved_batch(self._saved), update_batch(runner)
+        old = UpdateBatch(*map(self._saved.get, UpdateBatch._fields))
+        new = update_batch(runner)
         if old != new:
             _report_differences(runner._load_from, old, new)
             self._saved.pop('gradients', None)
@@ -241,5 +209,7 @@ class ExactResumeHook(Hook):
         states = self._saved.get('random_states', [])
         if runner.rank < len(states):
             set_states(states[runner.rank])
-        _restore_gradients(runner, self._saved.get('gradients', {}))
+        for name, grad in self._saved.get('gradients', {}).items():
+            parameter = unwrap(runner.model).get_parameter(name)
+            parameter.grad = grad.to(parameter.device)
         self._saved = None

@@ -1,7 +1,6 @@
 """Signals that save a run and stop it."""
 
 import os
-import os.path as osp
 import signal
 import threading
 import time
@@ -9,18 +8,17 @@ import types
 from collections.abc import Callable
 
 import torch
-from mmengine.dist import all_reduce, barrier, get_comm_device, is_main_process
+from mmengine.dist import all_reduce, barrier, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
 
 from ..run_facts import wrappers_of
-from .checkpoints import INTERRUPTED, AtomicBackend
+from .checkpoints import INTERRUPTED, name_last_checkpoint
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# EX_TEMPFAIL: the job is not done; try again
-EXIT_CODE = 75
+EXIT_CODE = os.EX_TEMPFAIL  # 75: the job is not done; try again
 # Seconds within which a scheduler and torchrun send the same signal
 PATIENCE = 2.0
 
@@ -28,12 +26,7 @@ PATIENCE = 2.0
 class Interrupted(SystemExit):
     """Ends the process with the exit code that asks for another try."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(EXIT_CODE)
-        self.name = name
-
-    def __str__(self) -> str:
-        return f'stopped by {self.name}'
+    code = EXIT_CODE
 
 
 @HOOKS.register_module()
@@ -89,10 +82,12 @@ class StopOnSignalHook(Hook):
         """Stop after an iteration."""
         if runner.distributed and (runner.iter + 1) % self.interval:
             return
-        if self._is_asked(runner) and all(
-            wrapper.should_update() for wrapper in wrappers_of(runner)
-        ):
-            self._stop(runner, runner.iter + 1)
+        asked = torch.tensor(self._received or 0)
+        all_reduce(asked, 'max')
+        if asked:
+            self._received = asked.item()
+            if all(w.should_update() for w in wrappers_of(runner)):
+                self._stop(runner, runner.iter + 1)
 
     def after_val_iter(self, runner: Runner, **_: object) -> None:
         """Stop during a validation of a training; resuming repeats it.
@@ -107,14 +102,6 @@ class StopOnSignalHook(Hook):
                 hook._swap_ema_parameters()
         self._stop(runner, runner.iter)
 
-    def _is_asked(self, runner: Runner) -> bool:
-        if not runner.distributed:
-            return self._received is not None
-        asked = torch.tensor(self._received or 0, device=get_comm_device())
-        all_reduce(asked, 'max')
-        self._received = int(asked) or None
-        return self._received is not None
-
     def _stop(self, runner: Runner, done: int) -> None:
         name = signal.Signals(self._received).name
         runner.save_checkpoint(
@@ -124,9 +111,7 @@ class StopOnSignalHook(Hook):
             by_epoch=False,
         )
         if is_main_process():
-            AtomicBackend().put_text(
-                INTERRUPTED, osp.join(runner.work_dir, 'last_checkpoint')
-            )
+            name_last_checkpoint(runner.work_dir, INTERRUPTED)
         # torchrun ends all processes as soon as one has ended.
         barrier()
         runner.logger.warning(
@@ -135,4 +120,4 @@ class StopOnSignalHook(Hook):
             f'{EXIT_CODE}'
         )
         self.after_run(runner)
-        raise Interrupted(name)
+        raise Interrupted(f'stopped by {name}')

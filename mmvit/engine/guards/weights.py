@@ -32,16 +32,14 @@ class CheckWeightsHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes."""
         weights = checkpoint.get('state_dict', checkpoint)
+        weights = {k.removeprefix('module.'): v for k, v in weights.items()}
         # In a test the training loop is a dict: it is not built.
         fine_tunes = not runner._resume and not isinstance(
             runner._train_loop, (dict, type(None))
         )
         check_match(
             unwrap(runner.model),
-            {
-                key.removeprefix('module.'): value
-                for key, value in weights.items()
-            },
+            weights,
             source=str(runner._load_from),
             min_matched=self.min_matched if fine_tunes else 1.0,
             allow_shapes=fine_tunes,

@@ -17,17 +17,7 @@ from mmvit.checkpoints import load_pretrained
 def resolve_arch(
     arch: str | dict, zoo: dict[str, dict], overrides: dict | None = None
 ) -> dict:
-    """Look up an arch by name, replace some of its keys, and check it.
-
-    Args:
-        arch: A name in `zoo`, or a dict with the keys of its entries.
-        zoo: The named archs.
-        overrides: Keys to replace.
-
-    Raises:
-        ValueError: If the name, a key or the number of values is wrong; the
-            message lists what is valid.
-    """
+    """Look up an arch by name, replace some of its keys, and check it."""
     if isinstance(arch, str):
         if arch not in zoo:
             raise ValueError(
@@ -43,8 +33,8 @@ def resolve_arch(
             f'an arch dict has the keys {sorted(keys)}; missing: '
             f'{sorted(keys - set(arch))}, unknown: {sorted(set(arch) - keys)}'
         )
-    for key, value in arch.items():
-        expected = reference[key]
+    for key, expected in reference.items():
+        value = arch[key]
         if isinstance(expected, tuple) and len(value) != len(expected):
             raise ValueError(
                 f'arch[{key!r}] needs a value for each of the '
@@ -56,9 +46,7 @@ def resolve_arch(
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Run a module without updating its running statistics."""
-    norms = [
-        child for child in module.modules() if isinstance(child, _BatchNorm)
-    ]
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
@@ -115,10 +103,6 @@ class Backbone(BaseModule, metaclass=ABCMeta):
         init_cfg: `dict(type='Pretrained', checkpoint=..., prefix=...)` loads
             weights; `min_matched` is the share of the backbone's parameters
             that the file must have, 0.9 by default.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     arch_zoo: ClassVar[dict[str, dict]]
@@ -181,9 +165,6 @@ class Backbone(BaseModule, metaclass=ABCMeta):
 
         Linear layers are drawn from a truncated normal distribution of
         deviation 0.02, as in all the papers.
-
-        Raises:
-            ValueError: If a pre-trained file does not fit.
         """
         given = self.init_cfg or []
         given = [given] if isinstance(given, dict) else list(given)
@@ -195,9 +176,5 @@ class Backbone(BaseModule, metaclass=ABCMeta):
         super().init_weights()
         self.init_cfg = given
         for cfg in pretrained:
-            load_pretrained(
-                self,
-                cfg['checkpoint'],
-                cfg.get('prefix'),
-                min_matched=cfg.get('min_matched', 0.9),
-            )
+            file, prefix = cfg['checkpoint'], cfg.get('prefix')
+            load_pretrained(self, file, prefix, cfg.get('min_matched', 0.9))

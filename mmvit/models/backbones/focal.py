@@ -96,9 +96,8 @@ class RelativePositionBias(ResizedTable):
         offsets = offsets + region - 1
         # (w, f) -> (w, w, f, f)
         index = offsets[:, None, :, None] * side + offsets[:, None]
-        self.register_buffer(
-            'index', index.flatten(2).flatten(0, 1), persistent=False
-        )
+        index = index.flatten(2).flatten(0, 1)
+        self.register_buffer('index', index, persistent=False)
 
     def forward(self) -> Tensor:
         # (w * w, f * f, h) -> (h, w * w, f * f)
@@ -117,8 +116,7 @@ class FocalAttention(Attention):
     <https://arxiv.org/abs/2107.00641>`_.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         window_size: Side w of a window of queries, in tokens.
         levels: Focal window size s_w and focal region size s_r of each level.
             The window size of the first level is 1; a region is at least as
@@ -126,13 +124,6 @@ class FocalAttention(Attention):
         border: What the first level has beyond the map: 'wrap', the tokens of
             the other side, or 'mask', nothing.
         shift: Tokens by which the grid of windows is moved.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
-
-    Raises:
-        ValueError: If the levels do not fit the window; the message lists
-            valid values.
     """
 
     def __init__(
@@ -172,19 +163,16 @@ class FocalAttention(Attention):
         )
         self.position_bias_ring = None
         if region > side:
-            ring = region**2 - side**2
             self.position_bias_ring = nn.Parameter(
-                torch.zeros(self.num_heads, side**2, ring)
+                torch.zeros(self.num_heads, side**2, region**2 - side**2)
             )
             nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
         # The order of the fine keys: the window's own, then the ring around.
-        inside = torch.zeros(region, region, dtype=torch.bool, device='cpu')
+        ring = torch.ones(region, region, dtype=torch.bool, device='cpu')
         reach = (region - side) // 2
-        inside[reach : region - reach, reach : region - reach] = True
-        order = torch.cat([inside.flatten(), ~inside.flatten()]).nonzero()
-        self.register_buffer(
-            'fine_order', order[:, 0] % region**2, persistent=False
-        )
+        ring[reach : region - reach, reach : region - reach] = False
+        order = ring.flatten().argsort(stable=True)
+        self.register_buffer('fine_order', order, persistent=False)
 
     def _check_levels(self, window_size: int) -> None:
         if not self.levels or self.levels[0][0] != 1:
@@ -215,9 +203,8 @@ class FocalAttention(Attention):
     ) -> tuple[Tensor, Tensor, int]:
         """Find the tokens of a level that are keys, along an axis of `length`.
 
-        Returns:
-            Indices into the level's tokens, whether they are on the map,
-            both (windows, region), and the number of the level's tokens.
+        Returns their indices and whether they are on the map, both
+        (windows, region), and the number of the level's tokens.
         """
         sub_window, region = level
         windows = ceil_div(length + shift, self.window_size)
@@ -241,9 +228,8 @@ class FocalAttention(Attention):
     ) -> tuple[Tensor, Tensor]:
         """Find the keys of each window of a map of `size` (H, W).
 
-        Returns:
-            Indices into the concatenated tokens of all levels, and whether
-            they are on the map, both (nW, Nk).
+        Returns their indices into the concatenated tokens of all levels, and
+        whether they are on the map, both (nW, Nk).
         """
         indices, reals, first = [], [], 0
         for level in self.levels:
@@ -271,9 +257,7 @@ class FocalAttention(Attention):
             parts.append(self.position_bias_ring)
         parts += [bias() for bias in self.position_bias_coarse]
         position = torch.cat(parts, dim=-1)
-        mask = torch.zeros(
-            real.shape, dtype=position.dtype, device=real.device
-        ).masked_fill_(~real, MASKED)
+        mask = position.new_zeros(real.shape).masked_fill_(~real, MASKED)
         # (h, w * w, Nk) + (nW, Nk) -> (h, nW, w * w, Nk)
         return (position[:, None] + mask[:, None]).flatten(0, 1)[None]
 
@@ -297,7 +281,6 @@ class FocalAttention(Attention):
         # One window that covers the map cannot be moved.
         shift = self.shift if max(size) > side else 0
         grid = WindowGrid(size, side, shift=shift)
-        # (B * nW, w, w, C) -> (B, nW, w * w, C)
         windows = _tokens_of(grid.cut(x), len(x))
         tokens = [x.flatten(1, 2)]
         for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):

@@ -61,14 +61,11 @@ class PaleAttention(Attention):
     attends within groups of rows, the other within groups of columns.
 
     Args:
-        embed_dims: Channels C of input and output.
+        embed_dims, **drops: See `Attention`.
         num_heads: Heads h of each half of the channels.
         pale_size: Rows, and columns, of a group.
         interlaced: Whether the rows of a group are spread over the map;
             otherwise a group is a stripe of adjacent rows.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -105,19 +102,12 @@ class PaleAttention(Attention):
         return self.attend_in_rows(*qkv, num_heads=num_heads).transpose(1, 2)
 
     def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention within pales.
-
-        Shape: q, k, v (B, H, W, C) -> (B, H, W, C).
-        """
+        """Attention within pales; shapes as in `attend_in_rows`."""
         # (B, H, W, C) -> twice (B, H, W, C / 2)
         rows, columns = zip(*(part.chunk(2, dim=-1) for part in (q, k, v)))
-        return torch.cat(
-            [
-                self.attend_in_rows(*rows, num_heads=self.num_heads),
-                self.attend_in_columns(*columns, num_heads=self.num_heads),
-            ],
-            dim=-1,
-        )
+        rows = self.attend_in_rows(*rows, num_heads=self.num_heads)
+        columns = self.attend_in_columns(*columns, num_heads=self.num_heads)
+        return torch.cat([rows, columns], dim=-1)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.attend_in_pales(self.q(x), self.k(x), self.v(x))
@@ -167,9 +157,8 @@ class VanillaPaleAttention(PaleAttention):
 
         def to_pales(x: Tensor, columns: Tensor) -> Tensor:
             # twice (B * N, s, side, C) -> (B * N, 2 * s, side, C)
-            return torch.cat(
-                [groups.cut(x), groups.cut(columns.transpose(1, 2))], 1
-            )
+            parts = groups.cut(x), groups.cut(columns.transpose(1, 2))
+            return torch.cat(parts, dim=1)
 
         # Where rows and columns of a pale cross, the rows provide the key.
         pale = torch.arange(side, device=q.device) % number

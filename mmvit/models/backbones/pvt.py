@@ -19,12 +19,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    AbsolutePositionEmbedding,
-    Attention,
-    PatchEmbed,
-    ceil_div,
-)
+from ..layers import AbsolutePositionEmbedding, Attention, PatchEmbed, ceil_div
 from .pyramid import PyramidBackbone
 
 
@@ -34,14 +29,10 @@ class SpatialReductionAttention(Attention):
     Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -55,11 +46,9 @@ class SpatialReductionAttention(Attention):
         super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims, bias=qkv_bias)
-        self.reduction = (
-            PatchEmbed(embed_dims, embed_dims, sr_ratio)
-            if sr_ratio > 1
-            else nn.Identity()
-        )
+        self.reduction = nn.Identity()
+        if sr_ratio > 1:
+            self.reduction = PatchEmbed(embed_dims, embed_dims, sr_ratio)
         self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,8 +60,7 @@ class PositionedPatchEmbed(BaseModule):
     """Patch embedding with positions and, optionally, a class token.
 
     Args:
-        in_channels: Channels of the input.
-        embed_dims: Channels C of the output.
+        in_channels, embed_dims: See `PatchEmbed`.
         stride: Side of a patch.
         grid: (H, W) of the position table.
         drop_rate: Dropout of the output.
@@ -106,11 +94,9 @@ class PositionedPatchEmbed(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         x = self.position(self.patch_embed(x))
         if self.with_cls_token:
-            cls_token = (self.cls_token + self.cls_position).expand(
-                x.shape[0], -1, -1
-            )
+            token = (self.cls_token + self.cls_position).expand(len(x), -1, -1)
             # (B, H, W, C) -> (B, 1, 1 + N, C)
-            x = torch.cat([cls_token, x.flatten(1, 2)], dim=1).unsqueeze(1)
+            x = torch.cat([token, x.flatten(1, 2)], dim=1).unsqueeze(1)
         return self.drop(x)
 
 
@@ -145,11 +131,9 @@ class PVT(PyramidBackbone):
         'small': dict(depths=(3, 4, 6, 3), **_widths),
         'medium': dict(depths=(3, 4, 18, 3), **_widths),
         'large': dict(depths=(3, 8, 27, 3), **_widths),
-        'small-wide': {
-            **_widths,
-            'depths': (3, 4, 6, 3),
-            'embed_dims': (89, 178, 445, 712),
-        },
+        'small-wide': dict(
+            _widths, depths=(3, 4, 6, 3), embed_dims=(89, 178, 445, 712)
+        ),
     }
 
     def __init__(

@@ -54,7 +54,7 @@ class PyramidBackbone(Backbone):
     stage, and calls `build_stages` at the end of its constructor.
 
     Args:
-        arch: See `Backbone`.
+        arch, **kwargs: See `Backbone`.
         in_channels: Channels of the image.
         drop_rate: Dropout of embeddings, attention outputs and MLPs, where
             the backbone has them.
@@ -64,7 +64,6 @@ class PyramidBackbone(Backbone):
         final_norm: Whether the map of the last stage is normalised, as
             classification needs it.
         out_indices: See `Backbone`. Stages after the last are not built.
-        **kwargs: Further arguments of `Backbone`.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C_i, ceil(H / s_i),
         ceil(W / s_i)) for each of `out_indices`, s = 4, 8, 16, 32.

@@ -19,12 +19,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    Attention,
-    DepthwiseConv,
-    PatchEmbed,
-    WindowGrid,
-)
+from ..layers import Attention, DepthwiseConv, PatchEmbed, WindowGrid
 from .pyramid import PyramidBackbone, doubling_arch
 
 ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
@@ -38,15 +33,11 @@ class WindowAttention(Attention):
     values, joined from their windows, connects the windows.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         window_size: Side w of a window, in tokens.
         interaction: 'lim' convolves the values over the whole map (IWSA),
             'lem' within each window (Table 5b), None does without (WSA).
         shift: Tokens by which the windows are moved (SWSA).
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -93,13 +84,9 @@ class ScalableAttention(Attention):
     is smaller by r_n; queries and keys have r_c times the channels.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
     def __init__(
@@ -148,21 +135,16 @@ class ScalableViT(PyramidBackbone):
     """
 
     norm_eps = 1e-6
+    _sr = dict(sr_ratios=(8, 4, 2, 1))
     arch_zoo: ClassVar[dict[str, dict]] = {
         'small': doubling_arch(
-            *(64, (2, 2, 20, 2), 2),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(1.25, 1.25, 1.25, 1.0),
+            64, (2, 2, 20, 2), 2, channel_ratios=(1.25, 1.25, 1.25, 1.0), **_sr
         ),
         'base': doubling_arch(
-            *(96, (2, 2, 14, 6), 3),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(2.0, 1.25, 1.25, 1.0),
+            96, (2, 2, 14, 6), 3, channel_ratios=(2.0, 1.25, 1.25, 1.0), **_sr
         ),
         'large': doubling_arch(
-            *(128, (2, 6, 12, 4), 4),
-            sr_ratios=(8, 4, 2, 1),
-            channel_ratios=(0.25, 0.5, 1.0, 1.0),
+            128, (2, 6, 12, 4), 4, channel_ratios=(0.25, 0.5, 1.0, 1.0), **_sr
         ),
     }
 

@@ -14,8 +14,6 @@ the release, and from the libraries' VisionTransformer and BEiT:
 from typing import ClassVar
 
 import torch
-from mmcv.cnn.bricks import DropPath
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmvit.registry import MODELS
@@ -24,8 +22,8 @@ from ..layers import (
     AbsolutePositionEmbedding,
     Attention,
     ChannelsLastConv2d,
-    Mlp,
     ResizedTable,
+    TransformerBlock,
     ceil_div,
 )
 from .base import Backbone, channels_first, checkpointed, linear_rates
@@ -79,8 +77,7 @@ class MultiHeadAttention(Attention):
     """Attention of all tokens to all tokens, Eq. 1 and 2.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads: See `Attention`.
         position_bias: Computes the bias for a map's size, or None.
 
     Shape: x (B, ..., C), a map or a row with a class token, and size (H, W)
@@ -122,16 +119,13 @@ class LayerScale(nn.Module):
         return x * self.factor
 
 
-class ViTBlock(BaseModule):
+class ViTBlock(TransformerBlock):
     """Attention and an MLP, each with pre-normalisation, Eq. 3.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
-        mlp_ratio: Hidden channels of the MLP as a multiple of C.
+        embed_dims, mlp_ratio, drop_path_rate: See `TransformerBlock`.
+        num_heads, position_bias: See `MultiHeadAttention`.
         layer_scale: Initial LayerScale value; None disables it.
-        drop_path_rate: Probability that a branch is skipped for an image.
-        position_bias: See `MultiHeadAttention`.
 
     Shape: as `MultiHeadAttention`.
     """
@@ -145,12 +139,10 @@ class ViTBlock(BaseModule):
         drop_path_rate: float,
         position_bias: RelativePositionTable | None,
     ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
-        self.norm2 = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.mlp = Mlp(embed_dims, mlp_ratio)
-        self.drop_path = DropPath(drop_path_rate)
+        attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
+        super().__init__(
+            embed_dims, attn, mlp_ratio, 0.0, drop_path_rate, norm_eps=1e-6
+        )
         self.scale1 = self.scale2 = nn.Identity()
         if layer_scale is not None:
             self.scale1 = LayerScale(embed_dims, layer_scale)
@@ -232,13 +224,15 @@ class SETRViT(Backbone):
 
     def _build_positions(self, grid: tuple[int, int] | None) -> None:
         """Build the class token and, for a grid, the absolute positions."""
-        self.position = None
+        self.position = nn.Identity()
         if grid:
             self.position = AbsolutePositionEmbedding(grid, self.embed_dims)
-        if self.with_cls_token:
-            self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
-        if self.with_cls_token and grid:
+        if not self.with_cls_token:
+            return
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        self.cls_position = None
+        if grid:
             self.cls_position = nn.Parameter(torch.zeros_like(self.cls_token))
             nn.init.trunc_normal_(self.cls_position, std=0.02)
 
@@ -246,44 +240,39 @@ class SETRViT(Backbone):
     def num_outputs(self) -> int:
         return self.arch['depth']
 
-    def _embed(self, x: Tensor) -> Tensor:
-        if self.position is not None:
-            x = self.position(x)
-        if not self.with_cls_token:
-            return x
+    def _add_cls_token(self, x: Tensor) -> Tensor:
         token = self.cls_token
-        if self.position is not None:
+        if self.cls_position is not None:
             token = token + self.cls_position
         # (B, H, W, C) -> (B, 1, 1 + N, C)
         x = torch.cat([token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1)
         return x.unsqueeze(1)
 
-    def _as_map(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        if self.with_cls_token:
-            # (B, 1, 1 + N, C) -> (B, H, W, C)
-            x = x[:, 0, 1:].unflatten(1, size)
-        return channels_first(x)
-
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         # (B, C, H, W) -> (B, H, W, C)
         x = self.patch_embed(x.permute(0, 2, 3, 1))
         size = x.shape[1:3]
-        x = self._embed(x)
+        x = self.position(x)
+        if self.with_cls_token:
+            x = self._add_cls_token(x)
         recompute = self.with_cp and torch.is_grad_enabled()
         outs = []
         for index, block in enumerate(self.blocks):
             x = checkpointed(block, x, size) if recompute else block(x, size)
             if index in self.out_indices:
-                outs.append(self._as_map(x, size))
+                out = x
+                if self.with_cls_token:
+                    # (B, 1, 1 + N, C) -> (B, H, W, C)
+                    out = x[:, 0, 1:].unflatten(1, size)
+                outs.append(channels_first(out))
         return tuple(outs)
 
     def frozen_modules(self) -> list[nn.Module]:
-        embedding = [
-            module
-            for name, module in self.named_children()
-            if name != 'blocks'
+        return [
+            self.patch_embed,
+            self.position,
+            *self.blocks[: self.frozen_stages],
         ]
-        return [*embedding, *self.blocks[: self.frozen_stages]]
 
     def get_layer_depth(
         self, param_name: str, prefix: str = ''

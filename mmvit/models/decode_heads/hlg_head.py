@@ -4,6 +4,8 @@ Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
 Prediction <https://arxiv.org/abs/2207.09339>`_.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -43,13 +45,11 @@ class HLGHead(BaseDecodeHead):
         window_size: int = 8,
         **kwargs,
     ) -> None:
-        kwargs.setdefault(
-            'init_cfg',
-            [
-                dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
-                dict(type='Normal', std=0.01, override=dict(name='conv_seg')),
-            ],
-        )
+        init_cfg = [
+            dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
+            dict(type='Normal', std=0.01, override=dict(name='conv_seg')),
+        ]
+        kwargs.setdefault('init_cfg', init_cfg)
         super().__init__(
             in_channels, channels, input_transform='multiple_select', **kwargs
         )
@@ -63,28 +63,19 @@ class HLGHead(BaseDecodeHead):
             act_cfg=self.act_cfg,
         )
         num_heads = max(channels // 32, 1)
-        attentions = [
-            LocalGlobalAttention(channels, num_heads, window_size, windows)
-            for windows in ('plain', 'dilated')
-        ]
-        self.layers = nn.Sequential(
-            *(LocalGlobalLayer(channels, channels, a) for a in attentions)
-        )
-
-    def _resize(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        if x.shape[2:] == size:
-            return x
-        return F.interpolate(
-            x, size, mode='bilinear', align_corners=self.align_corners
-        )
+        build = partial(LocalGlobalAttention, channels, num_heads, window_size)
+        attentions = build('plain'), build('dilated')
+        layers = [LocalGlobalLayer(channels, channels, a) for a in attentions]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        inputs = self._transform_inputs(inputs)
-        size = inputs[0].shape[2:]
-        x = torch.cat([self._resize(part, size) for part in inputs], 1)
+        resize = partial(
+            F.interpolate, mode='bilinear', align_corners=self.align_corners
+        )
+        first, *others = self._transform_inputs(inputs)
+        size = first.shape[2:]
+        x = torch.cat([first, *(resize(other, size) for other in others)], 1)
         # (B, C, H, W) -> (B, H, W, C)
         x = self.layers(self.fuse_conv(x).permute(0, 2, 3, 1))
         x = self.cls_seg(x.permute(0, 3, 1, 2))
-        for _ in range(2):
-            x = self._resize(x, tuple(2 * side for side in x.shape[2:]))
-        return x
+        return resize(resize(x, scale_factor=2), scale_factor=2)

@@ -33,10 +33,6 @@ class SETRPUPHead(BaseDecodeHead):
 
     Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->
         logits (B, num_classes, H * s, W * s), s = up_scale ** num_convs.
-
-    Raises:
-        ValueError: If an argument is invalid; the message lists the valid
-            values.
     """
 
     def __init__(
@@ -58,30 +54,27 @@ class SETRPUPHead(BaseDecodeHead):
             in_channels, channels, dropout_ratio=dropout_ratio, **kwargs
         )
         self.norm = nn.LayerNorm(in_channels, eps=1e-6)
-        widths = [in_channels, *[channels] * num_convs]
+        upsample = nn.Identity()
+        if up_scale > 1:
+            upsample = nn.Upsample(
+                scale_factor=up_scale,
+                mode='bilinear',
+                align_corners=self.align_corners,
+            )
         self.steps = nn.ModuleList(
             nn.Sequential(
                 ConvModule(
-                    before,
-                    after,
+                    channels if index else in_channels,
+                    channels,
                     kernel_size,
                     padding=kernel_size // 2,
                     conv_cfg=self.conv_cfg,
                     norm_cfg=self.norm_cfg,
                     act_cfg=self.act_cfg,
                 ),
-                self._build_upsampling(up_scale),
+                upsample,
             )
-            for before, after in zip(widths, widths[1:])
-        )
-
-    def _build_upsampling(self, up_scale: int) -> nn.Module:
-        if up_scale == 1:
-            return nn.Identity()
-        return nn.Upsample(
-            scale_factor=up_scale,
-            mode='bilinear',
-            align_corners=self.align_corners,
+            for index in range(num_convs)
         )
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -113,11 +106,5 @@ class SETRNaiveHead(SETRPUPHead):
     def __init__(
         self, in_channels: int, channels: int, up_scale: int = 1, **kwargs
     ) -> None:
-        super().__init__(
-            in_channels,
-            channels,
-            num_convs=1,
-            up_scale=up_scale,
-            kernel_size=1,
-            **kwargs,
-        )
+        steps = dict(num_convs=1, up_scale=up_scale, kernel_size=1)
+        super().__init__(in_channels, channels, **steps, **kwargs)

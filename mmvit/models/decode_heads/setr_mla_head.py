@@ -5,6 +5,7 @@ Prediction <https://arxiv.org/abs/2207.09339>`_.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from mmcv.cnn import ConvModule
@@ -42,12 +43,10 @@ class MLAStream(BaseModule):
         super().__init__()
         self.norm = nn.LayerNorm(in_channels, eps=1e-6)
         self.reduce = ConvModule(in_channels, stream_channels, 1, **conv_args)
-        self.fuse = ConvModule(
-            stream_channels, stream_channels, 3, padding=1, **conv_args
-        )
+        conv = partial(ConvModule, kernel_size=3, padding=1, **conv_args)
+        self.fuse = conv(stream_channels, stream_channels)
         self.convs = nn.Sequential(
-            ConvModule(stream_channels, channels, 3, padding=1, **conv_args),
-            ConvModule(channels, channels, 3, padding=1, **conv_args),
+            conv(stream_channels, channels), conv(channels, channels)
         )
         self.upsample = nn.Upsample(
             scale_factor=up_scale, mode='bilinear', align_corners=align_corners
@@ -86,9 +85,6 @@ class SETRMLAHead(BaseDecodeHead):
 
     Shape: inputs (B, in_channels[i], H, W) each -> logits (B, num_classes,
         H * up_scale, W * up_scale).
-
-    Raises:
-        ValueError: If the streams cannot share `channels` evenly.
     """
 
     def __init__(

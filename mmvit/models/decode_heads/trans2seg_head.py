@@ -11,6 +11,8 @@
   reach the output are not built.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
@@ -21,12 +23,7 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import (
-    AbsolutePositionEmbedding,
-    Mlp,
-    merge_heads,
-    split_heads,
-)
+from ..layers import AbsolutePositionEmbedding, Mlp, merge_heads, split_heads
 
 
 class CategoryDecoderLayer(BaseModule):
@@ -71,7 +68,6 @@ class CategoryDecoderLayer(BaseModule):
             self.mlp_tokens = Mlp(embed_dims, mlp_ratio)
 
     def _refine(self, maps: Tensor) -> Tensor:
-        """Shape: maps (B, h, K, H, W) -> the same."""
         # (B, h, K, H, W) -> (B * h, K, H0, W0)
         fitted = resize(maps.flatten(0, 1), self.grid, mode='bilinear')
         change = self.mlp_maps(self.norm_maps(fitted.flatten(2)))
@@ -122,10 +118,6 @@ class Trans2SegHead(BaseDecodeHead):
 
     Shape: inputs, of which `in_index` names (B, in_channels[0], H, W) and
         (B, in_channels[1], H', W') -> logits (B, num_classes, H, W).
-
-    Raises:
-        ValueError: If `in_index` does not name two maps, or `num_heads` does
-            not divide `embed_dims`.
     """
 
     def __init__(
@@ -161,47 +153,36 @@ class Trans2SegHead(BaseDecodeHead):
         self.embed = nn.Linear(in_channels[1], embed_dims)
         self.position = AbsolutePositionEmbedding(grid, embed_dims)
         self._build_encoder(embed_dims, num_layers, num_heads)
-        self.categories = nn.Parameter(
-            torch.zeros(1, self.num_classes, embed_dims)
-        )
-        last = num_layers - 1
-        self.decoder = nn.ModuleList(
-            CategoryDecoderLayer(
-                embed_dims, num_heads, grid, is_last=layer == last
-            )
-            for layer in range(num_layers)
-        )
+        categories = torch.zeros(1, self.num_classes, embed_dims)
+        self.categories = nn.Parameter(categories)
+        build = partial(CategoryDecoderLayer, embed_dims, num_heads, grid)
+        self.decoder = nn.ModuleList(build() for _ in range(num_layers - 1))
+        self.decoder.append(build(is_last=True))
         self._build_masks(embed_dims + num_heads)
 
-    def _build_encoder(
-        self, embed_dims: int, num_layers: int, num_heads: int
-    ) -> None:
+    def _build_encoder(self, dims: int, layers: int, heads: int) -> None:
         layer = nn.TransformerEncoderLayer(
-            embed_dims,
-            num_heads,
-            3 * embed_dims,
+            dims,
+            heads,
+            3 * dims,
             dropout=0.0,
             activation='gelu',
             batch_first=True,
             norm_first=True,
         )
-        norm = nn.LayerNorm(embed_dims)
         self.encoder = nn.TransformerEncoder(
-            layer, num_layers, norm, enable_nested_tensor=False
+            layer, layers, nn.LayerNorm(dims), enable_nested_tensor=False
         )
 
     def _build_masks(self, dims: int) -> None:
-        """Build the convolutions of the fine map and of the masks."""
         width = self.channels
         cfg = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.fine = ConvModule(self.in_channels[0], width, 1, **cfg)
-        self.masks = nn.Sequential(
-            DepthwiseSeparableConvModule(dims, width, 3, padding=1, **cfg),
-            DepthwiseSeparableConvModule(width, width, 3, padding=1, **cfg),
+        conv = partial(
+            DepthwiseSeparableConvModule, kernel_size=3, padding=1, **cfg
         )
-        self.fuse = DepthwiseSeparableConvModule(
-            width, width, 3, padding=1, **cfg
-        )
+        self.masks = nn.Sequential(conv(dims, width), conv(width, width))
+        self.fuse = conv(width, width)
 
     def init_weights(self) -> None:
         """Draw linear layers and embeddings as the backbones do."""
@@ -213,9 +194,8 @@ class Trans2SegHead(BaseDecodeHead):
                     nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.categories, std=0.02)
         for layer in self.decoder:
-            # Only their products tell the masks of categories apart. Drawn
-            # as small as the other layers, they would be negligible beside
-            # the map that all masks share.
+            # Only their products tell the masks of categories apart. As small
+            # as the others, they would vanish beside the map that all share.
             nn.init.xavier_uniform_(layer.q.weight)
             nn.init.xavier_uniform_(layer.k.weight)
 
@@ -240,12 +220,8 @@ class Trans2SegHead(BaseDecodeHead):
         shared = tokens.permute(0, 3, 1, 2)[:, None]
         shared = shared.expand(-1, self.num_classes, -1, -1, -1)
         x = self.masks(torch.cat([shared, maps], 2).flatten(0, 1))
-        x = resize(
-            x,
-            fine.shape[2:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
+        align = self.align_corners
+        x = resize(x, fine.shape[2:], mode='bilinear', align_corners=align)
         # -> (B, K, channels, H, W), plus the fine map for all categories
         x = x.unflatten(0, (-1, self.num_classes)) + self.fine(fine)[:, None]
         x = self.cls_seg(self.fuse(x.flatten(0, 1)))

@@ -11,10 +11,9 @@ shapes are the same in all files:
 """
 
 from .attention import Attention, merge_heads, split_heads
-from .block import TransformerBlock
+from .block import Mlp, TransformerBlock
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
-from .mlp import Mlp
 from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable

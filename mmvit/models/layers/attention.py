@@ -10,9 +10,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 
     Shape: x (B, ..., h * d), any number of token axes -> (B, h, N, d).
     """
-    x = x.flatten(1, -2)
-    # (B, N, h, d) -> (B, h, N, d)
-    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    return x.flatten(1, -2).unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
 def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -20,9 +18,7 @@ def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
 
     Shape: x (B, h, N, d) -> (B, *size, h * d).
     """
-    # (B, N, h, d) -> (B, N, h * d)
-    x = x.transpose(1, 2).flatten(2)
-    return x.unflatten(1, size)
+    return x.transpose(1, 2).flatten(2).unflatten(1, size)
 
 
 class Attention(BaseModule):
@@ -36,6 +32,8 @@ class Attention(BaseModule):
         num_heads: Heads h.
         attn_drop_rate: Dropout of the attention weights.
         drop_rate: Dropout of the output.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C), unless a subclass says otherwise.
     """
 
     def __init__(

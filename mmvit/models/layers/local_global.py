@@ -74,62 +74,41 @@ class Bottleneck(BaseModule):
         return self.act(x + self.layers(x))
 
 
-class MeanEmbedding(BaseModule):
-    """Embeds each window as the mean of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        return grid.mean(x)
-
-
-class MaxEmbedding(BaseModule):
-    """Embeds each window as the maximum of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        windows = grid.cut(x)
-        tokens = windows.flatten(1, 2)
-        bias = grid.token_bias(windows)
-        if bias is not None:
-            # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
-            tokens = tokens + bias.flatten(1)[..., None]
-        return tokens.amax(1).unflatten(0, (len(x), -1))
-
-
-class ConvEmbedding(BaseModule):
-    """Embeds each window by a depth-wise convolution as large as a window.
-
-    Where a window sticks out of the map it holds zeros.
+class WindowEmbedding(BaseModule):
+    """Makes each window one token (Table 12).
 
     Args:
+        kind: `window_embedding` of `LocalGlobalAttention`. The convolution is
+            as large as a window and reads zeros beyond the map.
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
 
     Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
     """
 
-    def __init__(self, embed_dims: int, window_size: int) -> None:
+    def __init__(self, kind: str, embed_dims: int, window_size: int) -> None:
         super().__init__()
-        self.conv = DepthwiseConv(embed_dims, window_size, window_size)
+        if kind not in ('avg', 'max', 'dwconv'):
+            raise ValueError(
+                f'window_embedding {kind!r}: take avg, max or dwconv'
+            )
+        self.kind = kind
+        if kind == 'dwconv':
+            self.conv = DepthwiseConv(embed_dims, window_size, window_size)
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        tokens = self.conv(grid.cut(x)).flatten(1)
+        if self.kind == 'avg':
+            return grid.mean(x)
+        windows = grid.cut(x)
+        if self.kind == 'dwconv':
+            tokens = self.conv(windows).flatten(1)
+        else:
+            tokens, bias = windows.flatten(1, 2), grid.token_bias(windows)
+            if bias is not None:
+                # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
+                tokens = tokens + bias.flatten(1)[..., None]
+            tokens = tokens.amax(1)
         return tokens.unflatten(0, (len(x), -1))
-
-
-def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
-    """Build the embedding of windows named `kind` (Table 12)."""
-    if kind == 'avg':
-        return MeanEmbedding()
-    if kind == 'max':
-        return MaxEmbedding()
-    if kind == 'dwconv':
-        return ConvEmbedding(embed_dims, window_size)
-    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
 
 
 class LocalGlobalAttention(Attention):
@@ -142,8 +121,7 @@ class LocalGlobalAttention(Attention):
     values by the same layers.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         window_size: Side w of a window, in tokens.
         windows: 'plain' for windows of neighbours, 'dilated' for windows of
             every D-th token; None leaves the local attention out, and plain
@@ -151,17 +129,12 @@ class LocalGlobalAttention(Attention):
         dilation: D of dilated windows; None takes ceil(H / w) for rows and
             ceil(W / w) for columns, so that a window spans the map.
         window_embedding: What makes a window one token: the mean ('avg') or
-            the maximum ('max') of its tokens, or a depth-wise convolution
-            ('dwconv').
+            the maximum ('max') of its tokens on the map, or a depth-wise
+            convolution ('dwconv').
         drop_path_rate: Probability that the global attention is skipped for
             an image.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C), including the residuals.
-
-    Raises:
-        ValueError: If `windows` or `window_embedding` is invalid; the
-            message lists the valid values.
     """
 
     def __init__(
@@ -192,7 +165,7 @@ class LocalGlobalAttention(Attention):
             self.local_bias = DynamicPositionBias(embed_dims, num_heads)
             self.norm2 = nn.LayerNorm(embed_dims)
             self.query_conv = DepthwiseConv(embed_dims)
-        self.embedding = build_embedding(
+        self.embedding = WindowEmbedding(
             window_embedding, embed_dims, window_size
         )
         self.norm3 = nn.LayerNorm(embed_dims)
@@ -235,9 +208,8 @@ class LocalGlobalAttention(Attention):
             if outside is not None:
                 bias = bias + outside
             strips.append(self.attend(q[:, strip], k, v, bias))
-        return self.project(
-            strips[0] if len(strips) == 1 else torch.cat(strips, 1)
-        )
+        out = strips[0] if len(strips) == 1 else torch.cat(strips, 1)
+        return self.project(out)
 
     def forward(self, x: Tensor) -> Tensor:
         grid = self.build_grid(x.shape[1:3])
@@ -259,11 +231,9 @@ class FullAttention(Attention):
     window.
 
     Args:
-        embed_dims: Channels C of input and output.
-        num_heads: Heads h.
+        embed_dims, num_heads, **drops: See `Attention`.
         drop_path_rate: Probability that the attention is skipped for an
             image.
-        **drops: `attn_drop_rate` and `drop_rate` of `Attention`.
 
     Shape: x (B, H, W, C) -> (B, H, W, C), including the residual.
     """
@@ -322,13 +292,9 @@ class LocalGlobalLayer(BaseModule):
         super().__init__()
         self.shortcut = nn.Identity()
         if stride > 1:
+            groups = math.gcd(in_channels, embed_dims)
             self.shortcut = ConvNorm(
-                in_channels,
-                embed_dims,
-                3,
-                stride,
-                groups=math.gcd(in_channels, embed_dims),
-                act=nn.GELU(),
+                in_channels, embed_dims, 3, stride, groups, nn.GELU()
             )
         self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
         self.norm = nn.LayerNorm(embed_dims)

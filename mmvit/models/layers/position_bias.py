@@ -40,8 +40,7 @@ def spread_bias(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     Args:
         table: Bias of each distinct offset, for Y row offsets and X column
             offsets.
-        rows: Index of the row offset of each pair.
-        columns: Index of the column offset of each pair.
+        rows, columns: Index of the row and column offset of each pair.
 
     Shape: table (h, Y, X), rows (Hq, Hk), columns (Wq, Wk) ->
         (h, Hq * Wq, Hk * Wk).
@@ -66,9 +65,6 @@ class DynamicPositionBias(BaseModule):
 
     Shape: offsets of Hq x Wq queries from Hk x Wk keys ->
         (h, Hq * Wq, Hk * Wk).
-
-    Raises:
-        ValueError: If C is less than 16.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:

@@ -33,21 +33,17 @@ class ResizedTable(BaseModule):
         """
         if table.shape[-3:-1] == tuple(size):
             return table
-        grid = table if table.dim() == 4 else table[None]
-        grid = F.interpolate(grid.permute(0, 3, 1, 2), size, mode=cls.mode)
-        grid = grid.permute(0, 2, 3, 1)
-        return grid if table.dim() == 4 else grid[0]
+        grid = table.view(-1, *table.shape[-3:]).permute(0, 3, 1, 2)
+        grid = F.interpolate(grid, size, mode=cls.mode).permute(0, 2, 3, 1)
+        return grid.view(*table.shape[:-3], *grid.shape[1:])
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args, **kwargs
     ) -> None:
         key = f'{prefix}table'
         loaded, own = state_dict.get(key), self.table
-        if (
-            loaded is not None
-            and loaded.dim() == own.dim()
-            and loaded.shape[-1] == own.shape[-1]
-        ):
+        is_table = loaded is not None and loaded.dim() == own.dim()
+        if is_table and loaded.shape[-1] == own.shape[-1]:
             state_dict[key] = self.resize(loaded, own.shape[-3:-1])
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

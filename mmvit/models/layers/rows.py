@@ -25,11 +25,10 @@ class RowGroups:
         self.height = height
         self.number = ceil_div(height, size)
         self.interlaced = interlaced
+        self.size = min(size, height)
         if interlaced:
             # Drop positions that would be padding in every group.
             self.size = ceil_div(height, self.number)
-        else:
-            self.size = min(size, height)
         self.padding = self.number * self.size - height
 
     def cut(self, x: Tensor) -> Tensor:
@@ -44,7 +43,6 @@ class RowGroups:
             x = x.unflatten(1, (self.size, self.number)).transpose(1, 2)
         else:
             x = x.unflatten(1, (self.number, self.size))
-        # -> (B * N, s, W, C)
         return x.flatten(0, 1)
 
     def join(self, groups: Tensor) -> Tensor:
@@ -62,11 +60,8 @@ class RowGroups:
     def token_bias(self, groups: Tensor) -> Tensor | None:
         """Logits that exclude padded rows from attention within groups.
 
-        Args:
-            groups: The groups (B * N, s, W, C).
-
-        Returns:
-            Bias (B * N, 1, 1, s * W), or None if nothing is padded.
+        Shape: groups (B * N, s, W, C) -> (B * N, 1, 1, s * W), or None if
+            nothing is padded.
         """
         if not self.padding:
             return None

@@ -30,7 +30,7 @@ def cached_by_size(function: Callable) -> Callable:
     def look_up(*sizes: int) -> Any:
         return cached(*sizes)
 
-    @functools.wraps(function)
+    @functools.wraps(function, updated=())
     def call(*sizes: int) -> Any:
         # Specialise the symbolic lengths of torch.compile to integers.
         return look_up(*map(operator.index, sizes))

@@ -44,12 +44,8 @@ class WindowAxis:
         self.offsets = Offsets.between(tokens, centres)
 
 
-@cached_by_size
-def _window_axis(
-    length: int, side: int, dilation: int, shift: int
-) -> WindowAxis:
-    # All layers of a stage ask for the same few.
-    return WindowAxis(length, side, dilation, shift)
+# All layers of a stage ask for the same few.
+_window_axis = cached_by_size(WindowAxis)
 
 
 class WindowGrid:
@@ -99,16 +95,14 @@ class WindowGrid:
 
         Shape: x (B, H, W, C) -> (B * nW, w, w, C).
         """
-        x = self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7)
-        return x.flatten(0, 4)
+        return self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7).flatten(0, 4)
 
     def join(self, windows: Tensor) -> Tensor:
         """Undo `cut` and remove the padding.
 
         Shape: windows (B * nW, w, w, C) -> (B, H, W, C).
         """
-        shape = (-1, *self.rows.shape, *self.columns.shape)
-        x = windows.unflatten(0, shape)
+        x = windows.unflatten(0, (-1, *self.rows.shape, *self.columns.shape))
         # (B, n, D, n, D, w, w, C) -> (B, n, w, D, n, w, D, C)
         x = x.permute(0, 1, 5, 2, 3, 6, 4, 7)
         x = x.flatten(4, 6).flatten(1, 3)
@@ -134,11 +128,8 @@ class WindowGrid:
     def token_bias(self, windows: Tensor) -> Tensor | None:
         """Logits that exclude padded tokens from attention within windows.
 
-        Args:
-            windows: The windows (B * nW, ...).
-
-        Returns:
-            Bias (B * nW, 1, 1, w * w), or None if nothing is padded.
+        Shape: windows (B * nW, ...) -> (B * nW, 1, 1, w * w), or None if
+            nothing is padded.
         """
         if not self.is_padded:
             return None
@@ -148,11 +139,8 @@ class WindowGrid:
     def window_bias(self, like: Tensor) -> Tensor | None:
         """Logits that exclude windows without a token on the map.
 
-        Args:
-            like: A tensor of the wanted type and device.
-
-        Returns:
-            Bias (nW,), or None if there is no such window.
+        Shape: a tensor of the wanted type and device -> (nW,), or None if
+            there is no such window.
         """
         if not (self.rows.has_empty or self.columns.has_empty):
             return None

@@ -79,10 +79,7 @@ class InstanceTTAModel(DetTTAModel):
 
     @staticmethod
     def _masks_of(kept: Tensor, data_samples: list[DetDataSample]) -> Tensor:
-        """Select masks of instances, numbered through all views.
-
-        Shape: kept (n,) -> (n, H, W) at the size of the original image.
-        """
+        """Shape: kept (n,), numbers through all views -> (n, H, W)."""
         first = data_samples[0].pred_instances.masks
         masks = first.new_empty(len(kept), *first.shape[1:])
         start = 0

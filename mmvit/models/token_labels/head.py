@@ -24,10 +24,6 @@ class TokenLabelHead(BaseModule):
         init_cfg: See mmengine.
 
     Shape: maps, the last one (B, C, H, W) -> logits (B, K).
-
-    Raises:
-        ValueError: If the backbone returns no map, or samples have no token
-            scores.
     """
 
     def __init__(
@@ -43,9 +39,8 @@ class TokenLabelHead(BaseModule):
         self.num_classes = num_classes
         self.fc = nn.Linear(in_channels, num_classes)
         self.token_fc = nn.Linear(in_channels, num_classes)
-        self.loss_module = MODELS.build(
-            loss or dict(type='mmvit.TokenLabelLoss')
-        )
+        loss = loss or dict(type='mmvit.TokenLabelLoss')
+        self.loss_module = MODELS.build(loss)
         # It has no weights and only writes predictions into samples.
         self.predictor = MODELS.build(dict(type='mmpretrain.ClsHead'))
 
@@ -56,14 +51,10 @@ class TokenLabelHead(BaseModule):
                 'TokenLabelHead needs a map (B, C, H, W) from the backbone: '
                 'remove the neck and the class token'
             )
-        # (B, C, H, W) -> (B, H * W, C)
         return feats[-1].flatten(2).transpose(1, 2)
 
     def token_logits(self, tokens: Tensor) -> Tensor:
-        """Classify tokens.
-
-        Shape: (..., C) -> (..., K).
-        """
+        """Shape: tokens (..., C) -> (..., K)."""
         return self.token_fc(tokens)
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
@@ -74,13 +65,7 @@ class TokenLabelHead(BaseModule):
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: list[BaseDataElement]
     ) -> dict[str, Tensor]:
-        """Compute the losses.
-
-        Args:
-            feats: Maps of the backbone.
-            data_samples: Samples with gt_score (K,) and gt_token_score
-                (N, K), which TokenLabelPreprocessor writes.
-        """
+        """Compute the losses from the samples' gt_score and gt_token_score."""
         if 'gt_token_score' not in data_samples[0]:
             raise ValueError(
                 'samples have no gt_token_score: the pipeline needs '

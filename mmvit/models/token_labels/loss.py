@@ -35,14 +35,7 @@ class TokenLabelLoss(BaseModule):
         scores: Tensor,
         token_scores: Tensor,
     ) -> dict[str, Tensor]:
-        """Compute both losses.
-
-        Shape: logits and scores (B, K), token_logits and token_scores
-            (B, N, K).
-        """
+        """Shape: logits, scores (B, K), those of the tokens (B, N, K)."""
         image = soft_cross_entropy(logits, scores)
         tokens = soft_cross_entropy(token_logits, token_scores)
-        return dict(
-            loss_image=image,
-            loss_tokens=self.token_weight * tokens,
-        )
+        return dict(loss_image=image, loss_tokens=self.token_weight * tokens)

@@ -27,9 +27,6 @@ class MixToken:
 
     Shape: images (B, 3, H, W) and scores (B, K), or (B, 1 + N, K) with the
         image's scores first and those of its N tokens after them -> the same.
-
-    Raises:
-        ValueError: If the scores have another number of tokens.
     """
 
     def __init__(self, alpha: float = 1.0, stride: int = 32) -> None:
@@ -61,17 +58,14 @@ class MixToken:
         other = scores.flip(0)
         mixed = (1 - share) * scores + share * other
         if scores.ndim == 3:
-            # (B, N, K) -> (B, rows, columns, K)
-            tokens = scores[:, 1:].unflatten(1, (rows, columns)).clone()
-            there = other[:, 1:].unflatten(1, (rows, columns))
-            region = (slice(None), slice(top, bottom), slice(left, right))
-            tokens[region] = there[region]
-            mixed[:, 1:] = tokens.flatten(1, 2)
-        pixels = (
-            ...,
-            slice(top * self.stride, bottom * self.stride),
-            slice(left * self.stride, right * self.stride),
-        )
+            mixed[:, 1:] = scores[:, 1:]
+            grid = 1, (rows, columns)
+            region = slice(None), slice(top, bottom), slice(left, right)
+            tokens, there = mixed[:, 1:], other[:, 1:]
+            # unflatten returns a view: this writes into mixed.
+            tokens.unflatten(*grid)[region] = there.unflatten(*grid)[region]
+        rows = slice(top * self.stride, bottom * self.stride)
+        columns = slice(left * self.stride, right * self.stride)
         images, there = images.clone(), images.flip(0)
-        images[pixels] = there[pixels]
+        images[..., rows, columns] = there[..., rows, columns]
         return images, mixed

@@ -30,11 +30,7 @@ def to_scores(
         grid: (H, W) of the tokens.
         num_classes: Classes K.
 
-    Returns:
-        (1 + H * W, K), the image's scores first.
-
-    Raises:
-        ValueError: If the map has a class beyond K.
+    Shape: -> (1 + H * W, K), the image's scores first.
     """
     scores, classes = labels.float().unbind(0)
     classes = classes.long()
@@ -59,12 +55,9 @@ def to_scores(
 def flip_tokens(
     scores: Tensor, grid: tuple[int, int], direction: str
 ) -> Tensor:
-    """Flip the tokens' scores like the image.
+    """Flip the tokens' scores; those of the image come first and stay.
 
-    Args:
-        scores: (1 + H * W, K), the image's first.
-        grid: (H, W) of the tokens.
-        direction: 'horizontal', 'vertical', or 'diagonal' for both.
+    Shape: scores (1 + H * W, K) -> the same.
     """
     dims = dict(vertical=(0,), horizontal=(1,), diagonal=(0, 1))[direction]
     tokens = scores[1:].unflatten(0, grid).flip(dims)
@@ -89,9 +82,8 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         label_smooth_val: Share of a target that is spread over all classes.
         batch_augments: `dict(augments=[...], probs=[...])`: augmentations of
             images (B, 3, H, W) and scores (B, 1 + N, K), of which one is
-            drawn; equal probs by default. If probs sum to less than 1, the
-            rest is the probability of none. ImageClassifier passes its
-            train_cfg.
+            drawn; equal probs by default. If they sum to less than 1, the rest
+            is the probability of none. ImageClassifier passes its train_cfg.
     """
 
     def __init__(
@@ -109,9 +101,7 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self.stride = stride
         self.label_smooth_val = label_smooth_val
         given = batch_augments or {}
-        self.augments = [
-            MODELS.build(cfg) for cfg in given.get('augments', ())
-        ]
+        self.augments = [MODELS.build(c) for c in given.get('augments', ())]
         number = len(self.augments)
         probs = given.get('probs') or [1 / max(number, 1)] * number
         if len(probs) != number or sum(probs) > 1 + 1e-6:
@@ -122,8 +112,6 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self.probs = [*probs, max(1 - sum(probs), 0.0)]
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        # mmpretrain's collate has stacked them; ImgDataPreprocessor takes
-        # stacked and separate images.
         data = super().forward(data, training)
         samples = data.get('data_samples')
         if training and samples and 'token_labels' in samples[0]:
@@ -148,10 +136,7 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self, sample: BaseDataElement, grid: tuple[int, int]
     ) -> Tensor:
         scores = to_scores(
-            sample.token_labels,
-            sample.token_label_box,
-            grid,
-            self.num_classes,
+            sample.token_labels, sample.token_label_box, grid, self.num_classes
         )
         if sample.get('flip'):
             scores = flip_tokens(scores, grid, sample.flip_direction)

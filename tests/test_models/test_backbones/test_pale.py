@@ -203,5 +203,5 @@ def test_errors():
         sized(7, 7, 7)
     with pytest.raises(ValueError, match='pale_size 0'):
         sized(7, 7, 7, 0)
-    with pytest.raises(ValueError, match='half of the channels'):
+    with pytest.raises(ValueError, match='half of embed_dims 8'):
         PaleTransformer({**ARCH, 'num_heads': (3, 2, 3, 4)})

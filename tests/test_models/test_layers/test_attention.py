@@ -23,7 +23,7 @@ def test_heads_are_split_and_merged():
 
 
 def test_attention_is_softmax_of_scaled_products():
-    attn = Attention(num_heads=3)
+    attn = Attention(12, num_heads=3)
     q, k, v = (torch.rand(2, 3, n, 4) for n in (5, 7, 7))
     logits = q @ k.transpose(-1, -2) / math.sqrt(4)
     torch.testing.assert_close(
@@ -37,7 +37,7 @@ def test_attention_is_softmax_of_scaled_products():
 
 def test_tokens_of_any_axes_are_attended_to():
     """Queries of 2x3 tokens, 4 keys in a row, values of another width."""
-    attn = Attention(num_heads=2)
+    attn = Attention(4, num_heads=2)
     q, k, v = torch.rand(1, 2, 3, 4), torch.rand(1, 4, 4), torch.rand(1, 4, 6)
     out = attn.attend(q, k, v)
     assert out.shape == (1, 2, 3, 6)
@@ -54,7 +54,7 @@ def test_tokens_of_any_axes_are_attended_to():
 
 
 def test_masked_key_has_no_influence():
-    attn = Attention(num_heads=1)
+    attn = Attention(4, num_heads=1)
     q, k, v = (torch.rand(1, 1, n, 4) for n in (5, 7, 7))
     bias = torch.zeros(5, 7)
     bias[:, 3] = MASKED

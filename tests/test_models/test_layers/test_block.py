@@ -1,7 +1,8 @@
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from mmvit.models.layers import DepthwiseConv, TransformerBlock
+from mmvit.models.layers import DepthwiseConv, Mlp, TransformerBlock
 
 
 def test_positions_are_added_before_or_after():
@@ -14,3 +15,13 @@ def test_positions_are_added_before_or_after():
     torch.testing.assert_close(before(x), plain(x + conv(x)))
     out = plain(x)
     torch.testing.assert_close(after(x), out + conv(out))
+
+
+def test_mlp_matches_its_definition():
+    mlp = Mlp(6, 2.5).eval()
+    x = torch.rand(2, 3, 4, 6)
+    assert mlp.fc1.out_features == 15
+    hidden = F.gelu(x @ mlp.fc1.weight.T + mlp.fc1.bias)
+    torch.testing.assert_close(
+        mlp(x), hidden @ mlp.fc2.weight.T + mlp.fc2.bias
+    )

@@ -9,7 +9,7 @@ from mmvit.models.layers import ChannelsLastConv2d, ConvNorm
     ('kernel', 'stride', 'groups'), [(1, 1, 1), (3, 2, 4), (3, 1, 1)]
 )
 def test_convolution_of_a_map(kernel, stride, groups):
-    conv = ChannelsLastConv2d(4, 8, kernel, stride, kernel // 2, groups)
+    conv = ChannelsLastConv2d(4, 8, kernel, stride, kernel // 2, groups=groups)
     x = torch.rand(2, 5, 7, 4)
     expected = F.conv2d(
         x.permute(0, 3, 1, 2),

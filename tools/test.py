@@ -53,6 +53,7 @@ from mmengine.registry import RUNNERS
 
 from mmvit.apis.launch import load_launch_config
 from mmvit.apis.tta import enable_tta
+from mmvit.checkpoints import guard_loading
 
 
 def write_predictions(cfg: Config, path: str) -> None:
@@ -79,7 +80,8 @@ def main(argv: list[str] | None = None) -> None:
             out_dir=args.show_dir,
             interval=args.show_every,
         )
-    metrics = RUNNERS.build(cfg).test()
+    with guard_loading():
+        metrics = RUNNERS.build(cfg).test()
     print(f'Result of {args.checkpoint}:')
     for name, value in metrics.items():
         print(f'  {name}: {value:.4g}')

@@ -55,6 +55,7 @@ from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 
 from mmvit.apis.launch import load_launch_config
+from mmvit.checkpoints import guard_loading
 
 
 def set_resume(cfg: Config, resume: str | bool) -> None:
@@ -114,7 +115,8 @@ def main(argv: list[str] | None = None) -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_lr_scaling(cfg)
-    RUNNERS.build(cfg).train()
+    with guard_loading():
+        RUNNERS.build(cfg).train()
 
 
 if __name__ == '__main__':

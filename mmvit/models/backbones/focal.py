@@ -116,7 +116,7 @@ class FocalAttention(Attention):
     <https://arxiv.org/abs/2107.00641>`_.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         window_size: Side w of a window of queries, in tokens.
         levels: Focal window size s_w and focal region size s_r of each level.
             The window size of the first level is 1; a region is at least as

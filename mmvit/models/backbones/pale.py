@@ -61,7 +61,7 @@ class PaleAttention(Attention):
     attends within groups of rows, the other within groups of columns.
 
     Args:
-        embed_dims, **drops: See `Attention`.
+        embed_dims, drops: See `Attention`.
         num_heads: Heads h of each half of the channels.
         pale_size: Rows, and columns, of a group.
         interlaced: Whether the rows of a group are spread over the map;

@@ -29,7 +29,7 @@ class SpatialReductionAttention(Attention):
     Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
         qkv_bias: Whether the projections to q, k and v have a bias.

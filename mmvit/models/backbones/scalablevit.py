@@ -33,7 +33,7 @@ class WindowAttention(Attention):
     values, joined from their windows, connects the windows.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         window_size: Side w of a window, in tokens.
         interaction: 'lim' convolves the values over the whole map (IWSA),
             'lem' within each window (Table 5b), None does without (WSA).
@@ -84,7 +84,7 @@ class ScalableAttention(Attention):
     is smaller by r_n; queries and keys have r_c times the channels.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         sr_ratio: R, r_n = 1 / R^2; 1 scales neither tokens nor channels.
         channel_ratio: r_c.
     """

@@ -16,7 +16,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Undo `split_heads` for tokens whose axes have the lengths `size`.
 
-    Shape: x (B, h, N, d) -> (B, *size, h * d).
+    Shape: x (B, h, N, d) -> (B, `size`, h * d).
     """
     return x.transpose(1, 2).flatten(2).unflatten(1, size)
 

@@ -142,7 +142,7 @@ class LocalGlobalAttention(Attention):
     values by the same layers.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         window_size: Side w of a window, in tokens.
         windows: 'plain' for windows of neighbours, 'dilated' for windows of
             every D-th token; None leaves the local attention out, and plain
@@ -252,7 +252,7 @@ class FullAttention(Attention):
     window.
 
     Args:
-        embed_dims, num_heads, **drops: See `Attention`.
+        embed_dims, num_heads, drops: See `Attention`.
         drop_path_rate: Probability that the attention is skipped for an
             image.
 

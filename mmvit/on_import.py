@@ -37,11 +37,7 @@ class _AddPrefixes(Loader):
 
 
 class _Operators(Loader):
-    """Loads mmcv's compiled operators, or ours in their place.
-
-    Args:
-        compiled: The spec of the compiled module, None if there is none.
-    """
+    """Loads mmcv's compiled operators, or ours if there are none."""
 
     def __init__(self, compiled: ModuleSpec | None) -> None:
         self.compiled = compiled

@@ -27,23 +27,14 @@ class StackError(RuntimeError):
 
 
 class Requirement(NamedTuple):
-    """A package by its import name.
+    """A package and its versions from `low` on, `below` excluded."""
 
-    Args:
-        module: Name to import.
-        tested: The tested release, as pip takes it.
-        low: Lowest version accepted.
-        below: First version refused.
-        others: Names of other distributions, with spaces between them.
-        optional: Whether MMViT works without it.
-    """
-
-    module: str
-    tested: str
+    module: str  # what is imported
+    tested: str  # the tested release, as pip takes it
     low: str
     below: str
-    others: str = ''
-    optional: bool = False
+    others: str = ''  # other distributions of it, with spaces between them
+    optional: bool = False  # whether MMViT works without it
 
     @property
     def version(self) -> str | None:

@@ -1,27 +1,8 @@
 """Running a training or a test, with guards."""
 
+from . import guards
 from .draw_hook import DrawHook
-from .guards import (
-    GUARDS,
-    CheckDataHook,
-    CheckWeightsHook,
-    ExactResumeHook,
-    FiniteHook,
-    MissedValidationHook,
-    SafeCheckpointHook,
-    StopOnSignalHook,
-)
+from .guards import *  # noqa: F403
 from .runner import GuardedRunner
 
-__all__ = [
-    'GUARDS',
-    'CheckDataHook',
-    'CheckWeightsHook',
-    'DrawHook',
-    'ExactResumeHook',
-    'FiniteHook',
-    'GuardedRunner',
-    'MissedValidationHook',
-    'SafeCheckpointHook',
-    'StopOnSignalHook',
-]
+__all__ = ['DrawHook', 'GuardedRunner', *guards.__all__]

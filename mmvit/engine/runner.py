@@ -46,22 +46,12 @@ class GuardedRunner(Runner):
     """mmengine's Runner that does not lose work silently.
 
     A config of any OpenMMLab library uses it with
-    `runner_type = 'mmvit.GuardedRunner'`. Besides the hooks in `GUARDS`, which
-    are on, it changes the following; docs/en/guards.md has the details:
-
-    - keys of the config that nothing reads, missing files and categories
-      that are not the classes are errors before anything is loaded;
-    - weights are loaded without executing anything that a file holds;
-    - each sample's augmentation is seeded by (seed, epoch, position);
-    - a sample that cannot be loaded is named; `max_bad_samples` in a
-      dataloader's dict lets training skip that many;
-    - checkpoints are written under another name, synced and renamed;
-    - the rule for the learning rate counts accumulated batches;
-    - each run's config, versions, seed and state of the code are recorded;
-    - an out-of-memory error ends with advice for this run;
-    - `resume` takes the newest checkpoint that can be read and is an error if
-      there is none; `resume='auto'` starts anew then;
-    - several processes train on a CPU (gloo) with the same config.
+    `runner_type = 'mmvit.GuardedRunner'`. Besides the hooks in `GUARDS`, it
+    checks keys, paths and categories of the config, seeds each sample, names
+    samples that cannot be loaded, loads weights without executing them,
+    writes checkpoints atomically, resumes from the newest whole one, records
+    what was run, and trains with several processes on a CPU.
+    docs/en/guards.md describes each guard.
     """
 
     # Programs may call these by themselves, outside of `train`.

@@ -2,57 +2,22 @@
 
 from importlib.util import find_spec
 
-from .backbones import (
-    PVT,
-    FocalTransformer,
-    HLGTransformer,
-    PaleTransformer,
-    PyramidBackbone,
-    ScalableViT,
-    SETRViT,
-)
-from .token_labels import (
-    MixToken,
-    TokenLabelHead,
-    TokenLabelLoss,
-    TokenLabelPreprocessor,
-)
+from . import backbones, token_labels
+from .backbones import *  # noqa: F403
+from .token_labels import *  # noqa: F403
 
-__all__ = [
-    'FocalTransformer',
-    'HLGTransformer',
-    'MixToken',
-    'PVT',
-    'PaleTransformer',
-    'PyramidBackbone',
-    'SETRViT',
-    'ScalableViT',
-    'TokenLabelHead',
-    'TokenLabelLoss',
-    'TokenLabelPreprocessor',
-]
+__all__ = [*backbones.__all__, *token_labels.__all__]
 
-# Decode heads stand on mmseg's base class; detection and classification need
-# no mmseg.
+# Decode heads need mmseg's base class, detection and classification do not.
 if find_spec('mmseg') is not None:
-    from .decode_heads import (
-        HLGHead,
-        SETRMLAHead,
-        SETRNaiveHead,
-        SETRPUPHead,
-        Trans2SegHead,
-    )
+    from . import decode_heads
+    from .decode_heads import *  # noqa: F403
 
-    __all__ += [
-        'HLGHead',
-        'SETRMLAHead',
-        'SETRNaiveHead',
-        'SETRPUPHead',
-        'Trans2SegHead',
-    ]
+    __all__ += decode_heads.__all__
 
-# Merging the masks of instances stands on mmdet's merging of boxes.
+# Merging the masks of instances extends mmdet's merging of boxes.
 if find_spec('mmdet') is not None:
-    from .test_time_augs import InstanceTTAModel
+    from . import test_time_augs
+    from .test_time_augs import *  # noqa: F403
 
-    __all__ += ['InstanceTTAModel']
+    __all__ += test_time_augs.__all__

@@ -12,42 +12,23 @@ import torch
 from torch import Tensor
 
 
-def ms_deform_attn_forward(
-    value: Tensor,
-    shapes: Tensor,
-    _starts: Tensor,
-    locations: Tensor,
-    weights: Tensor,
-    **_: int,
-) -> Tensor:
+def ms_deform_attn_forward(*tensors: Tensor, **_: int) -> Tensor:
     """Sum samples of all levels by their attention weights."""
     # mmcv.ops imports the module that this file is a part of.
     from mmcv.ops.multi_scale_deform_attn import (
         multi_scale_deformable_attn_pytorch as attend,
     )
 
+    value, shapes, _starts, locations, weights = tensors
     return attend(value, shapes, locations, weights)
 
 
-def ms_deform_attn_backward(
-    value: Tensor,
-    shapes: Tensor,
-    _starts: Tensor,
-    locations: Tensor,
-    weights: Tensor,
-    grad_output: Tensor,
-    *grads: Tensor,
-    **_: int,
-) -> None:
-    """Write the gradients of value, locations and weights to `grads`."""
-    inputs = [
-        tensor.detach().requires_grad_()
-        for tensor in (value, locations, weights)
-    ]
+def ms_deform_attn_backward(*tensors: Tensor, **_: int) -> None:
+    """Write the gradients of value, locations and weights."""
+    value, shapes, starts, locations, weights, grad_output, *grads = tensors
+    inputs = [t.detach().requires_grad_() for t in (value, locations, weights)]
     with torch.enable_grad():
-        output = ms_deform_attn_forward(
-            inputs[0], shapes, _starts, *inputs[1:]
-        )
+        output = ms_deform_attn_forward(inputs[0], shapes, starts, *inputs[1:])
     gradients = torch.autograd.grad(output, inputs, grad_output)
     for target, gradient in zip(grads, gradients):
         target.copy_(gradient)

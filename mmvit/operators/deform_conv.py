@@ -3,8 +3,8 @@
 Of `DCN <https://arxiv.org/abs/1703.06211>`_ and, with a factor for each
 sample, of `DCNv2 <https://arxiv.org/abs/1811.11168>`_. Both libraries order
 the channels of offsets and masks in the same way. The functions take mmcv's
-`**sizes`: stride, padding, dilation and groups. The arguments with an
-underscore are mmcv's scratch memory.
+tensors, of which those without a name here are its scratch memory, and its
+`**sizes`: stride, padding, dilation and groups.
 
 Shapes: x (B, C, H, W), weight (C', C / groups, kH, kW), offset
 (B, 2 * offset_groups * kH * kW, H', W') as y, x, mask with half as many
@@ -93,18 +93,10 @@ def _gradients(
 
 
 def modulated_deform_conv_forward(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    _ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    output: Tensor,
-    _columns: Tensor,
-    with_bias: bool,
-    **sizes: int,
+    *tensors: Tensor, with_bias: bool, **sizes: int
 ) -> None:
     """Convolve samples at moved places, each times its mask, to `output`."""
+    x, weight, bias, _, offset, mask, output, _ = tensors
     offset, mask = _as_read(offset, output), _as_read(mask, output)
     x, weight, bias, offset, mask = _exact(x, weight, bias, offset, mask)
     bias = bias if with_bias else None
@@ -112,23 +104,11 @@ def modulated_deform_conv_forward(
 
 
 def modulated_deform_conv_backward(
-    x: Tensor,
-    weight: Tensor,
-    _bias: Tensor,
-    _ones: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    _columns: Tensor,
-    grad_input: Tensor,
-    grad_weight: Tensor,
-    grad_bias: Tensor,
-    grad_offset: Tensor,
-    grad_mask: Tensor,
-    grad_output: Tensor,
-    with_bias: bool,
-    **sizes: int,
+    *tensors: Tensor, with_bias: bool, **sizes: int
 ) -> None:
-    """Write the gradients of `modulated_deform_conv_forward` to `grad_*`."""
+    """Write the gradients of `modulated_deform_conv_forward`."""
+    x, weight, _, _, offset, mask, _, *targets, grad_output = tensors
+    grad_input, grad_weight, grad_bias, grad_offset, grad_mask = targets
     offset, mask = _as_read(offset, grad_output), _as_read(mask, grad_output)
     gradients = _gradients(grad_output, x, weight, offset, mask, sizes)
     grad_input.copy_(gradients[0])
@@ -139,47 +119,26 @@ def modulated_deform_conv_backward(
         grad_bias.copy_(gradients[4])
 
 
-def deform_conv_forward(
-    x: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    output: Tensor,
-    _columns: Tensor,
-    _ones: Tensor,
-    **sizes: int,
-) -> None:
+def deform_conv_forward(*tensors: Tensor, **sizes: int) -> None:
     """Convolve samples at moved places, to `output`."""
+    x, weight, offset, output, _, _ = tensors
     x, weight, offset = _exact(x, weight, offset)
     output.copy_(_convolve(x, weight, None, offset, None, sizes))
 
 
-def deform_conv_backward_input(
-    x: Tensor,
-    offset: Tensor,
-    grad_output: Tensor,
-    grad_input: Tensor,
-    grad_offset: Tensor,
-    weight: Tensor,
-    _columns: Tensor,
-    **sizes: int,
-) -> None:
-    """Write the gradients of input and offset to `grad_*`."""
+def deform_conv_backward_input(*tensors: Tensor, **sizes: int) -> None:
+    """Write the gradients of input and offset."""
+    x, offset, grad_output, grad_input, grad_offset, weight, _ = tensors
     gradients = _gradients(grad_output, x, weight, offset, None, sizes)
     grad_input.copy_(gradients[0])
     grad_offset.copy_(gradients[2])
 
 
 def deform_conv_backward_parameters(
-    x: Tensor,
-    offset: Tensor,
-    grad_output: Tensor,
-    grad_weight: Tensor,
-    _columns: Tensor,
-    _ones: Tensor,
-    scale: float,
-    **sizes: int,
+    *tensors: Tensor, scale: float, **sizes: int
 ) -> None:
-    """Write the gradient of the weight, times `scale`, to `grad_weight`."""
+    """Write the gradient of the weight, times `scale`."""
+    x, offset, grad_output, grad_weight, _, _ = tensors
     # It does not depend on the weight's own values.
     weight = torch.zeros_like(grad_weight)
     gradients = _gradients(grad_output, x, weight, offset, None, sizes)

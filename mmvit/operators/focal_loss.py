@@ -20,12 +20,7 @@ def _is_target(x: Tensor, target: Tensor) -> Tensor:
 
 
 def sigmoid_focal_loss_forward(
-    x: Tensor,
-    target: Tensor,
-    weight: Tensor,
-    output: Tensor,
-    gamma: float,
-    alpha: float,
+    *tensors: Tensor, gamma: float, alpha: float
 ) -> None:
     """Binary focal loss of each class (Eq. 5).
 
@@ -34,6 +29,7 @@ def sigmoid_focal_loss_forward(
 
     Shape: x and output (N, C), target (N,), weight (C,) or (0,).
     """
+    x, target, weight, output = tensors
     right = _is_target(x, target)
     # log p and log(1 - p), without overflow
     z = x.float() if x.dtype.itemsize < 4 else x
@@ -47,17 +43,13 @@ def sigmoid_focal_loss_forward(
 
 
 def sigmoid_focal_loss_backward(
-    x: Tensor,
-    target: Tensor,
-    weight: Tensor,
-    grad_input: Tensor,
-    gamma: float,
-    alpha: float,
+    *tensors: Tensor, gamma: float, alpha: float
 ) -> None:
     """Gradient of `sigmoid_focal_loss_forward` for its logits.
 
     Shape: x and grad_input (N, C), target (N,), weight (C,) or (0,).
     """
+    x, target, weight, grad_input = tensors
     right = _is_target(x, target)
     z = x.float() if x.dtype.itemsize < 4 else x
     log_p, log_q = F.logsigmoid(z), F.logsigmoid(-z)

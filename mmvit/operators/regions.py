@@ -18,19 +18,12 @@ def _settings(how: dict) -> tuple[tuple, tuple]:
             "with torchvision's use pool_mode='avg'"
         )
     size = how['aligned_height'], how['aligned_width']
-    return (how['spatial_scale'], *size), (
-        how['sampling_ratio'],
-        how['aligned'],
-    )
+    after = how['sampling_ratio'], how['aligned']
+    return (how['spatial_scale'], *size), after
 
 
 def roi_align_forward(
-    x: Tensor,
-    rois: Tensor,
-    output: Tensor,
-    _argmax_y: Tensor,
-    _argmax_x: Tensor,
-    **how: float,
+    x: Tensor, rois: Tensor, output: Tensor, *_: Tensor, **how: float
 ) -> None:
     """Average bilinear samples of a map in the bins of each RoI.
 
@@ -50,15 +43,9 @@ def roi_align_forward(
     output.copy_(align(x, rois, *before, *after))
 
 
-def roi_align_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    _argmax_y: Tensor,
-    _argmax_x: Tensor,
-    grad_input: Tensor,
-    **how: float,
-) -> None:
-    """Gradient of `roi_align_forward`, written to `grad_input`."""
+def roi_align_backward(*tensors: Tensor, **how: float) -> None:
+    """Write the gradient of `roi_align_forward` to `grad_input`."""
+    grad_output, rois, _, _, grad_input = tensors
     before, after = _settings(how)
     grad = _exact(grad_output).contiguous()
     rois = rois.to(grad).contiguous()
@@ -76,10 +63,7 @@ def _bins(start: Tensor, stop: Tensor, number: int, length: int) -> Tensor:
 
 
 def roi_pool_forward(
-    x: Tensor,
-    rois: Tensor,
-    output: Tensor,
-    argmax: Tensor,
+    *tensors: Tensor,
     pooled_height: int,
     pooled_width: int,
     spatial_scale: float,
@@ -93,12 +77,13 @@ def roi_pool_forward(
     Shape: x (B, C, H, W), rois (K, 5), output and argmax
         (K, C, pooled_height, pooled_width).
     """
-    height, width = x.shape[2:]
+    x, rois, output, argmax = tensors
+    scale, (height, width) = how['spatial_scale'], x.shape[2:]
     rois = _exact(rois)
     argmax.fill_(-1)
     for index, (image, x1, y1, x2, y2) in enumerate(rois):
-        left, top = x1 * spatial_scale, y1 * spatial_scale
-        right, bottom = (x2 + 1) * spatial_scale, (y2 + 1) * spatial_scale
+        left, top = x1 * scale, y1 * scale
+        right, bottom = (x2 + 1) * scale, (y2 + 1) * scale
         if right <= left or bottom <= top:
             continue
         rows = _bins(top, bottom, pooled_height, height)
@@ -114,18 +99,9 @@ def roi_pool_forward(
         argmax[index] = places.masked_fill(~filled, -1).to(argmax.dtype)
 
 
-def roi_pool_backward(
-    grad_output: Tensor,
-    rois: Tensor,
-    argmax: Tensor,
-    grad_input: Tensor,
-    **_: float,
-) -> None:
-    """Gradient of `roi_pool_forward`, added to `grad_input`.
-
-    Shape: grad_output and argmax (K, C, height, width), grad_input
-        (B, C, H, W).
-    """
+def roi_pool_backward(*tensors: Tensor, **_: float) -> None:
+    """Add the gradient of `roi_pool_forward` to `grad_input`."""
+    grad_output, rois, argmax, grad_input = tensors
     channels, height, width = grad_input.shape[1:]
     # -> (K, C, bins), the places counted over all images and channels
     maps = rois[:, 0].long()[:, None] * channels

@@ -63,10 +63,7 @@ def _bins(start: Tensor, stop: Tensor, number: int, length: int) -> Tensor:
 
 
 def roi_pool_forward(
-    *tensors: Tensor,
-    pooled_height: int,
-    pooled_width: int,
-    spatial_scale: float,
+    *tensors: Tensor, pooled_height: int, pooled_width: int, **how: float
 ) -> None:
     """Take the maximum of a map in the bins of each RoI.
 

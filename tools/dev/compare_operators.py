@@ -90,12 +90,13 @@ def predict_once(model: nn.Module, batch: dict) -> InstanceData:
 def largest_difference(
     old: dict[str, Tensor], new: dict[str, Tensor]
 ) -> tuple[float, str]:
-    """The largest difference, relative to the tensor's largest number."""
-    return max(
-        (float((new[k] - old[k]).abs().max() / old[k].abs().max()), k)
-        for k in old
-        if old[k].any()
-    )
+    """The largest difference, relative to the largest number of all.
+
+    Not to that of its own tensor: gradients that cancel out, such as that of
+    a bias before a normalisation, are nothing but rounding.
+    """
+    scale = max(float(value.abs().max()) for value in old.values())
+    return max((float((new[k] - old[k]).abs().max()) / scale, k) for k in old)
 
 
 def timed(function: Callable, *args: object) -> float:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
+from torch import nn
 
 from ..support.config_tools import (
     lr_curve,
@@ -98,7 +99,7 @@ def test_layers_of_the_decoders(decoder, size, main, auxiliary):
 @pytest.mark.parametrize('decoder', ['pup', 'mla'])
 def test_encoders_of_other_weights(decoder, data):
     beit = SETR.model(f'setr-{decoder}_beit-l{data}').backbone
-    assert beit.position is None and beit.with_cls_token
+    assert isinstance(beit.position, nn.Identity) and beit.with_cls_token
     assert beit.blocks[0].attn.position_bias is not None
     assert beit.blocks[0].scale1.factor.shape == (1024,)
     deit = SETR.config(f'setr-{decoder}_deit-b{data}').model.backbone

@@ -103,7 +103,7 @@ def test_unknown_arch(command, scenes, task):
 @pytest.mark.parametrize('task', TASKS)
 def test_misspelt_backbone_argument(command, scenes, task):
     cfg = tiny_config(task, scenes, model__backbone__drop_path=0.1)
-    with pytest.raises(TypeError, match=r"PVT.*argument 'drop_path'"):
+    with pytest.raises(TypeError, match=r"Backbone.*argument 'drop_path'"):
         command('train', cfg)
 
 

@@ -101,10 +101,10 @@ import importlib.machinery, json, sys, types
 # mmdet comes first here, so that nothing of ours serves its operators.
 class Operators(types.ModuleType):
     __file__ = None
-    __spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
     def __getattr__(self, name):
         return print
-sys.modules['mmcv._ext'] = Operators('mmcv._ext')
+operators = sys.modules['mmcv._ext'] = Operators('mmcv._ext')
+operators.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
 import mmdet.registry, mmengine.registry, mmpretrain.registry, mmseg.registry
 import mmdet.models, mmpretrain.models, mmseg.models
 from mmengine.fileio.backends import backends, prefix_to_backends

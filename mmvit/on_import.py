@@ -37,29 +37,38 @@ class _AddPrefixes(Loader):
 
 
 class _Operators(Loader):
-    """Loads mmcv's compiled operators, or ours if there are none."""
+    """Loads mmcv's compiled operators, or ours if these do not work."""
 
     def __init__(self, compiled: ModuleSpec | None) -> None:
         self.compiled = compiled
-        self.error: ImportError | None = None
+        self.error: Exception | None = None
 
     def create_module(self, _: ModuleSpec) -> ModuleType | None:
-        if self.compiled is not None:
-            try:
-                return module_from_spec(self.compiled)
-            except ImportError as error:
-                # Compiled for another torch or CUDA: symbols are missing.
-                self.compiled, self.error = None, error
-        return None
+        if self.compiled is None:
+            return None
+        try:
+            module = module_from_spec(self.compiled)
+            self.compiled.loader.exec_module(module)
+            _try_operators(module)
+        except Exception as error:
+            # Compiled for another torch, they fail now or when they are used.
+            self.compiled, self.error = None, error
+            return None
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        if self.compiled is not None:
-            self.compiled.loader.exec_module(module)
-            return
-        # It imports torchvision, which not every import of mmvit wants.
-        from mmvit.operators import fill
+        if self.compiled is None:
+            # It imports torchvision, which not every import of mmvit wants.
+            from mmvit.operators import fill
 
-        fill(module)
+            fill(module)
+
+
+def _try_operators(module: ModuleType) -> None:
+    import torch  # mmcv, which is being imported, needs it anyway
+
+    box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    module.nms(box, box[:, 2], iou_threshold=0.5, offset=0)
 
 
 class _Finder(MetaPathFinder):

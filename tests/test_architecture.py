@@ -17,7 +17,7 @@ BACKBONES = 'mmvit.models.backbones'
 # modules and their own folder. The longest name that fits a file decides.
 RULES = {
     'mmvit': ('mmvit.on_import', 'mmvit.stack', 'mmvit.version'),
-    'mmvit.on_import': ('mmvit.operators',),
+    'mmvit.on_import': ('torch', 'mmvit.operators'),
     'mmvit.operators': (
         *('mmcv.ops', 'numpy', 'torch', 'torchvision'),
         'mmvit.stack',

@@ -64,4 +64,7 @@ def operators_in_use() -> str:
         return f'compiled ({module.__file__})'
     reason = getattr(module.__loader__, 'error', None)
     text = f'torchvision {torchvision.__version__}'
-    return f'{text} (the compiled ones fail: {reason})' if reason else text
+    if reason is None:
+        return text
+    first, *_ = str(reason).splitlines()
+    return f'{text} (the compiled ones fail: {first})'

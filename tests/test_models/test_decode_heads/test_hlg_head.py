@@ -6,6 +6,8 @@ from mmseg.structures import SegDataSample
 from mmvit.registry import MODELS
 
 WIDTHS = [8, 16, 24, 32]
+# Another test's default scope would give the head another library's loss.
+pytestmark = pytest.mark.usefixtures('fresh_runs')
 
 
 def build(**kwargs) -> torch.nn.Module:

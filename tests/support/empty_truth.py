@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+# First, for processes that begin with this file: it serves the operators of
+# mmcv that mmdet imports.
+import mmvit  # noqa: F401
+
+# isort: split
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks

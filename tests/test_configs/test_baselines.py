@@ -131,8 +131,8 @@ def test_ablations_of_swin(
             'setr-pup_vit-l_8xb2-160k_ade20k-512x512',
         ),
         (
-            'fcn_r101-d8_8xb1-80k_cityscapes-768x768',
-            'setr-pup_vit-l_8xb1-80k_cityscapes-768x768',
+            'fcn_r101-d8_8xb1-40k_cityscapes-768x768',
+            'setr-pup_vit-l_8xb1-40k_cityscapes-768x768',
         ),
     ],
 )

@@ -54,7 +54,9 @@ def test_number_of_rows() -> None:
 
 
 def test_rows_are_different() -> None:
-    keys = [(r.family, r.table, r.name, r.dataset, r.model) for r in all_rows()]
+    keys = [
+        (r.family, r.table, r.name, r.dataset, r.model) for r in all_rows()
+    ]
     assert len(set(keys)) == 297
 
 

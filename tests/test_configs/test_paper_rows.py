@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mmvit.apis.config import build_model, load_config
+from mmvit.apis.config import load_config
 from tests.support.helpers import load_tool
 
 from ..support.config_tools import (
     LEAVES,
     METAFILES,
     ROOT,
+    build_on_meta,
     config_of,
     models_in,
 )
@@ -39,11 +40,6 @@ def rows_of(family: str) -> list:
 
 def all_rows() -> list:
     return [row for family in FAMILIES for row in rows_of(family)]
-
-
-@functools.cache
-def library_model(name: str):
-    return build_model(load_config(name), device='meta')
 
 
 def test_number_of_rows() -> None:
@@ -132,6 +128,6 @@ def test_parameters_of_the_libraries_models() -> None:
             len(models_in(metafile)) :
         ]:
             if model['Config']:
-                built = library_model(model['Config'])
+                built = build_on_meta(load_config(model['Config']))
                 counted = sum(p.numel() for p in built.parameters())
                 assert model['Metadata']['Parameters'] == counted

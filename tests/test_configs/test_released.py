@@ -17,6 +17,11 @@ RANDOM = dict(
 )
 
 
+def without_scope(step: dict) -> dict:
+    """A transform without the mark of the library that the base is of."""
+    return {key: value for key, value in step.items() if key != '_scope_'}
+
+
 @pytest.mark.parametrize('length', [40, 80])
 def test_setr_mla_has_two_learning_rates(length: int) -> None:
     stem = 'setr-mla_vit-l_8xb1-{}' + f'{length}k_cityscapes-768x768'
@@ -57,7 +62,8 @@ def test_scalablevit_has_two_ways_to_resize(
             '_ade20k-512x512'
         )
         load, _, found, *rest = cfg.train_dataloader.dataset.pipeline
-        assert (load.type, found) == ('LoadImageFromFile', resize)
+        assert load.type == 'LoadImageFromFile'
+        assert without_scope(found) == resize
         assert [step.type for step in rest] == [
             'RandomCrop',
             'RandomFlip',
@@ -66,7 +72,8 @@ def test_scalablevit_has_two_ways_to_resize(
         ]
         assert rest[0].crop_size == (512, 512)
         # The test is resized in the same way, without a crop.
-        assert cfg.test_dataloader.dataset.pipeline[1] == FIXED
+        step = cfg.test_dataloader.dataset.pipeline[1]
+        assert without_scope(step) == FIXED
 
 
 @pytest.mark.parametrize('backbone', ['pvt-s', 'r50'])

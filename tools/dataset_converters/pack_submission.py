@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.utils.label_ids import CITYSCAPES_IDS
 
 EXAMPLES = """
   python tools/test.py \\
@@ -27,11 +28,6 @@ EXAMPLES = """
   python tools/dataset_converters/pack_submission.py cityscapes \\
       work_dirs/cityscapes_test/maps cityscapes_test.zip
 """
-# The label ids of the 19 training ids, in their order.
-CITYSCAPES_IDS = (
-    *(7, 8, 11, 12, 13, 17, 19, 20, 21, 22),
-    *(23, 24, 25, 26, 27, 28, 31, 32, 33),
-)
 
 
 @dataclass

@@ -557,6 +557,12 @@ def prepare(
     complete = folder.with_name(f'{archive.name}.complete')
     if not complete.is_file():
         path = archives / archive.name
+        if not path.is_file():
+            raise ArchiveError(
+                f'{root} is no longer complete '
+                f'({"; ".join(wrong_numbers(archive, root))}), and there is '
+                f'no {path}'
+            )
         unpack_completely(archive, path, folder, root, any_number)
         complete.touch()
     if folder.is_dir():

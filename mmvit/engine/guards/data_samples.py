@@ -75,6 +75,15 @@ def check_values(info: dict, values: set[int], num_classes: int) -> None:
         )
 
 
+def has_class_map(info: dict) -> bool:
+    """Whether a sample has a label map whose values are the set's classes.
+
+    The map of a detection set is for a semantic branch, with classes of its
+    own: HTC's has COCO's 183 for things and stuff.
+    """
+    return bool(info.get('seg_map_path')) and 'instances' not in info
+
+
 def check_masks(
     dataset: Dataset, num_classes: int, num_samples: int = 50
 ) -> None:
@@ -84,7 +93,7 @@ def check_masks(
     """
     seen: set[int] = set()
     infos = _infos(dataset, num_samples)
-    infos = [info for info in infos if info.get('seg_map_path')]
+    infos = [info for info in infos if has_class_map(info)]
     for info in infos:
         try:
             values = mask_values(info)

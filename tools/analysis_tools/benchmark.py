@@ -236,11 +236,16 @@ class Subject:
         model = build_model(cfg)
         if checkpoint:
             _load_backbone(model.backbone, checkpoint)
+        self.model = model if args.part == 'model' else model.backbone
+        self.complexity = (
+            count_complexity(self.model, tuple(args.shape))
+            if args.markdown
+            else None
+        )
         model.to(self.device, **self.layout)
         self.backbone = model.backbone
         if args.compile:
             self.backbone.compile(dynamic=False)
-        self.model = model if args.part == 'model' else model.backbone
         self.amp = DTYPES.get(args.amp)
         # float16 needs a scaler, which takes time.
         self.scaler = torch.amp.GradScaler(
@@ -309,11 +314,6 @@ class Subject:
             for state in self.optimizer.state.values():
                 held += [v for v in state.values() if isinstance(v, Tensor)]
         return sum(tensor.nbytes for tensor in held)
-
-    def complexity(self, shape: tuple[int, int]) -> dict[str, int]:
-        """Count parameters and multiply-adds for an image of this size."""
-        found = count_complexity(self.model, tuple(shape))
-        return dict(params=found.params, flops=found.flops)
 
     def outputs(self) -> list[Tensor]:
         """Run the backbone on the images in evaluation mode."""
@@ -690,7 +690,10 @@ def compare(args: argparse.Namespace) -> dict:
     report = as_dict(environment(args), results, outputs)
     if args.markdown:
         report['complexity'] = {
-            subject.name: subject.complexity(args.shape)
+            subject.name: dict(
+                params=subject.complexity.params,
+                flops=subject.complexity.flops,
+            )
             for subject in subjects
         }
     return report

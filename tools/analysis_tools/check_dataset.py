@@ -23,6 +23,8 @@ EXAMPLES = """
 """
 SPLITS = ('train', 'val', 'test')
 ERROR, NOTE = 'error', 'note'
+# Steps of a pipeline that read files of their own
+READERS = ('mmvit.LoadTokenLabels',)
 Finding = tuple[str, str, str]  # severity, kind, text
 
 
@@ -64,8 +66,9 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 import mmcv
+from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
@@ -81,15 +84,25 @@ from mmvit.engine.guards.data_samples import (
 )
 
 
-def build_dataset(cfg: dict) -> Dataset:
-    """Build a data set that keeps its images without objects."""
-    innermost_dataset(cfg).pop('filter_cfg', None)
+def build_dataset(cfg: dict) -> tuple[Dataset, list[BaseTransform]]:
+    """Build a data set that keeps its images without objects.
+
+    Returns:
+        The data set, without its pipeline, and the steps of the pipeline that
+        read other files than images and annotations.
+    """
+    whole = innermost_dataset(cfg)
+    readers = []
+    for one in whole.get('datasets', [whole]):
+        one.pop('filter_cfg', None)
+        steps, one['pipeline'] = one.get('pipeline') or [], []
+        readers += [s for s in steps if s['type'] in READERS]
     check_categories(cfg)
     dataset = DATASETS.build(cfg)
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
     check_class_names(dataset)
-    return dataset
+    return dataset, [TRANSFORMS.build(step) for step in readers]
 
 
 def _box_problem(box: list, height: int, width: int) -> str | None:
@@ -135,9 +148,18 @@ def _annotations(
 
 
 def check_sample(
-    dataset: Dataset, index: int, num_classes: int
+    dataset: Dataset,
+    index: int,
+    num_classes: int,
+    readers: list[BaseTransform],
 ) -> tuple[list[Finding], list[int]]:
     """Check one sample.
+
+    Args:
+        dataset: The data set.
+        index: The sample's index.
+        num_classes: Number of classes; 0 if it is not known.
+        readers: Transforms that read further files of a sample.
 
     Returns:
         The findings, and the classes that occur in the sample.
@@ -173,11 +195,19 @@ def check_sample(
             found.append(
                 (ERROR, 'mask that cannot be read', info['seg_map_path'])
             )
+    for reader in readers:
+        try:
+            reader(dict(img_path=info['img_path']))
+        except Exception as error:
+            found.append((ERROR, 'label map that cannot be used', str(error)))
     return found, classes
 
 
 def check_split(
-    dataset: Dataset, num_classes: int, threads: int
+    dataset: Dataset,
+    num_classes: int,
+    readers: list[BaseTransform],
+    threads: int,
 ) -> tuple[list[Finding], Counter]:
     """Check all samples of a data set, with a progress bar."""
     found: list[Finding] = []
@@ -185,7 +215,7 @@ def check_split(
     bar = ProgressBar(len(dataset), file=sys.stderr)
     with ThreadPoolExecutor(threads) as pool:
         for some, labels in pool.map(
-            lambda index: check_sample(dataset, index, num_classes),
+            lambda index: check_sample(dataset, index, num_classes, readers),
             range(len(dataset)),
         ):
             found += some
@@ -244,9 +274,11 @@ def main(argv: list[str] | None = None) -> int:
             prefix = innermost_dataset(loader['dataset']).get('data_prefix')
             (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
-        dataset = build_dataset(loader['dataset'])
+        dataset, readers = build_dataset(loader['dataset'])
         names = list(dataset.metainfo.get('classes') or ())
-        found, classes = check_split(dataset, len(names), args.threads)
+        found, classes = check_split(
+            dataset, len(names), readers, args.threads
+        )
         if has_truth:
             found = report(split, names, found, classes)
         else:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from mmengine.config import Config
 
@@ -81,3 +82,55 @@ def test_get_flops_refuses_a_shape(shape: list[str], capsys) -> None:
     with pytest.raises(SystemExit):
         get_flops.main([__file__, '--shape', *shape])
     assert '--shape' in capsys.readouterr().err
+
+
+SIZES = ['--sizes', '64', '96', '128']
+
+
+def test_curves_over_the_size(config, capsys, tmp_path) -> None:
+    names = [config('cls', 'a.py'), config('det', 'b.py')]
+    options = [*names, *SIZES, '--part', 'backbone', '--names', 'PVT', 'same']
+    picture = tmp_path / 'new' / 'flops.png'
+    assert get_flops.main([*options, '--picture', str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ['size', 'PVT', '(G)', 'same', '(G)']
+    assert [line.split()[0] for line in lines[1:4]] == SIZES[1:]
+    assert min(cv2.imread(str(picture)).shape[:2]) > 400
+    assert get_flops.main([*options, '--json']) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row['input_shape'] for row in rows] == [
+        [side, side] for side in (64, 96, 128)
+    ] * 2
+    for index, row in enumerate(rows):
+        shape = ['--shape', str(row['input_shape'][0]), '--part', 'backbone']
+        name = names[index // 3]
+        assert get_flops.main([name, *shape, '--json']) == 0
+        one = json.loads(capsys.readouterr().out)
+        assert one['multiply_adds'] == row['multiply_adds']
+    adds = [row['multiply_adds'] for row in rows[:3]]
+    assert adds == sorted(set(adds))
+
+
+def test_several_configs_without_sizes(config, capsys) -> None:
+    names = [config('cls', 'a.py'), config('seg', 'b.py')]
+    assert get_flops.main([*names, '--shape', '64']) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in names)
+    assert get_flops.main([*names, '--shape', '64', '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row['config'] for row in found] == names
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--picture', 'x.png'], 'need --sizes'),
+        ([*SIZES, '--shape', '64'], 'not both'),
+        ([*SIZES, '--names', 'a', 'b'], 'give one for each'),
+        ([*SIZES, '--picture', 'x.txt'], 'must end with'),
+    ],
+)
+def test_get_flops_refuses(arguments, message, capsys) -> None:
+    with pytest.raises(SystemExit):
+        get_flops.parse_args([__file__, *arguments])
+    assert message in capsys.readouterr().err

@@ -40,10 +40,18 @@ def heat_map(values: np.ndarray) -> np.ndarray:
     return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
 
 
-def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
-    """Build a config's visualizer for the classes, without its storage."""
+def build_visualizer(
+    cfg: Config, classes: dict, name: str = 'mmvit.drawing'
+) -> Visualizer:
+    """Build a config's visualizer for the classes, without its storage.
+
+    Args:
+        cfg: The config.
+        classes: The data set's `classes` and, optionally, `palette`.
+        name: mmengine keeps one visualizer of each name.
+    """
     visualizer = VISUALIZERS.build(
-        dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
+        dict(cfg.visualizer, vis_backends=None, name=name)
     )
     visualizer.dataset_meta = classes
     return visualizer

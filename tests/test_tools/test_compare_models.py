@@ -48,9 +48,11 @@ def test_each_model_has_a_column(task, compare, weights):
         assert width % columns == 0 and width // columns >= 384
         assert height > 384
         parts = np.split(picture[:414], columns, axis=1)
-        # The same model draws the same below the names.
-        np.testing.assert_array_equal(parts[-1][30:], parts[-2][30:])
         assert (parts[-1][:30] != parts[-2][:30]).any()
+        # The same model draws the same below the names; mmdet varies the
+        # colours of masks.
+        if task != 'ins':
+            np.testing.assert_array_equal(parts[-1][30:], parts[-2][30:])
 
 
 def test_different_models_draw_different_maps(compare, weights, tmp_path):

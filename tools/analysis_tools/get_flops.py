@@ -213,21 +213,24 @@ def as_table(config: str, found: Complexity) -> str:
 
 
 def count(
-    config: str, shape: tuple[int, int] | None, args: argparse.Namespace
-) -> Complexity:
+    config: str, shapes: list[tuple[int, int]], args: argparse.Namespace
+) -> list[Complexity]:
     """Count a config's model, or its backbone.
 
     Args:
         config: The config's name.
-        shape: (H, W) of the images; None takes the test pipeline's.
+        shapes: (H, W) of the images; none takes the test pipeline's.
         args: See `parse_args`.
+
+    Returns:
+        The figures for each shape.
 
     Raises:
         UnknownShapeError: If the images of the test pipeline differ in size.
     """
     cfg = load_config(config, args.cfg_options)
-    shape = shape or default_shape(cfg)
-    if shape is None:
+    shapes = shapes or [default_shape(cfg)]
+    if None in shapes:
         raise UnknownShapeError(
             f'{config}: the images of its test pipeline differ in size, so '
             'give one: --shape HEIGHT WIDTH (COCO detectors are usually '
@@ -235,17 +238,11 @@ def count(
         )
     model = build_model(cfg)
     part = model if args.part == 'model' else model.backbone
-    return count_complexity(
-        part, padded_shape(cfg, shape), input_channels(cfg)
-    )
-
-
-def count_sizes(args: argparse.Namespace) -> dict[str, list[Complexity]]:
-    """Count each config at each of the sizes; returns them by its name."""
-    return {
-        name: [count(config, (size, size), args) for size in args.sizes]
-        for name, config in zip(args.names, args.configs)
-    }
+    channels = input_channels(cfg)
+    return [
+        count_complexity(part, padded_shape(cfg, shape), channels)
+        for shape in shapes
+    ]
 
 
 def as_curves(sizes: list[int], found: dict[str, list[Complexity]]) -> str:
@@ -281,8 +278,12 @@ def draw_curves(
 
 def report_sizes(args: argparse.Namespace) -> None:
     """Print and draw the configs at several sizes."""
+    shapes = [(size, size) for size in args.sizes]
     with redirect_stdout(sys.stderr):
-        found = count_sizes(args)
+        found = {
+            name: count(config, shapes, args)
+            for name, config in zip(args.names, args.configs)
+        }
     if args.picture:
         draw_curves(args.sizes, found, args.picture)
     if args.json:
@@ -306,11 +307,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     # Keep what the libraries print while they build a model apart from the
     # figures.
+    shapes = [args.shape] if args.shape else []
     try:
         with redirect_stdout(sys.stderr):
-            found = [
-                count(config, args.shape, args) for config in args.configs
-            ]
+            found = [count(config, shapes, args)[0] for config in args.configs]
     except UnknownShapeError as error:
         print(error, file=sys.stderr)
         return 2

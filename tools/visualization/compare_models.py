@@ -126,23 +126,24 @@ class Subject:
         return sample.cpu()
 
 
-def build_subject(
-    config: str, checkpoint: str, args: argparse.Namespace
-) -> Subject:
+def build_subject(index: int, args: argparse.Namespace) -> Subject:
     """Build a model with its weights.
 
     Args:
-        config: The config's name.
-        checkpoint: The weights' file.
+        index: The model's place in the arguments.
         args: See `parse_args`.
     """
-    cfg = load_config(config, args.cfg_options)
+    cfg = load_config(args.configs[index], args.cfg_options)
     device = args.device or get_device()
-    model = load_model(cfg, checkpoint, device, args.trust_checkpoint)
+    model = load_model(
+        cfg, args.checkpoints[index], device, args.trust_checkpoint
+    )
     meta = class_names(cfg, model)
     # The pipeline is built here, while the config's library is the default.
     return Subject(
-        model, build_test_pipeline(cfg), build_visualizer(cfg, meta)
+        model,
+        build_test_pipeline(cfg),
+        build_visualizer(cfg, meta, f'mmvit.drawing {index}'),
     )
 
 
@@ -164,10 +165,7 @@ def check_same(subjects: list[Subject], names: list[str]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    subjects = [
-        build_subject(config, checkpoint, args)
-        for config, checkpoint in zip(args.configs, args.checkpoints)
-    ]
+    subjects = [build_subject(index, args) for index in range(len(args.names))]
     check_same(subjects, args.names)
     visualizers = [subject.visualizer for subject in subjects]
     progress = ProgressBar(len(args.images))

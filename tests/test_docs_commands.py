@@ -31,6 +31,7 @@ DATA_PAGES = {
     'pascal_context': 'pascal-context',
 }
 BY_HAND = ('imagenet', 'imagenet21k', 'cityscapes')  # need registration
+LARGE = ('imagenet', 'imagenet_v2', 'token_label_maps')  # 1,000 classes
 SAMPLES = re.compile(r'^(\w+): \d+ samples, (\w+ classes)$', re.M)
 
 
@@ -62,7 +63,13 @@ def test_each_data_set_has_a_page():
     )
 
 
-@pytest.mark.parametrize('page', DATA_PAGES)
+@pytest.mark.parametrize(
+    'page',
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in LARGE else [])
+        for page in DATA_PAGES
+    ],
+)
 def test_commands_for_data_run(
     page, shell, cityscapesscripts, fresh_runs, capsys
 ):
@@ -110,7 +117,7 @@ def parse(shell: Shell, line: str) -> tuple:
     if program == 'bash':
         script, processes = 'tools/train.py', args.pop(1)
         assert processes.isdigit()
-    stand_ins(shell.folder, args)
+    stand_ins(shell.folder, [script, *args])
     name = script.removeprefix('tools/').removesuffix('.py')
     return name, load_tool(name).parse_args(args)
 
@@ -134,11 +141,10 @@ def test_rows_of_the_page_reproduce(shell):
         if name == 'analysis_tools/benchmark':
             continue
         seen.append(name)
-        cfg = load_config(args.config)
         for option in args.cfg_options or ():
             key = option.partition('=')[0]
             *above, last = key.split('.')
-            part = cfg
+            part = load_config(args.config)
             for step in above:
                 part = part[step]
             assert last in part, key

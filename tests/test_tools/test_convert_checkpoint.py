@@ -37,6 +37,6 @@ def test_a_published_file_becomes_the_classifier(tmp_path, capsys) -> None:
 def test_a_foreign_file_is_not_converted(tmp_path) -> None:
     src, dst = tmp_path / 'resnet.pth', tmp_path / 'out.pth'
     torch.save({'conv1.weight': torch.rand(4, 3, 7, 7)}, src)
-    with pytest.raises(SystemExit, match=r'1 of its 1 keys(.|\n)*conv1'):
+    with pytest.raises(SystemExit, match=r'1 of its 1 keys.*conv1'):
         tool.main(['pvt', str(src), str(dst)])
     assert not dst.exists()

@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
-import os
 import os.path as osp
 import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import BinaryIO
 from urllib.parse import urlparse
 
 import numpy as np
@@ -17,8 +17,12 @@ from mmengine.runner import checkpoint as loading
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from .download import download, sole_process
+
 MapLocation = str | torch.device | Callable | None
 
+# What begins the name of a published file; see zoo.py.
+SCHEME = 'mmvit://'
 # The types of arrays that are read, as pickle writes them
 _NUMBERS = {np.dtype(code).str[1:] for code in '?bBhHiIlLqQefdg'}
 _trusted: set[str] = set()
@@ -202,28 +206,65 @@ def _load_url(
     url: str,
     model_dir: str | None = None,
     map_location: MapLocation = None,
-    progress: bool = True,
+    **_: object,
 ) -> object:
     """Download a file once, and load it by `safe_load`."""
     folder = model_dir or osp.join(torch.hub.get_dir(), 'checkpoints')
     path = osp.join(folder, osp.basename(urlparse(url).path))
     if not osp.isfile(path):
-        os.makedirs(folder, exist_ok=True)
-        torch.hub.download_url_to_file(url, path, progress=progress)
+        with sole_process(path):
+            if not osp.isfile(path):
+                download([url], path)
     return safe_load(path, map_location)
+
+
+def load_from_zoo(name: str, map_location: MapLocation = None) -> object:
+    """Load `mmvit://NAME`, a published file under our names."""
+    # The zoo reads what it has downloaded by this module.
+    from .zoo import fetch
+
+    return safe_load(fetch(name), map_location)
+
+
+def _load_file(
+    file: str | BinaryIO, map_location: MapLocation = None, **_: object
+) -> object:
+    """Load what mmengine has fetched: a file, or bytes such as of s3://."""
+    if isinstance(file, str):
+        return safe_load(file, map_location)
+    with torch.serialization.safe_globals(_STAND_INS):
+        return torch.load(file, map_location, weights_only=True)
 
 
 @contextlib.contextmanager
 def safe_schemes() -> Iterator[None]:
-    """Let mmengine load files and URLs safely for a time."""
-    loader, load_url = CheckpointLoader._schemes[''], loading.load_url
-    CheckpointLoader._schemes[''] = safe_load
-    loading.load_url = _load_url
+    """Let mmengine load all files and addresses safely for a time.
+
+    Each of its schemes ends in one of the functions that are replaced, and
+    `mmvit://` is one more.
+    """
+    schemes = {'': safe_load, SCHEME: load_from_zoo}
+    before = {name: CheckpointLoader._schemes.get(name) for name in schemes}
+    functions = dict(load_url=_load_url, _safe_torch_load=_load_file)
+    # Not every version of mmengine has both.
+    originals = {
+        name: getattr(loading, name)
+        for name in functions
+        if hasattr(loading, name)
+    }
     try:
+        for name, loader in schemes.items():
+            CheckpointLoader.register_scheme(name, loader, force=True)
+        for name in originals:
+            setattr(loading, name, functions[name])
         yield
     finally:
-        CheckpointLoader._schemes[''] = loader
-        loading.load_url = load_url
+        for name, loader in before.items():
+            del CheckpointLoader._schemes[name]
+            if loader is not None:
+                CheckpointLoader.register_scheme(name, loader)
+        for name, function in originals.items():
+            setattr(loading, name, function)
 
 
 # Where trainers keep the weights in a checkpoint, by precedence: the moving

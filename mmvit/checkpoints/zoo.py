@@ -22,9 +22,8 @@ from mmvit.version import __version__
 
 from .download import check_container, download, sole_process
 from .published import convert_published
-from .reading import read_state_dict
+from .reading import SCHEME, read_state_dict
 
-SCHEME = 'mmvit://'
 _DRIVE = 'https://drive.google.com/uc?id='
 # Where files come from instead of the authors' addresses: an address, after
 # which NAME.pth stands.
@@ -127,7 +126,9 @@ def _convert(published: str, family: str, converted: str) -> None:
         ValueError: If it is not a whole file of the family.
     """
     check_container(published)
-    weights = convert_published(read_state_dict(published), family)
+    # Trainers have stored their settings in it, too.
+    weights = read_state_dict(published, foreign=True)
+    weights = convert_published(weights, family)
     meta = dict(mmvit_version=__version__, published=_facts(published))
     os.makedirs(osp.dirname(converted), exist_ok=True)
     unfinished = f'{converted}.part'

@@ -148,9 +148,10 @@ def _transfer(address: str, part: str) -> None:
             reason = error
             if _size(part) <= before:
                 break
+    kept = _size(part)
+    later = f'; the next try goes on from the {kept} bytes in {part}'
     raise DownloadError(
-        f'the connection broke ({reason}); the next try goes on from the '
-        f'{_size(part)} bytes in {part}'
+        f'the connection failed ({reason}){later if kept else ""}'
     )
 
 

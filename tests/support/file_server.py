@@ -96,7 +96,9 @@ class FileServer(ThreadingHTTPServer):
 def file_server() -> Iterator[FileServer]:
     """Serve for a time."""
     with FileServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.02,), daemon=True
+        )
         thread.start()
         try:
             yield server

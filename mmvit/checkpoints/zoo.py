@@ -21,7 +21,7 @@ from mmengine.logging import print_log
 from mmvit.version import __version__
 
 from .download import check_container, download, sole_process
-from .published import convert_published
+from .published import convert
 from .reading import SCHEME, read_state_dict
 
 _DRIVE = 'https://drive.google.com/uc?id='
@@ -96,7 +96,7 @@ def fetch(name: str) -> str:
     # Before the lock too, so that a folder that cannot be written serves.
     if _is_current(converted, published):
         return converted
-    convert = functools.partial(
+    accept = functools.partial(
         _convert, family=released.family, converted=converted
     )
     with sole_process(published):
@@ -104,7 +104,7 @@ def fetch(name: str) -> str:
             return converted
         if osp.isfile(published):
             try:
-                convert(published)
+                accept(published)
             except ValueError as error:
                 raise ValueError(
                     f'{published} is not the file of {SCHEME}{name}: {error}. '
@@ -115,7 +115,7 @@ def fetch(name: str) -> str:
             addresses = released.addresses
             if mirror:
                 addresses = [f'{mirror.rstrip("/")}/{name}.pth']
-            download(addresses, published, accept=convert)
+            download(addresses, published, accept)
     return converted
 
 
@@ -127,13 +127,16 @@ def _convert(published: str, family: str, converted: str) -> None:
     """
     check_container(published)
     # Trainers have stored their settings in it, too.
-    weights = read_state_dict(published, foreign=True)
-    weights = convert_published(weights, family)
+    done = convert(read_state_dict(published, foreign=True), family)
+    about = [done.task, f'for {done.config}' if done.config else '']
+    if done.options:
+        about += ['with --cfg-options', *done.options]
+    print_log(f'{converted}: {" ".join(about)}', 'current')
     meta = dict(mmvit_version=__version__, published=_facts(published))
     os.makedirs(osp.dirname(converted), exist_ok=True)
     unfinished = f'{converted}.part'
     try:
-        torch.save(dict(state_dict=weights, meta=meta), unfinished)
+        torch.save(dict(state_dict=done.weights, meta=meta), unfinished)
         os.replace(unfinished, converted)
     finally:
         Path(unfinished).unlink(missing_ok=True)

@@ -67,7 +67,7 @@ _TASKS = [
     (
         'bbox_head.transformer.',
         'DETR',
-        'detr_pvt-{}-released_50e_coco',
+        'detr_pvt-{}_released-50e_coco',
     ),
     ('bbox_head.', 'RetinaNet', 'retinanet_pvt-{}_fpn_1x_coco'),
     ('decode_head.', 'Semantic FPN', 'fpn_pvt-{}_4xb4-80k_ade20k-512x512'),

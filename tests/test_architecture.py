@@ -25,7 +25,10 @@ RULES = {
     'mmvit.stack': (),
     'mmvit.version': (),
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
-    'mmvit.checkpoints': ('mmengine', 'numpy', 'torch', 'mmvit.utils.text'),
+    'mmvit.checkpoints': (
+        *('mmengine', 'numpy', 'safetensors', 'torch'),
+        'mmvit.utils.text',
+    ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (
         *(BACKBONES, 'mmvit.models.decode_heads'),

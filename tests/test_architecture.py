@@ -26,8 +26,10 @@ RULES = {
     'mmvit.version': (),
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
     'mmvit.checkpoints': (
-        *('filelock', 'gdown', 'mmengine', 'numpy', 'torch', 'yaml'),
-        *('mmvit.utils.text', 'mmvit.version'),
+    'mmvit.checkpoints': (
+        *('filelock', 'gdown', 'mmengine', 'numpy', 'safetensors', 'torch'),
+        *('yaml', 'mmvit.utils.text', 'mmvit.version'),
+    ),
     ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (

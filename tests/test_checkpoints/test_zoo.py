@@ -27,7 +27,7 @@ def test_a_name_is_that_of_its_config():
         if not released.config:
             continue
         assert (CONFIGS / released.config).is_file(), name
-        config = Path(released.config).stem.replace('-released', '')
+        config = re.sub('-released|released-', '', Path(released.config).stem)
         short = re.sub(r'_\d+xb[^_]*|-\d+x\d+$', '', config)
         assert re.sub(r'_(40k|80k|b8|b16)_', '_', name) == short
 

@@ -34,6 +34,8 @@ def convert(state_dict: StateDict, family: str) -> Conversion:
         raise ValueError(
             f'unknown family {family!r}: choose one of {", ".join(FAMILIES)}'
         )
+    if not state_dict:
+        raise ValueError('there are no weights')
     done = FAMILIES[family](state_dict)
     if done.unknown:
         raise ValueError(

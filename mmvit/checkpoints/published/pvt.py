@@ -49,7 +49,7 @@ _DETR_RULES = [
 _SAME = re.compile(
     r'neck\.(lateral|fpn)_convs\.\d\.conv\.'
     r'|bbox_head\.((cls|reg)_convs\.\d\.conv|retina_(cls|reg))\.'
-    r'|bbox_head\.(fc_cls|reg_ffn\.layers\.\d\.0|fc_reg)\.'
+    r'|bbox_head\.(fc_cls|reg_ffn\.layers\.\d(\.0)?|fc_reg)\.'
     r'|rpn_head\.rpn_(conv|cls|reg)\.'
     r'|roi_head\.bbox_head\.(fc_cls|fc_reg|shared_fcs\.\d)\.'
     r'|roi_head\.mask_head\.(convs\.\d\.conv|upsample|conv_logits)\.'
@@ -67,7 +67,7 @@ _TASKS = [
     (
         'bbox_head.transformer.',
         'DETR',
-        'detr_pvt-{}-released_50e_coco',
+        'detr_pvt-{}_released-50e_coco',
     ),
     ('bbox_head.', 'RetinaNet', 'retinanet_pvt-{}_fpn_1x_coco'),
     ('decode_head.', 'Semantic FPN', 'fpn_pvt-{}_4xb4-80k_ade20k-512x512'),

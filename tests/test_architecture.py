@@ -26,10 +26,8 @@ RULES = {
     'mmvit.version': (),
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
     'mmvit.checkpoints': (
-    'mmvit.checkpoints': (
         *('filelock', 'gdown', 'mmengine', 'numpy', 'safetensors', 'torch'),
         *('yaml', 'mmvit.utils.text', 'mmvit.version'),
-    ),
     ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (

@@ -1,7 +1,9 @@
 # RetinaNet + HLG-Tiny, 1x. The paper states AdamW, lr and weight decay 1e-4,
 # batch 16, 12 epochs and multi-scale training with a shorter side of at most
-# 800. It does not state the sizes (640, 672, ..., 800), drop path (0.1, Large
-# 0.3) and that norms do not decay: as released. Steps and warm-up are mmdet's.
+# 800. It does not state the sizes (640, 672, ..., 800), drop path (0.1, Medium
+# and Large 0.3) and that norms do not decay: as released. Steps and warm-up
+# are mmdet's, and so are the first weights of new layers: Xavier, which the
+# paper states, for the FPN, but normal for the head, as focal loss needs it.
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
     'mmdet::_base_/datasets/coco_detection.py',

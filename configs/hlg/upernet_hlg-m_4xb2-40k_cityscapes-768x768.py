@@ -2,7 +2,7 @@
 # trained as the paper's own head in pup_hlg-s_4xb2-40k_cityscapes-768x768.py.
 _base_ = [
     'mmseg::_base_/models/upernet_r50.py',
-    'mmseg::_base_/datasets/cityscapes_768x768.py',
+    '../_base_/datasets/cityscapes_setr_768x768.py',
     'mmseg::_base_/schedules/schedule_40k.py',
     '../_base_/models/hlg_tiny.py',
     '../_base_/runtime/seg.py',
@@ -24,4 +24,5 @@ model = dict(
     test_cfg=dict(mode='slide', crop_size=(768, 768), stride=(512, 512)),
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=0.0))
+train_dataloader = dict(batch_size=2)
 auto_scale_lr = dict(base_batch_size=8, enable=False)

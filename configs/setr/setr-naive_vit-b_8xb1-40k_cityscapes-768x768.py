@@ -1,5 +1,5 @@
 # SETR-Naive-Base. The paper names no layers for the auxiliary losses of
-# T-Base: 5, 8 and 10 are the release's.
+# T-Base: 3, 6 and 9 are the release's.
 _base_ = [
     '../_base_/models/setr_naive.py',
     '../_base_/datasets/cityscapes_setr_768x768.py',
@@ -9,7 +9,7 @@ _base_ = [
 weights = dict(checkpoint='checkpoints/vit_base_384.pth')
 heads = [dict(head, in_channels=768) for head in _base_.model.auxiliary_head]
 model = dict(
-    backbone=dict(arch='base', out_indices=(4, 7, 9, 11), init_cfg=weights),
+    backbone=dict(arch='base', out_indices=(2, 5, 8, 11), init_cfg=weights),
     decode_head=dict(in_channels=768),
     auxiliary_head=heads,
 )

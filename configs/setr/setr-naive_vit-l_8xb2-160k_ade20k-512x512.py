@@ -2,7 +2,7 @@
 # iterations and crops of 512; the window's stride of 341 is the release's.
 _base_ = [
     '../_base_/models/setr_naive.py',
-    '../_base_/datasets/ade20k_setr_512x512.py',
+    '../_base_/datasets/ade20k_setr_flip-test_512x512.py',
     '../_base_/schedules/setr_sgd_bs16-160k.py',
     '../_base_/runtime/seg.py',
 ]

@@ -2,16 +2,18 @@
 
 import json
 import os
+from pickle import UnpicklingError
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import load_checkpoint
+from mmengine.runner import checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmvit.checkpoints import guard_loading, safe_load
+from mmvit.checkpoints import guard_loading, read_state_dict, safe_load
 from tests.support.helpers import run_python
 
 
@@ -64,6 +66,26 @@ def test_every_library_loads_safely(tmp_path):
     torch.save(dict(model.state_dict(), extra=Command(trace)), path)
     with guard_loading(), pytest.raises(ValueError, match='cannot be read'):
         load_checkpoint(model, str(path))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('address', ['s3://bucket/file.pth', 'petrel://x.pth'])
+def test_files_of_other_servers_are_read_safely(
+    tmp_path, monkeypatch, address
+):
+    """mmengine fetches them as bytes, which a stand-in does here."""
+    path, trace = tmp_path / 'file.pth', tmp_path / 'trace'
+    weights = nn.Linear(2, 2).state_dict()
+    backend = SimpleNamespace(get=lambda name: path.read_bytes())
+    monkeypatch.setattr(
+        checkpoint, 'get_file_backend', lambda *_, **__: backend
+    )
+    torch.save(weights, path)
+    with guard_loading():
+        assert read_state_dict(address).keys() == weights.keys()
+    torch.save(dict(weights, extra=Command(trace)), path)
+    with guard_loading(), pytest.raises(UnpicklingError, match='mkdir'):
+        load_checkpoint(nn.Linear(2, 2), address)
     assert not trace.exists()
 
 

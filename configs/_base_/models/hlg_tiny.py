@@ -1,5 +1,5 @@
-# HLG-Tiny with ImageNet weights, for detection. Drop path 0.1 is the
-# release's.
+# HLG-Tiny with ImageNet weights, for detection. Drop path 0.1 is the release's
+# for Tiny and Small.
 hlg_tiny = dict(
     _delete_=True,
     type='mmvit.HLGTransformer',

@@ -1,5 +1,4 @@
-# AdamW as released, instead of the SGD that the paper states, for the length
-# of Table 6.
+# AdamW as released, instead of the paper's SGD, for the length of Table 6.
 _base_ = './pup_hlg-s_4xb2-40k_cityscapes-768x768.py'
 adamw = dict(_delete_=True, type='AdamW', lr=6e-5, weight_decay=0.0)
 optim_wrapper = dict(optimizer=adamw)

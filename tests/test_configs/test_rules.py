@@ -17,6 +17,7 @@ MAX_LINES_OF_A_VARIANT = 9
 # 80k inherits from 40k; the data sets of one's own inherit from own_det.py.
 DEEPER = re.compile(
     r'setr-(pup|mla)_(beit-l|deit-b|vit-l-2step)_8xb1-80k_.*'
+    r'|setr-mla_vit-l_8xb1-lr2e-3-80k_.*'
     r'|mask-rcnn_pale-nano_.*'
 )
 

@@ -1,6 +1,7 @@
 """The recipes of configs/setr against the paper."""
 
 import copy
+import itertools
 from pathlib import Path
 
 import cv2
@@ -35,6 +36,7 @@ DECODERS = ('naive', 'pup', 'mla')
         (CITYSCAPES.replace('80k', '40k'), 0.01, 40_000, 768, 512, 19),
         (ADE, 0.001, 160_000, 512, 341, 150),
         (CONTEXT, 0.001, 80_000, 480, 320, 59),
+        (CONTEXT.replace('59', '60'), 0.001, 80_000, 480, 320, 60),
     ],
 )
 def test_recipe(decoder, data, lr, iterations, window, stride, classes):
@@ -69,7 +71,7 @@ def test_recipe(decoder, data, lr, iterations, window, stride, classes):
         ('naive', 'l', [24], [10, 15, 20]),
         ('pup', 'l', [24], [10, 15, 20, 24]),
         ('mla', 'l', [6, 12, 18, 24], [6, 12, 18, 24]),
-        ('naive', 'b', [12], [5, 8, 10]),
+        ('naive', 'b', [12], [3, 6, 9]),
         ('pup', 'b', [12], [5, 8, 10, 12]),
         ('mla', 'b', [3, 6, 9, 12], [3, 6, 9, 12]),
     ],
@@ -120,15 +122,20 @@ def test_ablations():
 
 
 @pytest.mark.parametrize(
-    ('data', 'heights'),
+    ('decoder', 'data', 'heights'),
     [
-        (CITYSCAPES, (768, 768, 1024, 1280, 1536, 1792)),
-        (ADE, (512, 512, 512, 640, 768, 896)),
-        (CONTEXT, (480, 480, 480, 600, 720, 840)),
+        ('mla', CITYSCAPES, (768, 768, 1024, 1280, 1536, 1792)),
+        ('pup', ADE, (512, 512, 512, 640, 768, 896)),
+        # The release only flips.
+        ('mla', ADE, (512,)),
+        ('naive', ADE, (512,)),
+        ('mla', CONTEXT, (480, 480, 520, 650, 780, 910)),
     ],
 )
-def test_no_scale_of_the_test_is_smaller_than_its_window(data, heights):
-    cfg = SETR.with_tta(f'setr-mla_vit-l{data}')
+def test_no_scale_of_the_test_is_smaller_than_its_window(
+    decoder, data, heights
+):
+    cfg = SETR.with_tta(f'setr-{decoder}_vit-l{data}')
     ratio = 2 if data == CITYSCAPES else 4
     assert_tta(cfg, [(ratio * height, height) for height in heights])
     assert min(heights) == cfg.model.module.test_cfg.crop_size[0]
@@ -187,8 +194,8 @@ def test_ade20k_of_the_test_server():
 
 def test_pascal_context_with_and_without_background():
     register_all_modules(init_default_scope=False)
-    for classes in (59, 60):
-        stem = f'setr-mla_vit-l{CONTEXT}'.replace('59', str(classes))
+    for decoder, classes in itertools.product(DECODERS, (59, 60)):
+        stem = f'setr-{decoder}_vit-l{CONTEXT}'.replace('59', str(classes))
         cfg = SETR.config(stem)
         for loader in (cfg.train_dataloader, cfg.test_dataloader):
             dataset = loader.dataset

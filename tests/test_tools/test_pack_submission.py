@@ -1,6 +1,9 @@
 """tools/dataset_converters/pack_submission.py."""
 
+import json
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -80,3 +83,90 @@ def test_size_and_number_are_checked(tool, tmp_path):
         tool.main(['cityscapes', str(maps), out, '--number', '1'])
     with pytest.raises(SystemExit, match='1 maps, the test set 1525'):
         tool.main(['cityscapes', str(maps), out])
+
+
+BOX = dict(image_id=7, category_id=90, bbox=[1.0, 2.0, 3.0, 4.0], score=0.5)
+MASK = dict(BOX, segmentation=dict(size=[8, 8], counts='abc'))
+NAME = 'detections_test-dev2017_ours_results'
+
+
+@pytest.fixture
+def pack_coco(tool, tmp_path: Path) -> Callable[..., Path]:
+    """Pack detections for a test set of two images: pack(found, name)."""
+    images = tmp_path / 'images.json'
+    images.write_text(
+        json.dumps(
+            dict(images=[dict(id=7), dict(id=9)], categories=[dict(id=90)])
+        )
+    )
+
+    def pack(found: object, name: str = f'{NAME}.zip') -> Path:
+        results, out = tmp_path / 'results.bbox.json', tmp_path / name
+        text = found if isinstance(found, str) else json.dumps(found)
+        results.write_text(text)
+        tool.main(
+            ['coco', str(results), str(out), '--number', '2']
+            + ['--images', str(images)]
+        )
+        return out
+
+    return pack
+
+
+def test_coco_boxes_stay_as_they_are(pack_coco, capsys) -> None:
+    out = pack_coco([BOX, dict(BOX, image_id=9, score=1)])
+    with zipfile.ZipFile(out) as archive:
+        assert archive.namelist() == [f'{NAME}.json']
+        found = json.loads(archive.read(f'{NAME}.json'))
+    assert found == [BOX, dict(BOX, image_id=9, score=1)]
+    assert capsys.readouterr().out == f'{out}: 2 boxes\n'
+
+
+def test_coco_masks_lose_their_boxes(pack_coco, capsys) -> None:
+    out = pack_coco([MASK])
+    with zipfile.ZipFile(out) as archive:
+        (found,) = json.loads(archive.read(f'{NAME}.json'))
+    assert 'bbox' not in found
+    assert found['segmentation'] == MASK['segmentation']
+    assert capsys.readouterr().out.endswith('1 masks\n')
+
+
+@pytest.mark.parametrize(
+    ('found', 'message'),
+    [
+        ([dict(BOX, image_id=8)], 'detection 0 .* is of image 8'),
+        ([BOX, dict(BOX, category_id=12)], 'detection 1 .* no category'),
+        ([dict(BOX, score=float('nan'))], 'no score, or no box'),
+        ([dict(BOX, bbox=[1, 2, 3])], 'no score, or no box'),
+        ([BOX] * 101, '101 detections of one image'),
+        ([], '0 detections'),
+        ('{"a": 1}', 'does not hold a list'),
+        ('<html>', 'is not JSON'),
+    ],
+)
+def test_wrong_detections_are_refused(
+    pack_coco, tmp_path: Path, found: object, message: str
+) -> None:
+    with pytest.raises(SystemExit, match=message):
+        pack_coco(found)
+    assert not list(tmp_path.glob('*.zip*'))
+
+
+def test_archive_of_coco_has_the_name_that_the_server_asks_for(
+    pack_coco,
+) -> None:
+    with pytest.raises(SystemExit, match='ours.zip is not named like'):
+        pack_coco([BOX], 'ours.zip')
+
+
+def test_list_of_test_images_is_checked(tool, tmp_path: Path) -> None:
+    results = tmp_path / 'results.json'
+    results.write_text('[]')
+    out = tmp_path / f'{NAME}.zip'
+    images = tmp_path / 'image_info.json'
+    command = ['coco', str(results), str(out), '--images', str(images)]
+    with pytest.raises(SystemExit, match='image_info.json'):
+        tool.main(command)
+    images.write_text('{"images": [{"id": 1}], "categories": []}')
+    with pytest.raises(SystemExit, match='1 images, the test set 20288'):
+        tool.main(command)

@@ -6,6 +6,10 @@ Deviation`) or if the metafile's own counts are out of date, and 2 if a
 metafile cannot be read. Where a paper's FLOPs do not count the products q k^T
 and a v of attention (metafile key `Paper FLOPs Rule: without attention
 products`), ours are compared without them.
+
+--rows lists every row of the papers' tables instead, with its figures and the
+config that trains it: one of ours, or one of a library. These rows are the
+metafile's key `Paper Rows`.
 """
 
 import argparse
@@ -13,7 +17,7 @@ import json
 import re
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ EXAMPLES = """
   python tools/dev/paper_table.py pvt --markdown
   python tools/dev/paper_table.py pvt --all --write
   python tools/dev/paper_table.py focal --only '^mask-rcnn'
+  python tools/dev/paper_table.py setr hlg --rows
 """
 ROOT = Path(__file__).resolve().parents[2]
 _WITHOUT_ATTENTION = 'without attention products'
@@ -60,6 +65,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'all that have an Input Size (takes minutes)',
     )
     parser.add_argument(
+        '--rows',
+        action='store_true',
+        help="list the rows of the papers' tables and their configs; counts "
+        'nothing',
+    )
+    parser.add_argument(
         '--write',
         action='store_true',
         help='write the counts of this call into the metafiles',
@@ -78,6 +89,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.json and args.markdown:
         parser.error('choose one of --json and --markdown')
+    if args.rows and (args.markdown or args.write):
+        parser.error('--rows goes with neither --markdown nor --write')
     return args
 
 
@@ -139,11 +152,15 @@ class Figure:
 
 @dataclass
 class Row:
-    """One model of a metafile."""
+    """One model of a metafile.
+
+    Attributes:
+        config: Path of one of our configs, or the name of one of a library.
+    """
 
     family: str
     name: str
-    config: Path
+    config: str
     table: str
     shape: tuple[int, int] | None
     reason: str | None
@@ -196,11 +213,31 @@ def find_metafiles(root: Path, families: list[str]) -> list[Path]:
     return found
 
 
-def read_rows(metafile: Path, root: Path) -> list[Row]:
-    """Read the models of a metafile.
+@dataclass
+class PaperRow:
+    """One row of a paper's table.
+
+    Attributes:
+        model: Name of the model in the metafile.
+        config: Path of one of our configs, or the name of one of a library;
+            None if no library has the model.
+        figures: What the paper prints, by the metafile's names.
+    """
+
+    family: str
+    table: str
+    name: str
+    dataset: str
+    model: str
+    config: str | None
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def read_models(metafile: Path) -> list[dict]:
+    """Read the models of a metafile, and the libraries' that it names.
 
     Raises:
-        MetafileError: If it is not one, or lacks a key.
+        MetafileError: If it is not one.
     """
     try:
         content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
@@ -209,7 +246,50 @@ def read_rows(metafile: Path, root: Path) -> list[Row]:
     models = content.get('Models') if isinstance(content, dict) else None
     if not models:
         raise MetafileError(f'{metafile} has no Models')
-    return [_read_row(model, metafile, root) for model in models]
+    return models + content.get('Baselines', [])
+
+
+def read_paper_rows(metafile: Path) -> list[PaperRow]:
+    """Read the rows of the paper's tables.
+
+    A row of boxes and masks belongs to two results. A row may have figures of
+    its own, where its table prints others than the result has.
+
+    Raises:
+        MetafileError: If a row has no name.
+    """
+    rows = {}
+    for model in read_models(metafile):
+        for result in model.get('Results') or []:
+            for table, own in result.get('Paper Rows', {}).items():
+                if 'Row' not in own:
+                    raise MetafileError(
+                        f'{metafile}: {model["Name"]} has no Row for {table}'
+                    )
+                where = table, own['Row'], result['Dataset'], model['Name']
+                row = rows.setdefault(
+                    where,
+                    PaperRow(
+                        metafile.parent.name, *where, model.get('Config')
+                    ),
+                )
+                figures = {**result['Metrics'], **own}
+                del figures['Row']
+                row.figures.update(figures)
+    return list(rows.values())
+
+
+def read_rows(metafile: Path, root: Path) -> list[Row]:
+    """Read the models of a metafile that have a config.
+
+    Raises:
+        MetafileError: If it is not one, or lacks a key.
+    """
+    return [
+        _read_row(model, metafile, root)
+        for model in read_models(metafile)
+        if model.get('Config', True) is not None
+    ]
 
 
 def _read_row(model: dict, metafile: Path, root: Path) -> Row:
@@ -217,11 +297,14 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
     for key in ('Name', 'Config', 'Metadata'):
         if not model.get(key):
             raise MetafileError(f'{metafile}: {name} has no {key}')
-    config = root / model['Config']
-    if not config.is_file():
-        raise MetafileError(
-            f'{metafile}: {name} names {model["Config"]}, which does not exist'
-        )
+    config = model['Config']
+    if '::' not in config:
+        config = str(root / config)
+        if not Path(config).is_file():
+            raise MetafileError(
+                f'{metafile}: {name} names {model["Config"]}, which does not '
+                'exist'
+            )
     facts = model['Metadata']
     shape = facts.get('Input Size')
     flops = Figure(
@@ -282,7 +365,7 @@ class Counts:
             row: The row, which gets the counts.
             with_flops: Whether to count FLOPs.
         """
-        cfg = load_config(str(row.config))
+        cfg = load_config(row.config)
         key = _identity(cfg)
         needs_flops = with_flops and (key, row.shape) not in self._flops
         if needs_flops or key not in self._params:
@@ -430,7 +513,10 @@ def as_markdown(rows: list[Row]) -> str:
         if note:
             name += f' [{len(notes) + 1}]'
             notes.append(f'[{len(notes) + 1}] {row.name}: {note}')
-        cells.insert(0, f'[{name}]({row.config.name})')
+        if '::' in row.config:
+            cells.insert(0, f'{name}, `{row.config}`')
+        else:
+            cells.insert(0, f'[{name}]({Path(row.config).name})')
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines + ([''] + notes if notes else []))
 
@@ -486,10 +572,54 @@ def select_rows(args: argparse.Namespace) -> dict[Path, list[Row]]:
     return by_file
 
 
+def rows_as_text(rows: list[PaperRow]) -> str:
+    """Format the papers' rows as aligned columns."""
+    table = [('paper', 'table', 'row', 'data', 'figures', 'config')]
+    for row in rows:
+        figures = ', '.join(f'{k} {v}' for k, v in row.figures.items())
+        config = row.config or 'none'
+        name = config if '::' in config else Path(config).name
+        table.append(
+            (row.family, row.table, row.name, row.dataset, figures, name)
+        )
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return '\n'.join(
+        '  '.join(map(str.ljust, line, widths)).rstrip() for line in table
+    )
+
+
+def list_paper_rows(args: argparse.Namespace) -> None:
+    """Print the papers' rows; see --help.
+
+    Raises:
+        MetafileError: If a metafile is wrong.
+    """
+    rows = [
+        row
+        for path in find_metafiles(args.root, args.families)
+        for row in read_paper_rows(path)
+        if args.only.search(row.model)
+    ]
+    if args.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print(rows_as_text(rows))
+    library = sum('::' in (row.config or '') for row in rows)
+    none = sum(row.config is None for row in rows)
+    print(
+        f'{len(rows)} rows: {len(rows) - library - none} with a config of '
+        f'ours, {library} with one of a library, {none} without',
+        file=sys.stderr,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Compare; see --help."""
     args = parse_args(argv)
     try:
+        if args.rows:
+            list_paper_rows(args)
+            return 0
         by_file = select_rows(args)
     except MetafileError as error:
         print(error, file=sys.stderr)

@@ -108,7 +108,11 @@ def stand_ins(folder: Path, words: list[str]) -> None:
         path = folder / word
         if path.exists() or word.startswith('-') or '://' in word:
             continue
-        if path.suffix in ('.pth', '.jpg') or word in ('CONFIG', 'CHECKPOINT'):
+        if (
+            path.suffix in ('.pth', '.jpg')
+            or path.name.startswith('my_')  # a config that the reader writes
+            or word in ('CONFIG', 'CHECKPOINT')
+        ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         elif word.startswith('data/') and not path.suffix:

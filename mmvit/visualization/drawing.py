@@ -130,6 +130,7 @@ def draw_sample(
     out_file: str,
     score_thr: float = 0.3,
     draw_pred: bool = True,
+    draw_gt: bool = True,
 ) -> None:
     """Draw a sample: the ground truth, if any, left of the prediction.
 
@@ -143,13 +144,14 @@ def draw_sample(
         out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
         draw_pred: Whether to draw the prediction.
+        draw_gt: Whether to draw the ground truth.
     """
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
         image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
-    fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
+    fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
     maps = [sample.get(name).data[0] for name in fields if name in sample]
     if maps:
         maps = [_repeat(np.asarray(labels), factor) for labels in maps]
@@ -164,6 +166,7 @@ def draw_sample(
         out_file=out_file,
         pred_score_thr=score_thr,
         draw_pred=draw_pred,
+        draw_gt=draw_gt,
     )
     known = inspect.signature(draw).parameters
     draw(**{key: options[key] for key in options if key in known})
@@ -225,7 +228,10 @@ def draw_side_by_side(
         with TemporaryDirectory() as folder:
             file = osp.join(folder, 'panel.png')
             for visualizer, sample in zip(visualizers, samples):
-                draw_sample(visualizer, image, sample, file, score_thr)
+                draw_sample(
+                    *(visualizer, image, sample, file, score_thr),
+                    draw_gt=False,
+                )
                 panels.append(mmcv.imread(file, channel_order='rgb'))
         picture = np.concatenate(panels, axis=1)
     return np.concatenate([_heading(picture.shape[1], names), picture])

@@ -84,6 +84,13 @@ def test_nothing_is_written_outside(write, tmp_path, name):
     assert set(found(tmp_path / 'out')) == {'a/1.txt'}
 
 
+def test_a_hostile_name_is_refused_wherever_the_file_goes(write, tmp_path):
+    archive = write({'../evil.txt': b'2'})
+    with pytest.raises(ArchiveError, match='outside of'):
+        unpack(archive, tmp_path / 'out', lambda path: path.name)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_links_are_refused(tmp_path):
     path = tmp_path / 'x.tar'
     with tarfile.open(path, 'w') as archive:

@@ -33,6 +33,7 @@ def check_match(
         allow_shapes: Whether tensors of another shape count as missing, as in
             the head for another data set; otherwise they are an error.
     """
+    state_dict = upgraded(module, state_dict)
     own = dict(module.named_parameters())
     missing = [name for name in own if name not in state_dict]
     misshapen = [
@@ -60,6 +61,20 @@ def check_match(
         )
     level = logging.WARNING if missing or misshapen else logging.INFO
     print_log(report, 'current', level)
+
+
+def upgraded(
+    module: nn.Module, state_dict: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Weights of earlier versions, with the names that they have today.
+
+    A module with a method `upgrade_keys(state_dict, prefix)` renames its own.
+    """
+    state_dict = dict(state_dict)
+    for name, part in module.named_modules():
+        if hasattr(part, 'upgrade_keys'):
+            part.upgrade_keys(state_dict, f'{name}.' if name else '')
+    return state_dict
 
 
 def _fits(module: nn.Module, name: str, value: Tensor) -> bool:

@@ -5,6 +5,7 @@ import logging
 import os.path as osp
 import pickletools
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -130,8 +131,15 @@ def _names_in(path: str) -> set[str]:
         for _ in range(number):
             for code, argument, _ in pickletools.genops(pickles):
                 if code.name == 'GLOBAL':
-                    names.add(argument.replace(' ', '.'))
+                    names.add(_name_today(*argument.split(' ', 1)))
     return names
+
+
+def _name_today(module: str, name: str) -> str:
+    """The full name that torch makes of one of Python 2."""
+    pair = NAME_MAPPING.get((module, name))
+    module, name = pair or (IMPORT_MAPPING.get(module, module), name)
+    return f'{module}.{name}'
 
 
 def _load_data(path: str, map_location: MapLocation, foreign: bool) -> object:

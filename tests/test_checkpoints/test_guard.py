@@ -14,7 +14,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmvit.checkpoints import guard_loading, read_state_dict, safe_load
+from tests.support.file_server import Page, file_server
 from tests.support.helpers import run_python
+from tests.support.published_pvt import saved
 
 
 class Command:
@@ -66,6 +68,29 @@ def test_every_library_loads_safely(tmp_path):
     torch.save(dict(model.state_dict(), extra=Command(trace)), path)
     with guard_loading(), pytest.raises(ValueError, match='cannot be read'):
         load_checkpoint(model, str(path))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    'scheme', ['http', 'torchvision', 'open-mmlab', 'openmmlab', 'mmcls']
+)
+def test_addresses_of_all_kinds_are_read_safely(tmp_path, monkeypatch, scheme):
+    trace = tmp_path / 'trace'
+    weights = nn.Linear(2, 2).state_dict()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'home'))
+    with file_server() as server, guard_loading():
+        files = dict(good=weights, evil=dict(weights, x=Command(trace)))
+        for name, content in files.items():
+            server.pages[f'/{name}.pth'] = Page(saved(content))
+        table = {name: f'{server.address}/{name}.pth' for name in files}
+        for known in ('torchvision_models', 'external_models', 'mmcls_models'):
+            monkeypatch.setattr(checkpoint, f'get_{known}', lambda: table)
+        begin = f'{server.address}/' if scheme == 'http' else f'{scheme}://'
+        end = '.pth' if scheme == 'http' else ''
+        assert CheckpointLoader.load_checkpoint(f'{begin}good{end}')
+        with pytest.raises(ValueError, match='evil.pth cannot be read'):
+            CheckpointLoader.load_checkpoint(f'{begin}evil{end}')
     assert not trace.exists()
 
 

@@ -139,6 +139,7 @@ def test_an_absent_file_says_where_to_put_it(server, home, weights):
         fetch(NAME)
     text = str(info.value)
     assert f'{server.address}/{NAME}.pth: the server answers 404' in text
+    assert 'github' not in text, 'a mirror is asked instead of the authors'
     folder, name = re.search(
         r'folder (\S+) under the name (\S+)', text
     ).groups()

@@ -31,7 +31,6 @@ _DATA = {
     32: '_8xb2-160k_ade20k-512x512',
     30: '_8xb2-80k_pascal-context-60-480x480',
 }
-_ENCODERS = {768: 'vit-b', 1024: 'vit-l'}
 
 
 def convert_released(state_dict: StateDict) -> Conversion:
@@ -47,9 +46,12 @@ def convert_released(state_dict: StateDict) -> Conversion:
     done.task = f'SETR-{name}'
     table = done.weights.get('backbone.position.table')
     side, dims = (0, 0) if table is None else table.shape[2:]
-    if side in _DATA and dims in _ENCODERS:
-        encoder = _ENCODERS[dims] + ('-released' if method == 'mla' else '')
-        done.config = f'configs/setr/setr-{method}_{encoder}{_DATA[side]}.py'
+    variant = 'vit-l-released' if method == 'mla' else 'vit-l'
+    if dims == 1024 and side in _DATA:
+        done.config = f'configs/setr/setr-{method}_{variant}{_DATA[side]}.py'
+    elif (method, dims, side) == ('naive', 768, 48):
+        # The only one with T-Base
+        done.config = f'configs/setr/setr-naive_vit-b{_DATA[side]}.py'
     return done
 
 

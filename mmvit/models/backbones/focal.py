@@ -23,8 +23,10 @@ Differs from the release:
 - more than two focal levels (Section 3.2), of any window and region sizes.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -33,12 +35,13 @@ from torch import Tensor, nn
 from mmvit.registry import MODELS
 
 from ..layers import (
-    MASKED,
     Attention,
     PatchEmbed,
     ResizedTable,
     WindowGrid,
+    cached_by_size,
     ceil_div,
+    padding_bias,
 )
 from .pyramid import PyramidBackbone, doubling_arch
 
@@ -85,28 +88,105 @@ class RelativePositionBias(ResizedTable):
         window_size: Side w of a window.
         region: Side f of the region.
 
-    Shape: () -> (h, w * w, f * f).
+    Shape: () -> (h, T), the T = (w + f - 1)^2 values of each head;
+        `index` (w * w, f * f) tells which of them a query and a key have.
     """
 
     def __init__(self, num_heads: int, window_size: int, region: int) -> None:
         side = window_size + region - 1
         super().__init__(side, side, num_heads)
         nn.init.trunc_normal_(self.table, std=0.02)
-        offsets = torch.arange(window_size)[:, None] - torch.arange(region)
-        offsets = offsets + region - 1
+        # Its values are needed while the model is built, even on 'meta'.
+        with torch.device('cpu'):
+            offsets = torch.arange(window_size)[:, None] - torch.arange(region)
+            offsets = offsets + region - 1
         # (w, f) -> (w, w, f, f)
         index = offsets[:, None, :, None] * side + offsets[:, None]
-        index = index.flatten(2).flatten(0, 1)
-        self.register_buffer('index', index, persistent=False)
+        self.index = index.flatten(2).flatten(0, 1)
+
+    @property
+    def number(self) -> int:
+        """Values of each head."""
+        return math.prod(self.table.shape[:2])
 
     def forward(self) -> Tensor:
-        # (w * w, f * f, h) -> (h, w * w, f * f)
-        return self.table.flatten(0, 1)[self.index].permute(2, 0, 1)
+        return self.table.flatten(0, 1).T
 
 
-def _tokens_of(windows: Tensor, batch_size: int) -> Tensor:
-    """Shape: windows (B * nW, w, w, C) -> (B, nW, w * w, C)."""
-    return windows.flatten(1, 2).unflatten(0, (batch_size, -1))
+class Level(NamedTuple):
+    """A focal level: focal window size s_w and focal region size s_r."""
+
+    sub_window: int
+    region: int
+
+    def span(self, window_size: int) -> int:
+        """Sub-windows that a window covers along an axis."""
+        return max(1, window_size // self.sub_window)
+
+    def repeats(self, window_size: int) -> int:
+        """Windows along an axis that share one region."""
+        return max(1, self.sub_window // window_size)
+
+
+def _extended_axis(
+    length: int, side: int, shift: int, level: Level, wrap: bool
+) -> tuple[Tensor, Tensor, int]:
+    """Extend an axis of a level by the regions' reach.
+
+    Returns the index of the token at each place, whether each key of each
+    window is on the map, of shape (windows, region), and the level's tokens.
+    """
+    sub_window, region = level
+    windows = ceil_div(length + shift, side)
+    span, repeats = level.span(side), level.repeats(side)
+    places = (ceil_div(windows, repeats) - 1) * span + region
+    index = torch.arange(places) - (region - span) // 2
+    if sub_window == 1:
+        if wrap:
+            index = index % (windows * side)
+        index, first, tokens = index - shift, 0, length
+    else:
+        # With a shift the first sub-windows may consist of padding.
+        first = shift // sub_window
+        tokens = ceil_div(length + shift, sub_window)
+    real = ((index >= first) & (index < tokens)).unfold(0, region, span)
+    real = real.repeat_interleave(repeats, 0)[:windows]
+    return index.clamp(0, tokens - 1), real, tokens
+
+
+@cached_by_size
+def _level_index(
+    height: int, width: int, side: int, shift: int, wrap: int, *level: int
+) -> Tensor:
+    """Index into a level's tokens of each place of its extended map.
+
+    Shape: () -> (H', W').
+    """
+    (rows, _, _), (columns, _, tokens) = (
+        _extended_axis(length, side, shift, Level(*level), wrap)
+        for length in (height, width)
+    )
+    return rows[:, None] * tokens + columns
+
+
+@cached_by_size
+def _key_mask(
+    height: int, width: int, side: int, shift: int, wrap: int, *levels: int
+) -> Tensor:
+    """Logits that exclude the keys of all levels that are not on the map.
+
+    Shape: () -> (nW, 1, 1, Nk).
+    """
+    masks = []
+    for level in zip(levels[::2], levels[1::2]):
+        (_, rows, _), (_, columns, _) = (
+            _extended_axis(length, side, shift, Level(*level), wrap)
+            for length in (height, width)
+        )
+        # (nH, f), (nW, f) -> (nH, nW, f, f) -> (nH * nW, f * f)
+        real = rows[:, None, :, None] & columns[:, None]
+        masks.append(padding_bias(real.flatten(2).flatten(0, 1)))
+    return torch.cat(masks, 1)[:, None, None]
 
 
 class FocalAttention(Attention):
@@ -139,7 +219,7 @@ class FocalAttention(Attention):
         super().__init__(embed_dims, num_heads, **drops)
         if border not in BORDERS:
             raise ValueError(f'border {border!r} must be one of {BORDERS}')
-        self.levels = tuple(tuple(level) for level in levels)
+        self.levels = tuple(Level(*level) for level in levels)
         self._check_levels(window_size)
         self.window_size = window_size
         self.border = border
@@ -155,6 +235,8 @@ class FocalAttention(Attention):
             RelativePositionBias(num_heads, window_size, region)
             for _, region in self.levels[1:]
         )
+        with torch.device('cpu'):
+            self._build_bias_index()
 
     def _build_fine_level(self) -> None:
         side, region = self.window_size, self.levels[0][1]
@@ -167,12 +249,26 @@ class FocalAttention(Attention):
                 torch.zeros(self.num_heads, side**2, region**2 - side**2)
             )
             nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
-        # The order of the fine keys: the window's own, then the ring around.
-        ring = torch.ones(region, region, dtype=torch.bool, device='cpu')
+
+    def _build_bias_index(self) -> None:
+        """Find the value of each query and key among those of `_bias`."""
+        side, region = self.window_size, self.levels[0].region
         reach = (region - side) // 2
-        ring[reach : region - reach, reach : region - reach] = False
-        order = ring.flatten().argsort(stable=True)
-        self.register_buffer('fine_order', order, persistent=False)
+        # The window's own keys, and the ring around them
+        own = torch.zeros(region, region, dtype=torch.bool)
+        own[reach : region - reach, reach : region - reach] = True
+        own = own.flatten()
+        window = self.position_bias_window
+        first, ring = window.number, side**2 * (region**2 - side**2)
+        fine = torch.empty(side**2, region**2, dtype=torch.long)
+        fine[:, own] = window.index
+        fine[:, ~own] = torch.arange(first, first + ring).view(side**2, -1)
+        parts, first = [fine], first + ring
+        for bias in self.position_bias_coarse:
+            parts.append(bias.index + first)
+            first += bias.number
+        index = torch.cat(parts, 1).to(window.table.device)
+        self.register_buffer('bias_index', index, persistent=False)
 
     def _check_levels(self, window_size: int) -> None:
         if not self.levels or self.levels[0][0] != 1:
@@ -186,7 +282,7 @@ class FocalAttention(Attention):
                     f'a focal window of {sub_window} tokens neither divides '
                     f'nor is divided by a window of {window_size}'
                 )
-            span = max(1, window_size // sub_window)
+            span = Level(sub_window, region).span(window_size)
             if region < span or (region - span) % 2:
                 raise ValueError(
                     f'a focal region of {region} sub-windows of {sub_window} '
@@ -194,111 +290,77 @@ class FocalAttention(Attention):
                     f'take {span}, {span + 2}, {span + 4}, ...'
                 )
 
-    def _axis_keys(
-        self,
-        length: int,
-        shift: int,
-        level: tuple[int, int],
-        device: torch.device,
-    ) -> tuple[Tensor, Tensor, int]:
-        """Find the tokens of a level that are keys, along an axis of `length`.
+    def _bias(self) -> Tensor:
+        """Position bias of a window's queries for its keys of all levels.
 
-        Returns their indices and whether they are on the map, both
-        (windows, region), and the number of the level's tokens.
+        Shape: () -> (h, w * w, Nk).
         """
-        sub_window, region = level
-        windows = ceil_div(length + shift, self.window_size)
-        start = torch.arange(windows, device=device) * self.window_size
-        span = max(1, self.window_size // sub_window)
-        start = start // sub_window - (region - span) // 2
-        index = start[:, None] + torch.arange(region, device=device)
-        if sub_window == 1:
-            if self.border == 'wrap':
-                index = index % (windows * self.window_size)
-            index, first, tokens = index - shift, 0, length
-        else:
-            # With a shift the first sub-windows may consist of padding.
-            first = shift // sub_window
-            tokens = ceil_div(length + shift, sub_window)
-        real = (index >= first) & (index < tokens)
-        return index.clamp(0, tokens - 1), real, tokens
-
-    def _neighbours(
-        self, size: Sequence[int], shift: int, device: torch.device
-    ) -> tuple[Tensor, Tensor]:
-        """Find the keys of each window of a map of `size` (H, W).
-
-        Returns their indices into the concatenated tokens of all levels, and
-        whether they are on the map, both (nW, Nk).
-        """
-        indices, reals, first = [], [], 0
-        for level in self.levels:
-            (rows, real_rows, height), (columns, real_columns, width) = (
-                self._axis_keys(length, shift, level, device)
-                for length in size
-            )
-            index = rows[:, None, :, None] * width + columns[:, None] + first
-            real = real_rows[:, None, :, None] & real_columns[:, None]
-            # (nH, nW, f, f) -> (nH * nW, f * f)
-            indices.append(index.flatten(2).flatten(0, 1))
-            reals.append(real.flatten(2).flatten(0, 1))
-            first += height * width
-        indices[0] = indices[0][:, self.fine_order]
-        reals[0] = reals[0][:, self.fine_order]
-        return torch.cat(indices, 1), torch.cat(reals, 1)
-
-    def _bias(self, real: Tensor) -> Tensor:
-        """Add the position biases and the mask of padded keys.
-
-        Shape: real (nW, Nk) -> (1, h * nW, w * w, Nk).
-        """
-        parts = [self.position_bias_window()]
+        values = [self.position_bias_window()]
         if self.position_bias_ring is not None:
-            parts.append(self.position_bias_ring)
-        parts += [bias() for bias in self.position_bias_coarse]
-        position = torch.cat(parts, dim=-1)
-        mask = position.new_zeros(real.shape).masked_fill_(~real, MASKED)
-        # (h, w * w, Nk) + (nW, Nk) -> (h, nW, w * w, Nk)
-        return (position[:, None] + mask[:, None]).flatten(0, 1)[None]
+            values.append(self.position_bias_ring.flatten(1))
+        values += [bias() for bias in self.position_bias_coarse]
+        index = self.bias_index
+        bias = torch.cat(values, 1).index_select(1, index.flatten())
+        return bias.unflatten(1, index.shape)
 
     def _keys_and_values(
-        self, tokens: Tensor, index: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Project the tokens of all levels and gather those of each window.
+        self, tokens: Tensor, level: Level, index: Tensor
+    ) -> Tensor:
+        """Project the tokens of a level and lay out those of each region.
 
-        Shape: tokens (B, N, C), index (nW, Nk) -> twice (B, h * nW, Nk, d).
+        Regions are strided windows of the extended map: in the backward pass
+        each token gathers its gradients, where an index would scatter them.
+
+        Shape: tokens (B, N, C), index (H', W') -> (2, B, nH, nW, h, f * f, d),
+            the windows along each axis that have a region of their own.
         """
-        kv = self.kv(tokens)
-        # (B, N, 2 * C) -> (B, h, N, 2 * d), a head's k and v side by side
-        kv = kv.unflatten(2, (2, self.num_heads, -1)).permute(0, 3, 1, 2, 4)
-        kv = kv.flatten(3).index_select(2, index.flatten())
-        # Windows become heads, so that all images share one bias.
-        kv = kv.unflatten(2, index.shape).flatten(1, 2)
-        return kv.chunk(2, dim=-1)
+        region, span = level.region, level.span(self.window_size)
+        kv = self.kv(tokens).index_select(1, index.flatten())
+        kv = kv.unflatten(1, index.shape)
+        kv = kv.unfold(1, region, span).unfold(2, region, span)
+        # (B, nH, nW, 2 * h * d, f, f) -> (2, B, nH, nW, h, f, f, d)
+        kv = kv.unflatten(3, (2, self.num_heads, -1))
+        return kv.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6)
+
+    def _repeat_regions(
+        self, kv: Tensor, level: Level, grid: WindowGrid
+    ) -> Tensor:
+        """Give each window the region that it shares with its neighbours."""
+        repeats = level.repeats(self.window_size)
+        if repeats > 1:
+            kv = kv.repeat_interleave(repeats, 2)[:, :, : grid.shape[0]]
+            kv = kv.repeat_interleave(repeats, 3)[:, :, :, : grid.shape[1]]
+        return kv
 
     def forward(self, x: Tensor) -> Tensor:
-        size, side = x.shape[1:3], self.window_size
+        size, side, heads = x.shape[1:3], self.window_size, self.num_heads
         # One window that covers the map cannot be moved.
         shift = self.shift if max(size) > side else 0
         grid = WindowGrid(size, side, shift=shift)
-        windows = _tokens_of(grid.cut(x), len(x))
+        windows = grid.cut(x).flatten(1, 2).unflatten(0, (len(x), -1))
         tokens = [x.flatten(1, 2)]
         for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
             parts = windows
             if sub_window != side:
                 sub_grid = WindowGrid(size, sub_window, shift=shift)
-                parts = _tokens_of(sub_grid.cut(x), len(x))
+                parts = sub_grid.cut(x).flatten(1, 2)
+                parts = parts.unflatten(0, (len(x), -1))
             tokens.append(pool(parts))
-        index, real = self._neighbours(size, shift, x.device)
-        k, v = self._keys_and_values(torch.cat(tokens, 1), index)
-        q = self.q(windows).unflatten(3, (self.num_heads, -1))
-        # (B, nW, w * w, h, d) -> (B, h * nW, w * w, d)
-        q = q.permute(0, 3, 1, 2, 4).flatten(1, 2)
-        out = self.attend_by_head(q, k, v, self._bias(real).to(q.dtype))
-        # -> (B, h, nW, w * w, d) -> (B * nW, w, w, C)
-        out = out.unflatten(1, (self.num_heads, -1)).permute(0, 2, 3, 1, 4)
-        out = out.flatten(3).flatten(0, 1).unflatten(1, (side, side))
-        return self.project(grid.join(out))
+        sizes = *size, side, shift, self.border == 'wrap'
+        kv = []
+        for level, part in zip(self.levels, tokens):
+            index = _level_index(*sizes, *level, like=x)
+            regions = self._keys_and_values(part, level, index)
+            kv.append(self._repeat_regions(regions, level, grid))
+        # (2, B, nH, nW, h, Nk, d) -> twice (B, nW * h, Nk, d)
+        k, v = torch.cat(kv, 5).flatten(2, 4).unbind()
+        q = self.q(windows).unflatten(3, (heads, -1))
+        # (B, nW, w * w, h, d) -> (B, nW * h, w * w, d)
+        q = q.transpose(2, 3).flatten(1, 2)
+        levels = itertools.chain(*self.levels)
+        mask = _key_mask(*sizes, *levels, like=q)
+        out = self.attend_by_window(q, k, v, self._bias(), mask)
+        return self.project(grid.join_heads(out, heads))
 
 
 _LEVELS = dict(

@@ -33,25 +33,34 @@ from ..layers import (
 from .pyramid import PyramidBackbone, doubling_arch
 
 
-class SeparableConv(BaseModule):
-    """Depth-wise convolution, BatchNorm and a linear layer.
+class SeparableConvs(BaseModule):
+    """Depth-wise convolution, BatchNorm and a linear layer, for q, k and v.
+
+    All three are computed at once, from one stack of parameters.
 
     Args:
-        embed_dims: Channels C of input and output.
+        embed_dims: Channels C.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C).
+    Shape: x (B, H, W, C) -> (3, B, H, W, C).
     """
 
     def __init__(self, embed_dims: int) -> None:
         super().__init__()
-        self.depthwise = DepthwiseConv(embed_dims)
-        self.norm = nn.BatchNorm2d(embed_dims)
-        self.pointwise = nn.Linear(embed_dims, embed_dims)
+        self.depthwise = DepthwiseConv(3 * embed_dims)
+        self.norm = nn.BatchNorm2d(3 * embed_dims)
+        self.pointwise = nn.Linear(embed_dims, 3 * embed_dims)
 
     def forward(self, x: Tensor) -> Tensor:
+        maps = self.depthwise(x.repeat(1, 1, 1, 3))
         # A permuted map is a channels-last tensor: no copy is made.
-        x = self.norm(self.depthwise(x).permute(0, 3, 1, 2))
-        return self.pointwise(x.permute(0, 2, 3, 1))
+        maps = self.norm(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        # (B, H, W, 3 * C) -> (3, B * H * W, C)
+        maps = maps.flatten(0, 2).unflatten(1, (3, -1)).transpose(0, 1)
+        # (3 * C, C) -> (3, C, C)
+        weight = self.pointwise.weight.unflatten(0, (3, -1))
+        bias = self.pointwise.bias.view(3, 1, -1)
+        out = torch.baddbmm(bias, maps, weight.transpose(1, 2))
+        return out.unflatten(1, x.shape[:3])
 
 
 class PaleAttention(Attention):
@@ -81,37 +90,58 @@ class PaleAttention(Attention):
             raise ValueError(f'pale_size {pale_size!r} must be 1 or more')
         self.pale_size = pale_size
         self.interlaced = interlaced
-        self.q = SeparableConv(embed_dims)
-        self.k = SeparableConv(embed_dims)
-        self.v = SeparableConv(embed_dims)
+        self.qkv = SeparableConvs(embed_dims)
         self.build_projection()
 
-    def attend_in_rows(self, *qkv: Tensor, num_heads: int) -> Tensor:
-        """Attention within groups of rows, all groups in one call.
+    def upgrade_keys(self, state_dict: dict[str, Tensor], prefix: str) -> None:
+        """Stack the layers of q, k and v, which earlier versions had."""
+        for name in self.qkv.state_dict():
+            keys = [f'{prefix}{part}.{name}' for part in 'qkv']
+            if all(key in state_dict for key in keys):
+                parts = [state_dict.pop(key) for key in keys]
+                # All three have counted the same batches.
+                stacked = torch.cat(parts) if parts[0].dim() else parts[0]
+                state_dict[f'{prefix}qkv.{name}'] = stacked
 
-        Shape: q, k, v (B, H, W, C) -> (B, H, W, C).
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args, **kwargs
+    ) -> None:
+        self.upgrade_keys(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def attend_in_rows(self, qkv: Tensor) -> Tensor:
+        """Attention within groups of rows.
+
+        Shape: qkv (3, B, H, W, h, d) -> (B, H, W, h, d).
         """
-        groups = RowGroups(qkv[0].shape[1], self.pale_size, self.interlaced)
-        q, k, v = (groups.cut(part) for part in qkv)
-        out = self.attend(q, k, v, groups.token_bias(q), num_heads)
-        return groups.join(out)
+        groups = RowGroups(qkv.shape[2], self.pale_size, self.interlaced)
+        outs = []
+        for part in groups.cut(qkv.flatten(0, 1)):
+            # (3 * B, n, h, s, W, d) -> (3, B * n, h, s * W, d)
+            tokens = part.flatten(3, 4).unflatten(0, (3, -1)).flatten(1, 2)
+            out = self.attend_by_head(*tokens.unbind())
+            # (B * n, h, s * W, d) -> (B, n, h, s, W, d)
+            out = out.unflatten(2, part.shape[3:5])
+            outs.append(out.unflatten(0, (-1, part.shape[1])))
+        return groups.join(outs)
 
-    def attend_in_columns(self, *qkv: Tensor, num_heads: int) -> Tensor:
+    def attend_in_columns(self, qkv: Tensor) -> Tensor:
         """Attention within groups of columns; see `attend_in_rows`."""
-        qkv = (part.transpose(1, 2) for part in qkv)
-        return self.attend_in_rows(*qkv, num_heads=num_heads).transpose(1, 2)
+        return self.attend_in_rows(qkv.transpose(2, 3)).transpose(1, 2)
 
-    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention within pales; shapes as in `attend_in_rows`."""
-        # (B, H, W, C) -> twice (B, H, W, C / 2)
-        rows, columns = zip(*(part.chunk(2, dim=-1) for part in (q, k, v)))
-        rows = self.attend_in_rows(*rows, num_heads=self.num_heads)
-        columns = self.attend_in_columns(*columns, num_heads=self.num_heads)
-        return torch.cat([rows, columns], dim=-1)
+    def attend_in_pales(self, qkv: Tensor) -> Tensor:
+        """Attention within pales.
+
+        Shape: qkv (3, B, H, W, C) -> (B, H, W, C).
+        """
+        # (3, B, H, W, C) -> twice (3, B, H, W, h, d)
+        qkv = qkv.unflatten(4, (2, self.num_heads, -1))
+        rows, columns = qkv.unbind(4)
+        outs = self.attend_in_rows(rows), self.attend_in_columns(columns)
+        return torch.stack(outs, 3).flatten(3)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.attend_in_pales(self.q(x), self.k(x), self.v(x))
-        return self.project(out)
+        return self.project(self.attend_in_pales(self.qkv(x)))
 
 
 class SequentialPaleAttention(PaleAttention):
@@ -128,11 +158,11 @@ class SequentialPaleAttention(PaleAttention):
         super().__init__(*args, **kwargs)
         self.in_columns = in_columns
 
-    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend_in_pales(self, qkv: Tensor) -> Tensor:
         attend = (
             self.attend_in_columns if self.in_columns else self.attend_in_rows
         )
-        return attend(q, k, v, num_heads=2 * self.num_heads)
+        return attend(qkv.unflatten(4, (2 * self.num_heads, -1))).flatten(3)
 
 
 class VanillaPaleAttention(PaleAttention):
@@ -145,35 +175,37 @@ class VanillaPaleAttention(PaleAttention):
     both.
     """
 
-    def attend_in_pales(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        height, width = q.shape[1:3]
+    def attend_in_pales(self, qkv: Tensor) -> Tensor:
+        height, width = qkv.shape[2:4]
+        heads = 2 * self.num_heads
         groups = RowGroups(max(height, width), self.pale_size)
-        side = groups.number * groups.size
-        pad = (0, 0, 0, side - width, 0, side - height)
-        real = q.new_ones(1, height, width, 1)
-        q, k, v, real = (F.pad(part, pad) for part in (q, k, v, real))
+        side, number = groups.number * groups.size, groups.number
         groups = RowGroups(side, groups.size)
-        number = groups.number
+        pad = (0, 0, 0, side - width, 0, side - height)
+        real = F.pad(qkv.new_ones(1, height, width, 1), pad)
+        # (3, B, H, W, C) -> (3 * B, side, side, h, d)
+        tokens = F.pad(qkv, pad).flatten(0, 1).unflatten(3, (heads, -1))
 
         def to_pales(x: Tensor, columns: Tensor) -> Tensor:
-            # twice (B * N, s, side, C) -> (B * N, 2 * s, side, C)
-            parts = groups.cut(x), groups.cut(columns.transpose(1, 2))
-            return torch.cat(parts, dim=1)
+            # twice (B, N, h, s, side, d) -> (B, N, h, 2 * s * side, d)
+            (rows,) = groups.cut(x)
+            (columns,) = groups.cut(columns.transpose(1, 2))
+            return torch.cat([rows, columns], 3).flatten(3, 4)
 
         # Where rows and columns of a pale cross, the rows provide the key.
-        pale = torch.arange(side, device=q.device) % number
+        pale = torch.arange(side, device=qkv.device) % number
         crosses = (pale[:, None] == pale)[None, :, :, None]
-        # (N, 2 * s, side, 1) -> (N, 2 * s * side)
-        kept = to_pales(real, real * ~crosses).flatten(1)
-        out = self.attend(
-            *(to_pales(part, part) for part in (q, k, v)),
-            padding_bias(kept, len(q)),
-            2 * self.num_heads,
-        )
-        # (B * N, 2 * s, side, C) -> twice (B, side, side, C)
-        rows, columns = (groups.join(part) for part in out.chunk(2, dim=1))
+        kept = to_pales(real[..., None], (real * ~crosses)[..., None])
+        # (1, N, 1, Nk, 1) -> (B * N, 1, 1, Nk)
+        bias = padding_bias(kept[0, :, :, None, :, 0]).to(qkv.dtype)
+        bias = bias.repeat(qkv.shape[1], 1, 1, 1)
+        tokens = to_pales(tokens, tokens).unflatten(0, (3, -1))
+        out = self.attend_by_head(*tokens.flatten(1, 2).unbind(), bias)
+        # (B * N, h, 2 * s * side, d) -> twice (B, N, h, s, side, d)
+        out = out.unflatten(2, (-1, side)).unflatten(0, (-1, number))
+        rows, columns = (groups.join([part]) for part in out.chunk(2, dim=3))
         out = (rows + columns.transpose(1, 2)) / 2
-        return out[:, :height, :width]
+        return out[:, :height, :width].flatten(3)
 
 
 # The attentions of Table 6, with what differs from the parallel one.

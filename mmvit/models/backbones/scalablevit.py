@@ -19,7 +19,15 @@ from torch import Tensor, nn
 
 from mmvit.registry import MODELS
 
-from ..layers import Attention, DepthwiseConv, PatchEmbed, WindowGrid
+from ..layers import (
+    Attention,
+    DepthwiseConv,
+    PatchEmbed,
+    map_parts,
+    merge_heads,
+    split_heads,
+    window_spans,
+)
 from .pyramid import PyramidBackbone, doubling_arch
 
 ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
@@ -62,15 +70,32 @@ class WindowAttention(Attention):
             self.mixing = DepthwiseConv(embed_dims)
         self.build_projection()
 
-    def forward(self, x: Tensor) -> Tensor:
-        grid = WindowGrid(x.shape[1:3], self.window_size, shift=self.shift)
-        qkv = self.qkv(x)
-        # (B, H, W, 3 * C) -> three times (B * nW, w, w, C)
-        q, k, v = grid.cut(qkv).chunk(3, dim=-1)
-        out = self.attend(q, k, v, grid.token_bias(q))
+    def _attend_within(self, qkv: Tensor, rows: int, columns: int) -> Tensor:
+        """Attention of a map that windows of rows x columns tokens divide.
+
+        Shape: qkv (B, H, W, 3 * C) -> (B, H, W, C).
+        """
+        # (B, n * r, m * c, 3 * h * d) -> (3, B, n, m, h, r, c, d)
+        parts = qkv.unflatten(3, (3, self.num_heads, -1))
+        parts = parts.unflatten(2, (-1, columns)).unflatten(1, (-1, rows))
+        parts = parts.permute(5, 0, 1, 3, 6, 2, 4, 7).flatten(5, 6)
+        q, k, v = parts.flatten(1, 3).unbind()
+        out = self.attend_by_head(q, k, v)
         if self.interaction == 'lem':
-            out = out + self.mixing(v)
-        out = grid.join(out)
+            mixed = self.mixing(merge_heads(v, (rows, columns)))
+            out = out + split_heads(mixed, self.num_heads)
+        # (B * n * m, h, r * c, d) -> (B, n, r, m, c, h, d)
+        out = out.unflatten(0, parts.shape[1:4]).unflatten(4, (rows, columns))
+        out = out.permute(0, 1, 4, 2, 5, 3, 6)
+        return out.flatten(5).flatten(3, 4).flatten(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(x)
+        spans = [
+            window_spans(length, self.window_size, self.shift)
+            for length in x.shape[1:3]
+        ]
+        out = map_parts(self._attend_within, qkv, *spans)
         if self.interaction == 'lim':
             out = out + self.mixing(qkv.chunk(3, dim=-1)[2])
         return self.project(out)

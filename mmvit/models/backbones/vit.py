@@ -150,9 +150,9 @@ class ViTBlock(TransformerBlock):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         out = self.scale1(self.attn(self.norm1(x), size))
-        x = x + self.drop_path(out)
+        x = self.residual(x, out)
         out = self.scale2(self.mlp(self.norm2(x)))
-        return x + self.drop_path(out)
+        return self.residual(x, out)
 
 
 @MODELS.register_module()

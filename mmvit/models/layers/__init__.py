@@ -11,15 +11,15 @@ shapes are the same in all files:
 """
 
 from .attention import Attention, merge_heads, split_heads
-from .block import Mlp, TransformerBlock
+from .block import Mlp, Residual, TransformerBlock
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
 from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
 from .rows import RowGroups
-from .sizes import MASKED, ceil_div, padding_bias
-from .windows import WindowGrid
+from .sizes import MASKED, cached_by_size, ceil_div, padding_bias
+from .windows import WindowGrid, map_parts, window_spans
 
 __all__ = [
     'MASKED',
@@ -34,12 +34,16 @@ __all__ = [
     'LocalGlobalLayer',
     'Mlp',
     'PatchEmbed',
+    'Residual',
     'ResizedTable',
     'RowGroups',
     'TransformerBlock',
     'WindowGrid',
+    'cached_by_size',
     'ceil_div',
+    'map_parts',
     'merge_heads',
     'padding_bias',
     'split_heads',
+    'window_spans',
 ]

@@ -81,25 +81,51 @@ class Attention(BaseModule):
             q, k, v, attn_mask=bias, dropout_p=drop_rate
         )
 
+    def attend_by_window(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        bias: Tensor,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Attention within windows that share a position bias.
+
+        Args:
+            q, k, v: Queries, keys and values; the windows are heads.
+            bias: Position bias.
+            mask: Logits that exclude padded keys, or None.
+
+        Shape: q (B, nW * h, N, d), k and v (B, nW * h, Nk, d), bias
+            (h, N, Nk), mask (nW, 1, 1, Nk) -> (B, nW * h, N, d).
+        """
+        bias = bias.to(q.dtype)
+        if mask is not None:
+            # One bias for the windows of all images.
+            bias = (bias + mask).flatten(0, 1)
+            return self.attend_by_head(q, k, v, bias[None])
+        # (B, nW * h, N, d) -> (B * nW, h, N, d): windows share the bias.
+        heads = (
+            part.flatten(0, 1).unflatten(0, (-1, self.num_heads))
+            for part in (q, k, v)
+        )
+        out = self.attend_by_head(*heads, bias[None])
+        return out.flatten(0, 1).unflatten(0, (len(q), -1))
+
     def attend(
         self,
         q: Tensor,
         k: Tensor,
         v: Tensor,
         bias: Tensor | None = None,
-        num_heads: int | None = None,
     ) -> Tensor:
         """Split the heads, attend, and merge the heads.
 
-        Args:
-            q, k, v: Queries, keys and values.
-            bias: See `attend_by_head`.
-            num_heads: Heads, if not the layer's own number.
+        The bias is that of `attend_by_head`.
 
         Shape: q, k, v (B, ..., channels), with any number of token axes ->
             the token axes of q, the channels of v.
         """
-        num_heads = num_heads or self.num_heads
-        heads = (split_heads(part, num_heads) for part in (q, k, v))
+        heads = (split_heads(part, self.num_heads) for part in (q, k, v))
         out = self.attend_by_head(*heads, bias)
         return merge_heads(out, q.shape[1:-1])

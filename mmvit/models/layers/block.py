@@ -1,8 +1,34 @@
-"""The transformer block that most backbones use, and its MLP."""
+"""The transformer block that most backbones use, and its parts."""
 
-from mmcv.cnn.bricks import DropPath
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """Adds a branch to its input, with stochastic depth (drop path).
+
+    One kernel scales and adds the branch.
+
+    Args:
+        drop_path_rate: Probability that the branch is skipped for an image.
+
+    Shape: x and branch (B, ...) -> (B, ...).
+    """
+
+    def __init__(self, drop_path_rate: float = 0.0) -> None:
+        super().__init__()
+        self.drop_path_rate = drop_path_rate
+
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        if not (self.training and self.drop_path_rate):
+            return x + branch
+        kept = 1 - self.drop_path_rate
+        scale = branch.new_empty(len(branch), *[1] * (branch.dim() - 1))
+        return torch.addcmul(x, branch, scale.bernoulli_(kept).div_(kept))
+
+    def extra_repr(self) -> str:
+        return f'drop_path_rate={self.drop_path_rate}'
 
 
 class Mlp(BaseModule):
@@ -65,15 +91,15 @@ class TransformerBlock(BaseModule):
         self.attn = attn
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
-        self.drop_path = DropPath(drop_path_rate)
+        self.residual = Residual(drop_path_rate)
         self.cpe = cpe
         self.peg = peg
 
     def forward(self, x: Tensor) -> Tensor:
         if self.cpe is not None:
             x = x + self.cpe(x)
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        x = self.residual(x, self.attn(self.norm1(x)))
+        x = self.residual(x, self.mlp(self.norm2(x)))
         if self.peg is not None:
             x = x + self.peg(x)
         return x

@@ -1,5 +1,6 @@
 """Convolutions of maps whose channels come last."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,8 +34,29 @@ class ChannelsLastConv2d(nn.Conv2d):
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # A permuted map is a channels-last tensor: no copy is made.
-        x = super()._conv_forward(x.permute(0, 3, 1, 2), weight, bias)
-        return x.permute(0, 2, 3, 1)
+        x = x.permute(0, 3, 1, 2)
+        if 1 < self.groups == self.in_channels < self.out_channels:
+            return self._conv_multiplied(x, weight, bias)
+        return super()._conv_forward(x, weight, bias).permute(0, 2, 3, 1)
+
+    def _conv_multiplied(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Depth-wise convolution with several outputs for each channel.
+
+        cuDNN runs such a convolution channel by channel. Here it is one
+        depth-wise convolution for each of the outputs.
+        """
+        weights = weight.unflatten(0, (self.groups, -1)).unbind(1)
+        biases = [None] * len(weights)
+        if bias is not None:
+            biases = bias.unflatten(0, (self.groups, -1)).unbind(1)
+        maps = [
+            super(ChannelsLastConv2d, self)._conv_forward(x, *part)
+            for part in zip(weights, biases)
+        ]
+        maps = [part.permute(0, 2, 3, 1) for part in maps]
+        return torch.stack(maps, -1).flatten(3)
 
 
 class DepthwiseConv(ChannelsLastConv2d):

@@ -6,18 +6,18 @@ The backbone consists of it, and so does HLG's segmentation head.
 import math
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, merge_heads, split_heads
+from .block import Residual
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
-from .position_bias import DynamicPositionBias, spread_bias, token_offsets
+from .position_bias import DynamicPositionBias, spread_bias
 from .windows import WindowGrid
 
-# Most elements of the global attention's bias held at once: at 800x1333 the
-# full bias would dominate memory.
-MAX_BIAS_ELEMENTS = 2**24
+# Most elements of the global attention's bias that are made at once. More
+# are needed for images of more than about 800x1344 pixels.
+MAX_BIAS_ELEMENTS = 2**28
 
 
 class DWMlp(BaseModule):
@@ -77,7 +77,8 @@ class Bottleneck(BaseModule):
 class MeanEmbedding(BaseModule):
     """Embeds each window as the mean of its tokens on the map.
 
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
+        the windows along each axis.
     """
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
@@ -87,17 +88,18 @@ class MeanEmbedding(BaseModule):
 class MaxEmbedding(BaseModule):
     """Embeds each window as the maximum of its tokens on the map.
 
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
+        the windows along each axis.
     """
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        windows = grid.cut(x)
-        tokens = windows.flatten(1, 2)
-        bias = grid.token_bias(windows)
+        # (B * nW, w, w, C) -> (B, nW, w * w, C)
+        tokens = grid.cut(x).flatten(1, 2).unflatten(0, (len(x), -1))
+        bias = grid.token_bias(x)
         if bias is not None:
-            # (B * nW, 1, 1, w * w) -> (B * nW, w * w, 1)
+            # (nW, 1, 1, w * w) -> (nW, w * w, 1)
             tokens = tokens + bias.flatten(1)[..., None]
-        return tokens.amax(1).unflatten(0, (len(x), -1))
+        return tokens.amax(2).unflatten(1, grid.shape)
 
 
 class ConvEmbedding(BaseModule):
@@ -109,7 +111,8 @@ class ConvEmbedding(BaseModule):
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
 
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nW, C).
+    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
+        the windows along each axis.
     """
 
     def __init__(self, embed_dims: int, window_size: int) -> None:
@@ -118,7 +121,7 @@ class ConvEmbedding(BaseModule):
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
         tokens = self.conv(grid.cut(x)).flatten(1)
-        return tokens.unflatten(0, (len(x), -1))
+        return tokens.unflatten(0, (len(x), *grid.shape))
 
 
 def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
@@ -192,7 +195,7 @@ class LocalGlobalAttention(Attention):
         self.norm3 = nn.LayerNorm(embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
-        self.drop_path = DropPath(drop_path_rate)
+        self.residual = Residual(drop_path_rate)
 
     def build_grid(self, size: tuple[int, int]) -> WindowGrid:
         """Partition a map of this size as `windows` and `dilation` say."""
@@ -204,33 +207,38 @@ class LocalGlobalAttention(Attention):
     def _attend_locally(
         self, q: Tensor, v: Tensor, grid: WindowGrid
     ) -> Tensor:
-        q, v = grid.cut(q), grid.cut(v)
+        heads = self.num_heads
         # Positions within a window are one apart, whatever the dilation.
-        offsets = token_offsets(self.window_size)
-        bias = self.local_bias(offsets, offsets)[None]
-        padding = grid.token_bias(q)
-        if padding is not None:
-            bias = bias + padding
-        return grid.join(self.attend(q, q, v, bias))
+        bias = self.local_bias(self.window_size, self.window_size)
+        mask = grid.token_bias(bias)
+        q, v = grid.cut_heads(q, heads), grid.cut_heads(v, heads)
+        out = self.attend_by_window(q, q, v, bias, mask)
+        return grid.join_heads(out, heads)
 
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        k, v = self.k(tokens), self.v(tokens)
-        rows, columns = grid.rows.offsets, grid.columns.offsets
-        table = self.global_bias.table(rows, columns)
-        outside = grid.window_bias(q)
-        row_elements = self.num_heads * grid.size[1] * tokens.shape[1]
+        k, v = (
+            split_heads(part, self.num_heads)
+            for part in (self.k(tokens), self.v(tokens))
+        )
+        q = split_heads(q, self.num_heads)
+        offsets = grid.offsets(self.k.weight)
+        table = self.global_bias.table(offsets.coordinates)
+        outside = grid.window_bias(table)
+        row_elements = self.num_heads * grid.size[1] * k.shape[2]
         step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
         strips = []
-        for start in range(0, grid.size[0], step):
-            strip = slice(start, start + step)
-            bias = spread_bias(table, rows.index[strip], columns.index)[None]
+        for rows, strip in zip(
+            offsets.rows.split(step), q.split(step * grid.size[1], 2)
+        ):
+            bias = spread_bias(table, rows, offsets.columns)
             if outside is not None:
-                bias = bias + outside
-            strips.append(self.attend(q[:, strip], k, v, bias))
-        out = strips[0] if len(strips) == 1 else torch.cat(strips, 1)
-        return self.project(out)
+                bias = bias + outside.T
+            bias = bias.flatten(2)[None]
+            strips.append(self.attend_by_head(strip, k, v, bias))
+        out = strips[0] if len(strips) == 1 else torch.cat(strips, 2)
+        return self.project(merge_heads(out, grid.size))
 
     def forward(self, x: Tensor) -> Tensor:
         grid = self.build_grid(x.shape[1:3])
@@ -241,8 +249,10 @@ class LocalGlobalAttention(Attention):
             local = self._attend_locally(q, self.v(normed), grid)
             x = x + local
             q = q + self.query_conv(self.norm2(local))
-        tokens = self.norm3(self.embedding(x, grid))
-        return x + self.drop_path(self._attend_globally(q, tokens, grid))
+        # The keys go column by column, as the bias does: see `spread_bias`.
+        tokens = self.embedding(x, grid).transpose(1, 2)
+        tokens = self.norm3(tokens.contiguous())
+        return self.residual(x, self._attend_globally(q, tokens, grid))
 
 
 class FullAttention(Attention):
@@ -273,13 +283,12 @@ class FullAttention(Attention):
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
         self.norm = nn.LayerNorm(embed_dims)
-        self.drop_path = DropPath(drop_path_rate)
+        self.residual = Residual(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows, columns = map(token_offsets, x.shape[1:3])
-        bias = self.global_bias(rows, columns)[None]
+        bias = self.global_bias(*x.shape[1:3])[None]
         out = self.attend(self.q(x), self.k(x), self.v(x), bias)
-        return x + self.drop_path(self.norm(self.project(out)))
+        return self.residual(x, self.norm(self.project(out)))
 
 
 class LocalGlobalLayer(BaseModule):
@@ -319,9 +328,9 @@ class LocalGlobalLayer(BaseModule):
             )
         self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
         self.norm = nn.LayerNorm(embed_dims)
-        self.drop_path = DropPath(drop_path_rate)
+        self.residual = Residual(drop_path_rate)
         self.attn = attn
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.shortcut(x) + self.drop_path(self.norm(self.mlp(x)))
+        x = self.residual(self.shortcut(x), self.norm(self.mlp(x)))
         return self.attn(x)

@@ -10,28 +10,56 @@ from .sizes import cached_by_size
 
 
 class Offsets(NamedTuple):
-    """Offsets of queries from keys along one axis.
+    """Offsets of Hq x Wq queries from Hk x Wk keys.
 
     Attributes:
-        values: The distinct offsets, in tokens.
-        index: The index into `values` of each pair, one row per query.
+        coordinates: The distinct row and column offsets, in tokens, of shape
+            (Y, X, 2).
+        rows: Index of the row offset of each pair, of shape (Hq, Hk).
+        columns: Index of the column offset of each pair, of shape (Wq, Wk).
     """
 
-    values: Tensor
-    index: Tensor
+    coordinates: Tensor
+    rows: Tensor
+    columns: Tensor
 
     @classmethod
-    def between(cls, queries: Tensor, keys: Tensor) -> 'Offsets':
-        """Offsets between the positions of queries and keys."""
-        pairs = queries[:, None].float() - keys.float()
-        return cls(*pairs.unique(return_inverse=True))
+    def between(
+        cls, queries: tuple[Tensor, Tensor], keys: tuple[Tensor, Tensor]
+    ) -> 'Offsets':
+        """Offsets between the row and column positions of queries and keys."""
+        (y, rows), (x, columns) = (
+            (query[:, None].double() - key.double()).unique(
+                return_inverse=True
+            )
+            for query, key in zip(queries, keys)
+        )
+        grid = torch.meshgrid(y, x, indexing='ij')
+        return cls(torch.stack(grid, -1), rows, columns)
+
+
+class TokenOffsets(NamedTuple):
+    """Offsets between all tokens of a map.
+
+    Attributes:
+        coordinates: The distinct row and column offsets, in tokens, of shape
+            (Y, X, 2).
+        pairs: Index into the Y * X offsets of each query and key, of shape
+            (N, N).
+    """
+
+    coordinates: Tensor
+    pairs: Tensor
 
 
 @cached_by_size
-def token_offsets(length: int) -> Offsets:
-    """Offsets between all tokens of an axis."""
-    positions = torch.arange(length, device='cpu')
-    return Offsets.between(positions, positions)
+def token_offsets(height: int, width: int) -> TokenOffsets:
+    """Offsets between all tokens of a map of this size."""
+    positions = torch.arange(height), torch.arange(width)
+    coordinates, rows, columns = Offsets.between(positions, positions)
+    # (H, H), (W, W) -> (H, W, H, W) -> (N, N)
+    pairs = rows[:, None, :, None] * coordinates.shape[1] + columns[:, None]
+    return TokenOffsets(coordinates, pairs.flatten(2).flatten(0, 1))
 
 
 def spread_bias(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -40,17 +68,18 @@ def spread_bias(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     Args:
         table: Bias of each distinct offset, for Y row offsets and X column
             offsets.
-        rows, columns: Index of the row and column offset of each pair.
+        rows, columns: See `Offsets`.
 
     Shape: table (h, Y, X), rows (Hq, Hk), columns (Wq, Wk) ->
-        (h, Hq * Wq, Hk * Wk).
+        (h, Hq * Wq, Wk, Hk). The keys go column by column: so the last, large
+        lookup writes whole runs in their final order.
     """
-    # (h, Y, X) -> (h, Hq * Hk, Wq * Wk)
-    bias = table.index_select(1, rows.flatten().to(table.device))
-    bias = bias.index_select(2, columns.flatten().to(table.device))
-    # -> (h, Hq, Hk, Wq, Wk) -> (h, Hq * Wq, Hk * Wk)
-    bias = bias.unflatten(2, columns.shape).unflatten(1, rows.shape)
-    return bias.transpose(2, 3).flatten(3).flatten(1, 2)
+    # (h, Y, X) -> (h, Hq * Hk, X) -> (h, Hq, X, Hk)
+    bias = table.index_select(1, rows.flatten()).unflatten(1, rows.shape)
+    bias = bias.transpose(2, 3)
+    # -> (h, Hq, Wq * Wk, Hk) -> (h, Hq * Wq, Wk, Hk)
+    bias = bias.index_select(2, columns.flatten())
+    return bias.unflatten(2, columns.shape).flatten(1, 2)
 
 
 class DynamicPositionBias(BaseModule):
@@ -63,8 +92,7 @@ class DynamicPositionBias(BaseModule):
         embed_dims: Channels C of the attention; the MLP has C / 16.
         num_heads: Heads h.
 
-    Shape: offsets of Hq x Wq queries from Hk x Wk keys ->
-        (h, Hq * Wq, Hk * Wk).
+    Shape: a map's (H, W) -> (h, N, N), between all its tokens.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:
@@ -81,17 +109,15 @@ class DynamicPositionBias(BaseModule):
                 [nn.LayerNorm(dims), nn.ReLU(), nn.Linear(dims, width)]
             )
 
-    def table(self, rows: Offsets, columns: Offsets) -> Tensor:
-        """Compute the bias of each distinct offset.
+    def table(self, coordinates: Tensor) -> Tensor:
+        """Compute the bias of each offset.
 
-        Shape: Y row offsets, X column offsets -> (h, Y, X).
+        Shape: coordinates (Y, X, 2) -> (h, Y, X).
         """
-        weight = self.layers[0].weight
-        y, x = rows.values.to(weight), columns.values.to(weight)
-        # -> (Y, X, 2) -> (Y, X, h) -> (h, Y, X)
-        coordinates = torch.stack(torch.meshgrid(y, x, indexing='ij'), -1)
         return self.layers(coordinates).permute(2, 0, 1)
 
-    def forward(self, rows: Offsets, columns: Offsets) -> Tensor:
-        table = self.table(rows, columns)
-        return spread_bias(table, rows.index, columns.index)
+    def forward(self, height: int, width: int) -> Tensor:
+        like = self.layers[0].weight
+        coordinates, pairs = token_offsets(height, width, like=like)
+        bias = self.table(coordinates).flatten(1)
+        return bias.index_select(1, pairs.flatten()).unflatten(1, pairs.shape)

@@ -1,9 +1,9 @@
 """Cutting maps into groups of rows."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
-from .sizes import ceil_div, padding_bias
+from .sizes import ceil_div
 
 
 class RowGroups:
@@ -11,7 +11,8 @@ class RowGroups:
 
     Interlaced, group i holds the rows i, i + N, i + 2N, ...; otherwise it
     holds consecutive rows, a stripe. For columns pass maps whose H and W are
-    swapped.
+    swapped. Where the groups do not divide the map, the last ones are
+    shorter: by one row if interlaced.
 
     Args:
         height: H of the map.
@@ -27,44 +28,54 @@ class RowGroups:
         self.interlaced = interlaced
         self.size = min(size, height)
         if interlaced:
-            # Drop positions that would be padding in every group.
             self.size = ceil_div(height, self.number)
-        self.padding = self.number * self.size - height
+        #: Rows that the groups lack, together.
+        self.missing = self.number * self.size - height
 
-    def cut(self, x: Tensor) -> Tensor:
-        """Cut a map into groups; missing rows are zeros.
+    def cut(self, x: Tensor) -> list[Tensor]:
+        """Cut a map into groups, the longer ones and the shorter ones.
 
-        Shape: x (B, H, W, C) -> (B * N, s, W, C).
+        Shape: x (B, H, W, h, d) -> one or two of (B, n, h, s, W, d).
         """
-        if self.padding:
-            x = F.pad(x, (0, 0, 0, 0, 0, self.padding))
-        if self.interlaced:
-            # (B, s * N, W, C) -> (B, N, s, W, C)
-            x = x.unflatten(1, (self.size, self.number)).transpose(1, 2)
-        else:
-            x = x.unflatten(1, (self.number, self.size))
-        return x.flatten(0, 1)
+        if not self.interlaced:
+            whole = self.height // self.size * self.size
+            parts = [x]
+            if self.missing:
+                parts = x.split([whole, self.height - whole], 1)
+            sides = [min(self.size, part.shape[1]) for part in parts]
+            # (B, n * s, W, h, d) -> (B, n, h, s, W, d)
+            return [
+                part.unflatten(1, (-1, side)).permute(0, 1, 4, 2, 3, 5)
+                for part, side in zip(parts, sides)
+            ]
+        if not self.missing:
+            return [self._interlace(x)]
+        # The last row of the longer groups is at the end of the map.
+        longer = self.number - self.missing
+        main, last = x.split([self.height - longer, longer], 1)
+        long, short = self._interlace(main).split([longer, self.missing], 1)
+        # (B, n, W, h, d) -> (B, n, h, 1, W, d)
+        last = last.permute(0, 1, 3, 2, 4)[:, :, :, None]
+        return [torch.cat([long, last], 3), short]
 
-    def join(self, groups: Tensor) -> Tensor:
-        """Undo `cut` and remove the padding.
+    def _interlace(self, x: Tensor) -> Tensor:
+        """Shape: x (B, s * N, W, h, d) -> (B, N, h, s, W, d)."""
+        x = x.unflatten(1, (-1, self.number))
+        return x.permute(0, 2, 4, 1, 3, 5)
 
-        Shape: groups (B * N, s, W, C) -> (B, H, W, C).
+    def join(self, groups: list[Tensor]) -> Tensor:
+        """Undo `cut`.
+
+        Shape: one or two of (B, n, h, s, W, d) -> (B, H, W, h, d).
         """
-        # (B * N, s, W, C) -> (B, N, s, W, C)
-        x = groups.unflatten(0, (-1, self.number))
-        if self.interlaced:
-            x = x.transpose(1, 2)
-        # -> (B, s * N, W, C) -> (B, H, W, C)
-        return x.flatten(1, 2)[:, : self.height]
-
-    def token_bias(self, groups: Tensor) -> Tensor | None:
-        """Logits that exclude padded rows from attention within groups.
-
-        Shape: groups (B * N, s, W, C) -> (B * N, 1, 1, s * W), or None if
-            nothing is padded.
-        """
-        if not self.padding:
-            return None
-        real = groups.new_ones(1, self.height, groups.shape[2], 1)
-        real = self.cut(real).flatten(1)
-        return padding_bias(real, len(groups) // len(real))
+        if not self.interlaced:
+            parts = [part.permute(0, 1, 3, 4, 2, 5) for part in groups]
+            parts = [part.flatten(1, 2) for part in parts]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        # (B, n, h, s, W, d) -> (B, s, n, W, h, d)
+        parts = [part.permute(0, 3, 1, 4, 2, 5) for part in groups]
+        if len(parts) == 1:
+            return parts[0].flatten(1, 2)
+        long, last = parts[0].split([self.size - 1, 1], 1)
+        main = torch.cat([long, parts[1]], 2).flatten(1, 2)
+        return torch.cat([main, last[:, 0]], 1)

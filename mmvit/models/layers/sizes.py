@@ -1,9 +1,7 @@
-"""Helpers for maps of any size: divisions, cached results and padding."""
+"""Helpers for maps of any size: divisions, cached tensors and padding."""
 
 import functools
-import operator
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,33 +17,41 @@ def ceil_div(length: int, divisor: int) -> int:
 
 
 def cached_by_size(function: Callable) -> Callable:
-    """Cache the results of a function of integers, such as a map's lengths.
+    """Cache the tensors that a function of integers makes.
 
-    torch.compile traces the result as a constant, because the shapes of the
-    tensors in it depend on data.
+    Args:
+        function: Makes a tensor, or a named tuple of tensors, from integers
+            such as a map's lengths. Floating-point tensors are float64.
+
+    Returns:
+        The function, with a further argument `like`: a tensor of the wanted
+        device and floating-point type.
     """
-    cached = functools.lru_cache(maxsize=256)(function)
 
-    @torch.compiler.assume_constant_result
-    def look_up(*sizes: int) -> Any:
-        return cached(*sizes)
+    @functools.lru_cache(maxsize=64)
+    def cached(
+        device: torch.device, dtype: torch.dtype, *sizes: int
+    ) -> Tensor | tuple:
+        def place(part: Tensor) -> Tensor:
+            is_float = part.is_floating_point()
+            return part.to(device, dtype if is_float else part.dtype)
 
-    @functools.wraps(function, updated=())
-    def call(*sizes: int) -> Any:
-        # Specialise the symbolic lengths of torch.compile to integers.
-        return look_up(*map(operator.index, sizes))
+        with torch.device('cpu'), torch.inference_mode(False):
+            made = function(*sizes)
+            if isinstance(made, Tensor):
+                return place(made)
+            return type(made)(*map(place, made))
+
+    @functools.wraps(function)
+    def call(*sizes: int, like: Tensor) -> Tensor | tuple:
+        return cached(like.device, like.dtype, *sizes)
 
     return call
 
 
-def padding_bias(real: Tensor, batch_size: int) -> Tensor:
+def padding_bias(real: Tensor) -> Tensor:
     """Logits that exclude padded keys from attention.
 
-    Args:
-        real: 1 for each key on the map, 0 for each padded key.
-        batch_size: Images B; the mask is the same for each.
-
-    Shape: real (groups, Nk) -> (B * groups, 1, 1, Nk).
+    Shape: real (...), whether each key is on the map -> the same.
     """
-    bias = (1 - real[:, None, None]) * MASKED
-    return bias.repeat(batch_size, 1, 1, 1)
+    return (1 - real.double()) * MASKED

@@ -1,51 +1,161 @@
 """Cutting maps into windows, plain, dilated or shifted."""
 
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .position_bias import Offsets
-from .sizes import MASKED, cached_by_size, ceil_div, padding_bias
+from .sizes import cached_by_size, ceil_div, padding_bias
 
 
-class WindowAxis:
+def window_spans(
+    length: int, side: int, shift: int = 0
+) -> list[tuple[int, int]]:
+    """Split an axis into its whole windows and the shorter ones at its ends.
+
+    Args:
+        length: Tokens of the axis.
+        side: Side of a whole window, in tokens.
+        shift: Tokens by which the windows start before the axis.
+
+    Returns:
+        The tokens of each part, and the side of its windows.
+    """
+    first = min(-shift % side, length)
+    whole = (length - first) // side * side
+    last = length - first - whole
+    spans = [(first, first), (whole, side), (last, last)]
+    return [span for span in spans if span[0]]
+
+
+def map_parts(
+    function: Callable,
+    x: Tensor,
+    rows: list[tuple[int, int]],
+    columns: list[tuple[int, int]],
+) -> Tensor:
+    """Apply a function to each part of a map that has windows of one shape.
+
+    Args:
+        function: Takes a part, and the rows and columns of its windows.
+        x: The map.
+        rows, columns: See `window_spans`.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C'), as the function's results.
+    """
+    (heights, row_sides), (widths, column_sides) = zip(*rows), zip(*columns)
+    strips = []
+    for strip, height in zip(_split(x, heights, 1), row_sides):
+        parts = [
+            function(part, height, width)
+            for part, width in zip(_split(strip, widths, 2), column_sides)
+        ]
+        strips.append(_join(parts, 2))
+    return _join(strips, 1)
+
+
+def _split(x: Tensor, lengths: Sequence[int], dim: int) -> Sequence[Tensor]:
+    return x.split(lengths, dim) if len(lengths) > 1 else [x]
+
+
+def _join(parts: list[Tensor], dim: int) -> Tensor:
+    return torch.cat(parts, dim) if len(parts) > 1 else parts[0]
+
+
+class WindowAxis(NamedTuple):
     """One axis of a `WindowGrid`.
 
     Token (i * w + j) * D + k, counted from the start of the grid, is token j
     of window i * D + k.
 
     Attributes:
+        length: Tokens of the map.
+        side: Side w of a window, in tokens.
         dilation: D.
-        padding: Tokens added before and after the map.
-        shape: (n, D), whose product is the number of windows along the axis.
-        counts: Tokens of the map in each window.
-        has_empty: Whether a window has no token of the map.
-        offsets: Offsets of the map's tokens from the windows' centres, each
-            the mean position of the window's tokens on the map.
+        shift: Tokens by which the grid starts before the map.
     """
 
-    def __init__(
-        self, length: int, side: int, dilation: int, shift: int
-    ) -> None:
-        span = side * dilation
-        repeats = ceil_div(length + shift, span)
-        self.dilation = dilation
-        self.padding = (shift, repeats * span - length - shift)
-        self.shape = (repeats, dilation)
-        positions = torch.arange(repeats * span, device='cpu') - shift
-        # -> (n, w, D)
-        positions = positions.view(repeats, side, dilation)
-        real = (positions >= 0) & (positions < length)
-        self.counts = real.sum(1).flatten()
-        self.has_empty = not self.counts.all()
-        sums = (positions * real).sum(1).flatten()
-        centres = sums / self.counts.clamp(min=1)
-        tokens = torch.arange(length, device='cpu')
-        self.offsets = Offsets.between(tokens, centres)
+    length: int
+    side: int
+    dilation: int
+    shift: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, D), whose product is the number of windows along the axis."""
+        span = self.side * self.dilation
+        return ceil_div(self.length + self.shift, span), self.dilation
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Tokens added before and after the map."""
+        covered = self.side * self.shape[0] * self.dilation
+        return self.shift, covered - self.length - self.shift
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether a window has no token of the map."""
+        return self.padding[1] > self.dilation * (self.side - 1)
+
+    def positions(self) -> tuple[Tensor, Tensor]:
+        """Positions of the windows' tokens, and 1 for those on the map.
+
+        Shape: () -> twice (n * D, w).
+        """
+        repeats, dilation = self.shape
+        positions = torch.arange(repeats * self.side * dilation) - self.shift
+        # (n, w, D) -> (n, D, w) -> (n * D, w)
+        positions = positions.view(repeats, self.side, dilation)
+        positions = positions.transpose(1, 2).flatten(0, 1)
+        real = (positions >= 0) & (positions < self.length)
+        return positions, real.double()
 
 
-# All layers of a stage ask for the same few.
-_window_axis = cached_by_size(WindowAxis)
+def _both_axes(sizes: tuple[int, ...]) -> tuple[WindowAxis, WindowAxis]:
+    return WindowAxis(*sizes[:4]), WindowAxis(*sizes[4:])
+
+
+@cached_by_size
+def _window_offsets(*sizes: int) -> Offsets:
+    axes = _both_axes(sizes)
+    centres = []
+    for axis in axes:
+        positions, real = axis.positions()
+        counts = real.sum(1).clamp(min=1)
+        centres.append((positions * real).sum(1) / counts)
+    tokens = (torch.arange(axis.length) for axis in axes)
+    return Offsets.between(tuple(tokens), tuple(centres))
+
+
+@cached_by_size
+def _token_bias(*sizes: int) -> Tensor:
+    (_, rows), (_, columns) = (axis.positions() for axis in _both_axes(sizes))
+    # (nH, w), (nW, w) -> (nH, nW, w, w) -> (nH * nW, 1, 1, w * w)
+    real = rows[:, None, :, None] * columns[None, :, None]
+    return padding_bias(real.flatten(2).flatten(0, 1)[:, None, None])
+
+
+@cached_by_size
+def _averages(*sizes: int) -> Tensor:
+    """Weights of the tokens of an axis in the mean of each of its windows."""
+    axis = WindowAxis(*sizes)
+    positions, real = axis.positions()
+    weights = real / real.sum(1, keepdim=True).clamp(min=1)
+    # A padded position has the weight 0, whatever token it is clamped to.
+    positions = positions.clamp(0, axis.length - 1)
+    matrix = torch.zeros(len(positions), axis.length, dtype=real.dtype)
+    return matrix.scatter_add_(1, positions, weights)
+
+
+@cached_by_size
+def _empty_windows(*sizes: int) -> Tensor:
+    rows, columns = (axis.positions()[1] for axis in _both_axes(sizes))
+    real = rows.amax(1)[:, None] * columns.amax(1)
+    return padding_bias(real)
 
 
 class WindowGrid:
@@ -75,18 +185,24 @@ class WindowGrid:
         self.size = tuple(size)
         self.side = side
         self.rows, self.columns = (
-            _window_axis(length, side, min(step, length), shift)
+            WindowAxis(length, side, min(step, length), shift)
             for length, step in zip(size, dilation)
         )
+        self.padding = (*self.columns.padding, *self.rows.padding)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of windows along each axis."""
+        return math.prod(self.rows.shape), math.prod(self.columns.shape)
 
     @property
     def is_padded(self) -> bool:
-        return any((*self.rows.padding, *self.columns.padding))
+        return any(self.padding)
 
     def _unfold(self, x: Tensor) -> Tensor:
         """Shape: x (B, H, W, C) -> (B, n, w, D, n, w, D, C)."""
         if self.is_padded:
-            x = F.pad(x, (0, 0, *self.columns.padding, *self.rows.padding))
+            x = F.pad(x, (0, 0, *self.padding))
         x = x.unflatten(2, (-1, self.side, self.columns.dilation))
         return x.unflatten(1, (-1, self.side, self.rows.dilation))
 
@@ -97,50 +213,67 @@ class WindowGrid:
         """
         return self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7).flatten(0, 4)
 
-    def join(self, windows: Tensor) -> Tensor:
-        """Undo `cut` and remove the padding.
+    def cut_heads(self, x: Tensor, num_heads: int) -> Tensor:
+        """Cut a map into windows and split the channels into heads.
 
-        Shape: windows (B * nW, w, w, C) -> (B, H, W, C).
+        Windows become heads of their image, so that all images can share one
+        bias.
+
+        Shape: x (B, H, W, h * d) -> (B, nW * h, w * w, d).
         """
-        x = windows.unflatten(0, (-1, *self.rows.shape, *self.columns.shape))
-        # (B, n, D, n, D, w, w, C) -> (B, n, w, D, n, w, D, C)
-        x = x.permute(0, 1, 5, 2, 3, 6, 4, 7).flatten(4, 6).flatten(1, 3)
+        x = self._unfold(x).unflatten(7, (num_heads, -1))
+        # (B, n, w, D, n, w, D, h, d) -> (B, n, D, n, D, h, w, w, d)
+        x = x.permute(0, 1, 3, 4, 6, 7, 2, 5, 8)
+        return x.flatten(6, 7).flatten(1, 5)
+
+    def join_heads(self, x: Tensor, num_heads: int) -> Tensor:
+        """Undo `cut_heads` and remove the padding.
+
+        Shape: x (B, nW * h, w * w, d) -> (B, H, W, h * d).
+        """
+        x = x.unflatten(2, (self.side, self.side))
+        x = x.unflatten(1, (*self.rows.shape, *self.columns.shape, num_heads))
+        # (B, n, D, n, D, h, w, w, d) -> (B, n, w, D, n, w, D, h, d)
+        x = x.permute(0, 1, 6, 2, 3, 7, 4, 5, 8)
+        x = x.flatten(7).flatten(4, 6).flatten(1, 3)
         top, left = self.rows.padding[0], self.columns.padding[0]
         return x[:, top : top + self.size[0], left : left + self.size[1]]
 
     def mean(self, x: Tensor) -> Tensor:
         """Average the tokens of the map in each window.
 
-        Shape: x (B, H, W, C) -> (B, nW, C).
+        Shape: x (B, H, W, C) -> (B, nH, nW, C), the windows along each axis.
         """
-        # Rows first, then columns: faster than both at once.
-        means = self._unfold(x).mean(2).mean(4).flatten(1, 4)
-        if self.is_padded:
-            share = self._counts(x) / self.side**2
-            means = means / share.clamp(min=self.side**-2)[:, None]
-        return means
+        rows = _averages(*self.rows, like=x)
+        columns = _averages(*self.columns, like=x)
+        # (nH, H) x (B, H, W * C) -> (B, nH, W, C)
+        means = (rows @ x.flatten(2)).unflatten(2, x.shape[2:])
+        return columns @ means
 
-    def _counts(self, like: Tensor) -> Tensor:
-        rows = self.rows.counts.to(like)
-        return (rows[:, None] * self.columns.counts.to(like)).flatten()
+    def offsets(self, like: Tensor) -> Offsets:
+        """Offsets of the map's tokens from the windows' centres.
 
-    def token_bias(self, windows: Tensor) -> Tensor | None:
+        A centre is the mean position of the window's tokens on the map. The
+        result has the type and device of the tensor `like`.
+        """
+        return _window_offsets(*self.rows, *self.columns, like=like)
+
+    def token_bias(self, like: Tensor) -> Tensor | None:
         """Logits that exclude padded tokens from attention within windows.
 
-        Shape: windows (B * nW, ...) -> (B * nW, 1, 1, w * w), or None if
-            nothing is padded.
+        Shape: a tensor of the wanted type and device -> (nW, 1, 1, w * w), or
+            None if nothing is padded.
         """
         if not self.is_padded:
             return None
-        real = self.cut(windows.new_ones(1, *self.size, 1)).flatten(1)
-        return padding_bias(real, len(windows) // len(real))
+        return _token_bias(*self.rows, *self.columns, like=like)
 
     def window_bias(self, like: Tensor) -> Tensor | None:
         """Logits that exclude windows without a token on the map.
 
-        Shape: a tensor of the wanted type and device -> (nW,), or None if
+        Shape: a tensor of the wanted type and device -> (nH, nW), or None if
             there is no such window.
         """
         if not (self.rows.has_empty or self.columns.has_empty):
             return None
-        return (self._counts(like) == 0).to(like) * MASKED
+        return _empty_windows(*self.rows, *self.columns, like=like)

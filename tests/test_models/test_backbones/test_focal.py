@@ -7,6 +7,8 @@ from mmvit.models.backbones.focal import (
     FocalAttention,
     FocalTransformer,
     RelativePositionBias,
+    _key_mask,
+    _level_index,
 )
 
 ARCH = dict(
@@ -61,22 +63,29 @@ def keys_of(
     return found
 
 
+def table_bias(bias: RelativePositionBias) -> Tensor:
+    """The bias of each query (of w * w) and key (of f * f), per head."""
+    side, region = (int(len(at) ** 0.5) for at in (bias.index, bias.index.T))
+    out = torch.zeros(bias.table.shape[-1], side**2, region**2)
+    for query in range(side**2):
+        for key in range(region**2):
+            offset = [
+                query // side - key // region + region - 1,
+                query % side - key % region + region - 1,
+            ]
+            out[:, query, key] = bias.table[offset[0], offset[1]]
+    return out
+
+
 def naive(attn: FocalAttention, x: Tensor) -> Tensor:
     """Window by window, query by query, from the definition."""
     size, side, heads = x.shape[1:3], attn.window_size, attn.num_heads
     shift = attn.shift
-    biases = torch.cat(
-        [
-            attn.position_bias_window(),
-            *(
-                []
-                if attn.position_bias_ring is None
-                else [attn.position_bias_ring]
-            ),
-            *(bias() for bias in attn.position_bias_coarse),
-        ],
-        -1,
-    )
+    parts = [table_bias(attn.position_bias_window)]
+    if attn.position_bias_ring is not None:
+        parts.append(attn.position_bias_ring)
+    parts += [table_bias(bias) for bias in attn.position_bias_coarse]
+    biases = torch.cat(parts, -1)
     out = torch.zeros_like(x)
 
     def token(level: int, at: tuple[int, int]) -> Tensor:
@@ -143,19 +152,24 @@ def test_against_a_loop(size, side, levels, shift, border):
 
 def test_figure_4():
     """The tokens of the paper's figure: 8x8, 6x6 and 5x5 of 20x20."""
-    attn = FocalAttention(4, 1, 4, ((1, 8), (2, 6), (4, 5)), 'mask')
-    index, real = attn._neighbours((20, 20), 0, torch.device('cpu'))
-    assert index.shape == (25, 64 + 36 + 25)
-    assert real[12].all(), 'the window in the middle has them all'
-    assert sorted(index[12, :64].tolist()) == [
-        20 * row + column for row in range(6, 14) for column in range(6, 14)
-    ]
-    assert (index[12, 64:100] - 400).tolist() == [
-        10 * row + column for row in range(2, 8) for column in range(2, 8)
-    ]
-    assert (index[12, 100:] - 500).tolist() == list(range(25))
+    levels = (1, 8), (2, 6), (4, 5)
+    like, sizes = torch.rand(1), (20, 20, 4, 0, False)
+    mask = _key_mask(
+        *sizes, *(n for level in levels for n in level), like=like
+    )
+    assert mask.shape == (25, 1, 1, 64 + 36 + 25)
+    assert not mask[12].any(), 'the window in the middle has them all'
     # The corner has 6x6 of its 8x8, 4x4 of its 6x6 and 3x3 of its 5x5.
-    assert real[0].sum() == 36 + 16 + 9
+    assert (mask[0] == 0).sum() == 36 + 16 + 9
+    spans = (6, 14), (2, 8), (0, 5)
+    for level, side, (first, last) in zip(levels, (20, 10, 5), spans):
+        index = _level_index(*sizes, *level, like=like)
+        start = 2 * max(1, 4 // level[0])
+        at = slice(start, start + level[1])
+        expected = torch.arange(side * side).view(side, side)
+        assert torch.equal(index[at, at], expected[first:last, first:last]), (
+            level
+        )
 
 
 def test_a_window_that_covers_the_map_is_not_moved():

@@ -47,13 +47,31 @@ def same_group(length: int, size: int, interlaced: bool) -> Callable:
     return lambda a, b: a // size == b // size
 
 
+def separable_conv(layer: nn.Module, index: int, x: Tensor) -> Tensor:
+    """One of q, k and v in evaluation; x is (H, W, C)."""
+    at = slice(index * x.shape[-1], (index + 1) * x.shape[-1])
+    conv, norm, linear = layer.depthwise, layer.norm, layer.pointwise
+    out = nn.functional.conv2d(
+        x.permute(2, 0, 1)[None],
+        conv.weight[at],
+        conv.bias[at],
+        padding=1,
+        groups=x.shape[-1],
+    )
+    out = (out[0].permute(1, 2, 0) - norm.running_mean[at]) / (
+        norm.running_var[at] + norm.eps
+    ).sqrt()
+    out = out * norm.weight[at] + norm.bias[at]
+    return out @ linear.weight[at].T + linear.bias[at]
+
+
 def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
     """Each attention from its definition; x is (H, W, C)."""
     (H, W, C), heads = x.shape, attn.num_heads
     size = attn.pale_size
     in_row_group = same_group(H, size, attn.interlaced)
     in_column_group = same_group(W, size, attn.interlaced)
-    qkv = [phi(x[None])[0] for phi in (attn.q, attn.k, attn.v)]
+    qkv = [separable_conv(attn.qkv, index, x) for index in range(3)]
     rows = [part[..., : C // 2] for part in qkv]
     columns = [part[..., C // 2 :] for part in qkv]
     tokens = list(product(range(H), range(W)))
@@ -110,40 +128,32 @@ def test_attention_against_a_loop(kind, size):
     torch.testing.assert_close(attn(x), naive, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_padding_has_no_influence(kind, monkeypatch):
-    attn = pale_attention(kind)
-    x = torch.randn(1, 5, 8, 8)
-    with torch.no_grad():
-        expected = attn(x)
-
-        def pad(x: Tensor, pad: tuple) -> Tensor:
-            # The mask of padding is left as it is.
-            value = 0.0 if x.shape[-1] == 1 else 3.0
-            return original(x, pad, value=value)
-
-        original = nn.functional.pad
-        monkeypatch.setattr(nn.functional, 'pad', pad)
-        torch.testing.assert_close(attn(x), expected)
-
-
-def test_groups_are_padded_on_their_side_only(monkeypatch):
-    padded = []
-    original = nn.functional.pad
-
-    def pad(x: Tensor, pad: tuple) -> Tensor:
-        padded.append((tuple(x.shape), pad))
-        return original(x, pad)
-
-    monkeypatch.setattr(nn.functional, 'pad', pad)
-    attn = pale_attention('parallel')
-    with torch.no_grad():
-        attn(torch.randn(1, 6, 9, 8))
-        assert not padded, 'pales of 3 divide 6 rows and 9 columns'
-        attn(torch.randn(1, 6, 8, 8))
-    # The columns' maps alone, swapped: 8 columns become 9.
-    assert {shape[1:3] for shape, _ in padded} == {(8, 6)}
-    assert {widths for _, widths in padded} == {(0, 0, 0, 0, 0, 1)}
+def test_weights_of_earlier_versions_are_stacked(tmp_path):
+    """q, k and v were three modules."""
+    model = PaleTransformer(ARCH)
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.rand(value.shape))
+        elif 'num_batches' in name:
+            value.fill_(5)
+    old = {}
+    for name, value in model.state_dict().items():
+        before, found, after = name.partition('.qkv.')
+        parts = value.chunk(3) if value.dim() else [value] * 3
+        for letter, part in zip('qkv', parts if found else ()):
+            old[f'{before}.{letter}.{after}'] = part
+        if not found:
+            old[name] = value
+    assert len(old) > len(model.state_dict())
+    target = PaleTransformer(ARCH)
+    target.load_state_dict(old, strict=True)
+    torch.save(dict(state_dict=old), tmp_path / 'old.pth')
+    given = dict(type='Pretrained', checkpoint=str(tmp_path / 'old.pth'))
+    loaded = PaleTransformer(ARCH, init_cfg=given)
+    loaded.init_weights()
+    for name, value in model.state_dict().items():
+        assert torch.equal(target.state_dict()[name], value), name
+        assert torch.equal(loaded.state_dict()[name], value), name
 
 
 def test_rows_and_columns_alternate():

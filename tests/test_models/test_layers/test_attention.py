@@ -45,12 +45,6 @@ def test_tokens_of_any_axes_are_attended_to():
     torch.testing.assert_close(
         out[..., :3].flatten(1, 2), logits.softmax(-1) @ v[..., :3]
     )
-    # One head in place of two.
-    logits = q.flatten(1, 2) @ k.mT / 2
-    torch.testing.assert_close(
-        attn.attend(q, k, v, num_heads=1).flatten(1, 2),
-        logits.softmax(-1) @ v,
-    )
 
 
 def test_masked_key_has_no_influence():
@@ -61,6 +55,23 @@ def test_masked_key_has_no_influence():
     out = attn.attend_by_head(q, k, v, bias)
     k[:, :, 3], v[:, :, 3] = 50.0, -50.0
     torch.testing.assert_close(attn.attend_by_head(q, k, v, bias), out)
+
+
+@pytest.mark.parametrize('masked', [True, False])
+def test_windows_share_a_bias(masked):
+    attn = Attention(8, num_heads=2)
+    # Two images of three windows
+    q, k, v = (torch.rand(2, 3, 2, n, 4) for n in (5, 7, 7))
+    bias, mask = torch.rand(2, 5, 7), torch.zeros(3, 1, 1, 7)
+    if masked:
+        mask[2, ..., 1] = MASKED
+    out = attn.attend_by_window(
+        *(part.flatten(1, 2) for part in (q, k, v)),
+        bias,
+        mask if masked else None,
+    )
+    expected = attn.attend_by_head(q, k, v, bias + mask)
+    torch.testing.assert_close(out, expected.flatten(1, 2))
 
 
 @pytest.mark.parametrize(

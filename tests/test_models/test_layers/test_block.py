@@ -2,7 +2,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmvit.models.layers import DepthwiseConv, Mlp, TransformerBlock
+from mmvit.models.layers import (
+    DepthwiseConv,
+    Mlp,
+    Residual,
+    TransformerBlock,
+)
 
 
 def test_positions_are_added_before_or_after():
@@ -25,3 +30,16 @@ def test_mlp_matches_its_definition():
     torch.testing.assert_close(
         mlp(x), hidden @ mlp.fc2.weight.T + mlp.fc2.bias
     )
+
+
+def test_branches_are_skipped_for_whole_images():
+    torch.manual_seed(0)
+    residual = Residual(0.25)
+    x, branch = torch.rand(4000, 2, 3), torch.rand(4000, 2, 3)
+    added = residual(x, branch) - x
+    skipped = (added == 0).flatten(1).all(1)
+    assert abs(skipped.float().mean() - 0.25) < 0.03
+    kept = ~skipped
+    torch.testing.assert_close(added[kept], branch[kept] / 0.75)
+    assert torch.equal(residual.eval()(x, branch), x + branch)
+    assert torch.equal(Residual()(x, branch), x + branch)

@@ -14,6 +14,7 @@ from mmvit.models.layers import (
     local_global,
 )
 from mmvit.models.layers.local_global import MaxEmbedding, build_embedding
+from mmvit.models.layers.position_bias import spread_bias
 
 from .naive import offset_bias, randomize, windows_of
 
@@ -128,9 +129,12 @@ def test_without_local_attention():
     with torch.no_grad():
         smoothed = attn.bottleneck(x)
         grid = attn.build_grid((4, 5))
-        tokens = attn.norm3(grid.mean(smoothed))
+        tokens = attn.norm3(grid.mean(smoothed)).flatten(1, 2)
         q = attn.q(attn.norm1(smoothed)).flatten(1, 2)
-        bias = attn.global_bias(grid.rows.offsets, grid.columns.offsets)
+        offsets = grid.offsets(x)
+        table = attn.global_bias.table(offsets.coordinates)
+        bias = spread_bias(table, offsets.rows, offsets.columns)
+        bias = bias.transpose(2, 3).flatten(2)
         out = torch.stack(
             [
                 naive_attend(
@@ -167,7 +171,8 @@ def test_padding_of_windows_holds_nothing(kind):
     """A window that sticks out is embedded as its tokens on the map are."""
     embedding = randomize(build_embedding(kind, 4, 3))
     x = torch.randn(1, 5, 4, 4)
-    tokens = embedding(x, WindowGrid((5, 4), 3)).view(1, 2, 2, 4)
+    tokens = embedding(x, WindowGrid((5, 4), 3))
+    assert tokens.shape == (1, 2, 2, 4)
     corner = x[:, 3:, 3:].flatten(1, 2)
     if kind == 'dwconv':
         weight = embedding.conv.weight[:, 0, :2, :1].flatten(1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmvit.models.layers import DynamicPositionBias, WindowGrid
-from mmvit.models.layers.position_bias import Offsets, token_offsets
+from mmvit.models.layers.position_bias import Offsets, spread_bias
 
 from .naive import offset_bias, randomize
 
@@ -14,7 +14,9 @@ def test_bias_of_a_map_by_hand():
     bias = randomize(DynamicPositionBias(32, 2))
     grid = WindowGrid((2, 3), 2)
     with torch.no_grad():
-        got = bias(grid.rows.offsets, grid.columns.offsets)
+        offsets = grid.offsets(torch.rand(1))
+        table = bias.table(offsets.coordinates)
+        got = spread_bias(table, offsets.rows, offsets.columns).flatten(2)
         # Centres lie at (0.5, 0.5) and, of what is on the map, (0.5, 2).
         assert got.shape == (2, 6, 2)
         for query, (i, j) in enumerate(itertools.product(range(2), range(3))):
@@ -22,7 +24,7 @@ def test_bias_of_a_map_by_hand():
                 torch.testing.assert_close(
                     got[:, query, key], offset_bias(bias, i - y, j - x)
                 )
-        tokens = bias(token_offsets(2), token_offsets(3))
+        tokens = bias(2, 3)
         # from token (1, 2), number 5, to token (0, 1), number 1
         torch.testing.assert_close(tokens[:, 5, 1], offset_bias(bias, 1, 1))
         torch.testing.assert_close(tokens[:, 1, 5], offset_bias(bias, -1, -1))
@@ -30,12 +32,11 @@ def test_bias_of_a_map_by_hand():
 
 def test_bias_follows_its_weights():
     bias = randomize(DynamicPositionBias(32, 2))
-    at = token_offsets(3), token_offsets(4)
     with torch.no_grad():
-        before = bias(*at)
-        assert torch.equal(bias(*at), before)
+        before = bias(3, 4)
+        assert torch.equal(bias(3, 4), before)
         bias.layers[-1].weight.data.mul_(3)
-        assert not torch.allclose(bias(*at), before)
+        assert not torch.allclose(bias(3, 4), before)
 
 
 def test_bias_needs_channels():
@@ -43,11 +44,24 @@ def test_bias_needs_channels():
         DynamicPositionBias(8, 2)
 
 
+def test_keys_go_column_by_column():
+    table = torch.arange(6.0).view(1, 2, 3)
+    # Two rows of keys, and two columns of which the second lies one further.
+    rows, columns = torch.tensor([[0, 1]]), torch.tensor([[1, 2], [0, 1]])
+    bias = spread_bias(table, rows, columns)
+    assert bias.tolist() == [[[[1, 4], [2, 5]], [[0, 3], [1, 4]]]]
+
+
 def test_offsets_hold_each_distance_once():
-    offsets = Offsets.between(torch.arange(3), torch.tensor([0.5, 2.5]))
-    assert offsets.values.tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5]
-    assert offsets.values[offsets.index].tolist() == [
+    axis = torch.arange(3), torch.tensor([0.5, 2.5])
+    point = torch.zeros(1), torch.zeros(1)
+    offsets = Offsets.between(*zip(axis, point))
+    values = offsets.coordinates[:, 0, 0]
+    assert values.tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5]
+    assert offsets.coordinates[:, 0, 1].tolist() == [0] * 5
+    assert values[offsets.rows].tolist() == [
         [-0.5, -2.5],
         [0.5, -1.5],
         [1.5, -0.5],
     ]
+    assert offsets.columns.tolist() == [[0]]

@@ -8,10 +8,9 @@ def test_division_rounds_up():
     assert [ceil_div(n, 4) for n in (0, 1, 4, 5)] == [0, 1, 1, 2]
 
 
-def test_padding_is_masked_for_each_image():
-    bias = padding_bias(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), 2)
-    assert bias.shape == (4, 1, 1, 2)
-    assert bias[:, 0, 0].tolist() == [[0, MASKED], [0, 0]] * 2
+def test_padded_keys_are_masked():
+    bias = padding_bias(torch.tensor([[True, False], [True, True]]))
+    assert bias.tolist() == [[0, MASKED], [0, 0]]
 
 
 def test_results_are_cached_by_size():
@@ -20,7 +19,27 @@ def test_results_are_cached_by_size():
     @cached_by_size
     def range_of(length: int) -> torch.Tensor:
         calls.append(length)
-        return torch.arange(length)
+        return torch.arange(length).double() / 3
 
-    assert range_of(3) is range_of(3) is not range_of(4)
+    like = torch.rand(1)
+    assert range_of(3, like=like) is range_of(3, like=like)
+    assert range_of(4, like=like).dtype == torch.float32
     assert calls == [3, 4]
+    exact = range_of(3, like=like.double())
+    assert exact.tolist() == [0, 1 / 3, 2 / 3]
+    on_meta = range_of(3, like=torch.empty(1, device='meta'))
+    assert on_meta.device.type == 'meta'
+
+
+def test_cached_tensors_can_be_trained_with():
+    """A tensor that was first made in inference mode works in training."""
+
+    @cached_by_size
+    def ones(length: int) -> torch.Tensor:
+        return torch.ones(length)
+
+    weight = torch.ones(2, requires_grad=True)
+    with torch.inference_mode():
+        ones(2, like=weight)
+    (ones(2, like=weight) * weight).sum().backward()
+    assert weight.grad.tolist() == [1, 1]

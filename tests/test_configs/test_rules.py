@@ -13,10 +13,12 @@ MAX_DEPTH = 4
 MAX_LINES_OF_A_FIRST_CONFIG = 40
 MAX_LINES_OF_A_VARIANT = 9
 
-# One level more: their decoders share the encoder of SETR-Naive, and their
-# 80k inherits from 40k; the data sets of one's own inherit from own_det.py.
+# One level more: their decoders share the encoder of SETR-Naive, and their 80k
+# inherits from 40k, or their 60 classes from 59; the data sets of one's own
+# inherit from own_det.py.
 DEEPER = re.compile(
     r'setr-(pup|mla)_(beit-l|deit-b|vit-l-2step)_8xb1-80k_.*'
+    r'|setr-mla_vit-l-released_.*'
     r'|setr-mla_vit-l_8xb1-lr2e-3-80k_.*'
     r'|mask-rcnn_pale-nano_.*'
 )

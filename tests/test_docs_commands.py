@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from mmvit.apis.config import load_config
+from mmvit.checkpoints.zoo import released_files
 from tests.support.archives import write_archives
 from tests.support.helpers import load_tool
 from tests.support.pages import (
@@ -148,6 +149,10 @@ def test_rows_of_the_page_reproduce(shell):
             for step in above:
                 part = part[step]
             assert last in part, key
+        for word in re.findall(r'mmvit://(\S+)', line):
+            released = released_files()[word]
+            if name == 'test':
+                assert args.config == f'configs/{released.config}'
         if name == 'test' and '://' not in args.checkpoint:
             stem = Path(args.config).stem
             assert Path(args.checkpoint).parts[:2] == ('work_dirs', stem)

@@ -17,6 +17,8 @@ from tests.support.helpers import ROOT, load_tool
 tool = load_tool('prepare_data')
 PARTS = {name: list(dataset.parts) for name, dataset in tool.DATASETS.items()}
 
+LARGE = ('imagenet', 'imagenet-v2', 'token-labels')
+
 
 @pytest.fixture
 def prepare(tmp_path, monkeypatch):
@@ -46,7 +48,17 @@ def test_every_data_set_has_archives_for_the_tests():
     assert list(MAKERS) == list(tool.DATASETS)
 
 
-@pytest.mark.parametrize('dataset', MAKERS)
+@pytest.mark.parametrize(
+    'dataset',
+    [
+        # Those with 1,000 classes take longer.
+        pytest.param(
+            name,
+            marks=[pytest.mark.slow] if name in LARGE else [],
+        )
+        for name in MAKERS
+    ],
+)
 def test_nothing_is_left_and_a_second_call_changes_nothing(
     dataset, prepare, capsys
 ):

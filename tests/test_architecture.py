@@ -25,7 +25,10 @@ RULES = {
     'mmvit.stack': (),
     'mmvit.version': (),
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
-    'mmvit.checkpoints': ('mmengine', 'numpy', 'torch', 'mmvit.utils.text'),
+    'mmvit.checkpoints': (
+        *('filelock', 'gdown', 'mmengine', 'numpy', 'safetensors', 'torch'),
+        *('yaml', 'mmvit.utils.text', 'mmvit.version'),
+    ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (
         *(BACKBONES, 'mmvit.models.decode_heads'),

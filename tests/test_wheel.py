@@ -92,3 +92,5 @@ def test_a_tool(site: Path, tmp_path: Path):
         *('mmvit::pvt/retinanet_pvt-t_fpn_1x_coco.py', '--shape', '64', '64'),
     )
     assert 'backbone' in out
+    out = run(site, tmp_path, '-m', 'mmvit.checkpoints.zoo')
+    assert 'pvt-s_in1k' in out

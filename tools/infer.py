@@ -69,35 +69,23 @@ if __name__ == '__main__':
 import mmcv
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.structures import BaseDataElement
 from mmengine.utils import ProgressBar
-from torch import nn
 
 from mmvit.apis.config import load_config
-from mmvit.apis.inference import build_test_pipeline, load_model
+from mmvit.apis.inference import (
+    build_test_pipeline,
+    class_names,
+    load_model,
+)
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import (
     build_visualizer,
     draw_sample,
     save_picture,
 )
-
-
-def class_names(cfg: Config, model: nn.Module) -> dict:
-    """Find the classes that a model was trained on, or those of its config."""
-    for meta in (
-        model.dataset_meta,
-        cfg.test_dataloader.dataset.get('metainfo') or {},
-    ):
-        if 'classes' in meta:
-            return dict(meta)
-    raise SystemExit(
-        'neither the checkpoint nor the config has the names of the classes: '
-        'set test_dataloader.dataset.metainfo.classes'
-    )
 
 
 def to_plain(sample: BaseDataElement, classes: list[str]) -> dict:

@@ -54,6 +54,24 @@ def load_model(
     return model
 
 
+def class_names(cfg: Config, model: nn.Module) -> dict:
+    """Find the classes that a model was trained on, or those of its config.
+
+    Raises:
+        SystemExit: If neither the checkpoint nor the config has them.
+    """
+    for meta in (
+        model.dataset_meta,
+        cfg.test_dataloader.dataset.get('metainfo') or {},
+    ):
+        if 'classes' in meta:
+            return dict(meta)
+    raise SystemExit(
+        'neither the checkpoint nor the config has the names of the classes: '
+        'set test_dataloader.dataset.metainfo.classes'
+    )
+
+
 def build_test_pipeline(cfg: Config) -> Compose:
     """Build a config's test pipeline for images without annotations."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))

@@ -2,7 +2,7 @@
 
 from .guard import guard_loading
 from .matching import check_match, load_pretrained
-from .published import FAMILIES
+from .published import FAMILIES, Conversion, convert, convert_published
 from .reading import (
     read_checkpoint,
     read_state_dict,
@@ -12,7 +12,10 @@ from .reading import (
 
 __all__ = [
     'FAMILIES',
+    'Conversion',
     'check_match',
+    'convert',
+    'convert_published',
     'guard_loading',
     'load_pretrained',
     'read_checkpoint',

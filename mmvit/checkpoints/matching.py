@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmvit.utils.text import some_of
 
-from .reading import read_state_dict
+from .reading import SCHEME, read_state_dict
 
 # Share of a module's parameters that pre-trained weights must have. The rest
 # is for what pre-training has no use for, such as the norms of the outputs.
@@ -100,10 +100,14 @@ def load_pretrained(
     """Load pre-trained weights of a file or a URL into a module.
 
     `prefix` is what the module's keys begin with in the file, such as
-    'backbone.'; None takes the keys as they are. The rest are arguments of
-    `check_match`.
+    'backbone.'; None takes the keys as they are. A file of `mmvit://` holds a
+    whole model: there, None takes the backbone's keys if the module has none
+    of the others. The rest are arguments of `check_match`.
     """
     state_dict = read_state_dict(checkpoint)
+    if prefix is None and checkpoint.startswith(SCHEME):
+        own = module.state_dict()
+        prefix = None if any(key in own for key in state_dict) else 'backbone.'
     if prefix:
         prefix = prefix.rstrip('.') + '.'
         keys = [key for key in state_dict if key.startswith(prefix)]

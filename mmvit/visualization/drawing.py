@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import os.path as osp
+from tempfile import TemporaryDirectory
 
 import cv2
 import mmcv
@@ -38,10 +40,18 @@ def heat_map(values: np.ndarray) -> np.ndarray:
     return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
 
 
-def build_visualizer(cfg: Config, classes: dict) -> Visualizer:
-    """Build a config's visualizer for the classes, without its storage."""
+def build_visualizer(
+    cfg: Config, classes: dict, name: str = 'mmvit.drawing'
+) -> Visualizer:
+    """Build a config's visualizer for the classes, without its storage.
+
+    Args:
+        cfg: The config.
+        classes: The data set's `classes` and, optionally, `palette`.
+        name: mmengine keeps one visualizer of each name.
+    """
     visualizer = VISUALIZERS.build(
-        dict(cfg.visualizer, vis_backends=None, name='mmvit.drawing')
+        dict(cfg.visualizer, vis_backends=None, name=name)
     )
     visualizer.dataset_meta = classes
     return visualizer
@@ -120,6 +130,7 @@ def draw_sample(
     out_file: str,
     score_thr: float = 0.3,
     draw_pred: bool = True,
+    draw_gt: bool = True,
 ) -> None:
     """Draw a sample: the ground truth, if any, left of the prediction.
 
@@ -133,13 +144,14 @@ def draw_sample(
         out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
         draw_pred: Whether to draw the prediction.
+        draw_gt: Whether to draw the ground truth.
     """
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
         image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
-    fields = ('gt_sem_seg', 'pred_sem_seg')[: 1 + draw_pred]
+    fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
     maps = [sample.get(name).data[0] for name in fields if name in sample]
     if maps:
         maps = [_repeat(np.asarray(labels), factor) for labels in maps]
@@ -154,6 +166,72 @@ def draw_sample(
         out_file=out_file,
         pred_score_thr=score_thr,
         draw_pred=draw_pred,
+        draw_gt=draw_gt,
     )
     known = inspect.signature(draw).parameters
     draw(**{key: options[key] for key in options if key in known})
+
+
+def _heading(width: int, names: list[str]) -> np.ndarray:
+    """Draw names above columns of the same width, RGB, (H, width, 3)."""
+    column = width // len(names)
+    longest = max(cv2.getTextSize(name, *_FONT)[0][0] for name in names)
+    # Larger on a large picture, but not wider than a column.
+    scale = min(max(1.0, column / 640), (column - 8) / longest)
+    face, size, _ = _FONT
+    thickness = max(1, round(scale))
+    heading = np.full((round(30 * scale), width, 3), 255, np.uint8)
+    for index, name in enumerate(names):
+        length = cv2.getTextSize(name, face, size * scale, thickness)[0][0]
+        left = index * column + (column - length) // 2
+        cv2.putText(
+            heading,
+            name,
+            (left, round(21 * scale)),
+            face,
+            size * scale,
+            (0, 0, 0),
+            thickness,
+            cv2.LINE_AA,
+        )
+    return heading
+
+
+def draw_side_by_side(
+    visualizers: list[Visualizer],
+    image: np.ndarray,
+    samples: list[BaseDataElement],
+    names: list[str],
+    score_thr: float = 0.3,
+) -> np.ndarray:
+    """Draw the predictions of several models on an image, RGB, (H, W, 3).
+
+    For label maps the plain image comes first.
+
+    Args:
+        visualizers: The visualizer of each model.
+        image: RGB, (H, W, 3); a small one is enlarged first.
+        samples: The predictions of each model.
+        names: The models' names.
+        score_thr: Boxes with a lower score are not drawn.
+    """
+    if 'pred_sem_seg' in samples[0]:
+        factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
+        large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
+        maps = [np.asarray(s.cpu().pred_sem_seg.data[0]) for s in samples]
+        maps = [_repeat(labels, factor) for labels in maps]
+        meta = visualizers[0].dataset_meta
+        picture = draw_label_maps(large, maps, meta)
+        names = ['image', *names]
+    else:
+        panels = []
+        with TemporaryDirectory() as folder:
+            file = osp.join(folder, 'panel.png')
+            for visualizer, sample in zip(visualizers, samples):
+                draw_sample(
+                    *(visualizer, image, sample, file, score_thr),
+                    draw_gt=False,
+                )
+                panels.append(mmcv.imread(file, channel_order='rgb'))
+        picture = np.concatenate(panels, axis=1)
+    return np.concatenate([_heading(picture.shape[1], names), picture])

@@ -2,17 +2,21 @@
 
 import json
 import os
+from pickle import UnpicklingError
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import load_checkpoint
+from mmengine.runner import checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmvit.checkpoints import guard_loading, safe_load
+from mmvit.checkpoints import guard_loading, read_state_dict, safe_load
+from tests.support.file_server import Page, file_server
 from tests.support.helpers import run_python
+from tests.support.published_pvt import saved
 
 
 class Command:
@@ -64,6 +68,49 @@ def test_every_library_loads_safely(tmp_path):
     torch.save(dict(model.state_dict(), extra=Command(trace)), path)
     with guard_loading(), pytest.raises(ValueError, match='cannot be read'):
         load_checkpoint(model, str(path))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    'scheme', ['http', 'torchvision', 'open-mmlab', 'openmmlab', 'mmcls']
+)
+def test_addresses_of_all_kinds_are_read_safely(tmp_path, monkeypatch, scheme):
+    trace = tmp_path / 'trace'
+    weights = nn.Linear(2, 2).state_dict()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'home'))
+    with file_server() as server, guard_loading():
+        files = dict(good=weights, evil=dict(weights, x=Command(trace)))
+        for name, content in files.items():
+            server.pages[f'/{name}.pth'] = Page(saved(content))
+        table = {name: f'{server.address}/{name}.pth' for name in files}
+        for known in ('torchvision_models', 'external_models', 'mmcls_models'):
+            monkeypatch.setattr(checkpoint, f'get_{known}', lambda: table)
+        begin = f'{server.address}/' if scheme == 'http' else f'{scheme}://'
+        end = '.pth' if scheme == 'http' else ''
+        assert CheckpointLoader.load_checkpoint(f'{begin}good{end}')
+        with pytest.raises(ValueError, match='evil.pth cannot be read'):
+            CheckpointLoader.load_checkpoint(f'{begin}evil{end}')
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('address', ['s3://bucket/file.pth', 'petrel://x.pth'])
+def test_files_of_other_servers_are_read_safely(
+    tmp_path, monkeypatch, address
+):
+    """mmengine fetches them as bytes, which a stand-in does here."""
+    path, trace = tmp_path / 'file.pth', tmp_path / 'trace'
+    weights = nn.Linear(2, 2).state_dict()
+    backend = SimpleNamespace(get=lambda name: path.read_bytes())
+    monkeypatch.setattr(
+        checkpoint, 'get_file_backend', lambda *_, **__: backend
+    )
+    torch.save(weights, path)
+    with guard_loading():
+        assert read_state_dict(address).keys() == weights.keys()
+    torch.save(dict(weights, extra=Command(trace)), path)
+    with guard_loading(), pytest.raises(UnpicklingError, match='mkdir'):
+        load_checkpoint(nn.Linear(2, 2), address)
     assert not trace.exists()
 
 

@@ -1,16 +1,21 @@
 """Files are read as data: nothing in them is executed."""
 
+import argparse
+import contextlib
 import http.server
 import os
 import pickle
+import sys
 import threading
+import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
-from torch import nn
+from torch import Tensor, nn
 
 from mmvit.checkpoints import (
     read_checkpoint,
@@ -20,95 +25,11 @@ from mmvit.checkpoints import (
     trust_checkpoint,
 )
 
+from .hostile import HOSTILE, Call, dtype, number
+
 
 def net() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
-
-
-class Call:
-    """Is unpickled by a call, with a state if one is given."""
-
-    def __init__(self, function, *args, state=None):
-        self.call = (
-            (function, args)
-            if state is None
-            else (
-                function,
-                args,
-                state,
-            )
-        )
-
-    def __reduce__(self):
-        return self.call
-
-    def __call__(self):
-        """Pickle wants what it calls to look like a function."""
-
-
-def number(dtype, data):
-    return Call(np.float64(1).__reduce__()[0], dtype, data)
-
-
-def array(*state):
-    reconstruct = np.arange(3).__reduce__()[0]
-    return Call(reconstruct, np.ndarray, (0,), b'b', state=state)
-
-
-def dtype(code, *state):
-    return Call(np.dtype, code, False, True, state=(3, '<', *state))
-
-
-def fetched(kind, owner, name):
-    """An attribute of any object, by the methods of a log buffer."""
-    get = Call(getattr, HistoryBuffer, '__getattribute__')
-    rebuild = torch._tensor._rebuild_from_type_v2
-    return Call(rebuild, get, kind, (owner, name), {})
-
-
-TYPE = Call(getattr, HistoryBuffer, '__class__')
-STATISTICS = Call(getattr, HistoryBuffer, '_statistics_methods')
-DICT = fetched(TYPE, STATISTICS, '__class__')
-INIT = Call(getattr, HistoryBuffer, '__init__')
-PLAIN = (None, None, None, -1, -1, 0)
-# What the files of an attacker may hold
-HOSTILE = {
-    'a command': Call(os.system, 'touch TRACE'),
-    'an expression': Call(eval, 'open("TRACE", "w")'),
-    'a method of an array': Call(Call(getattr, np.ndarray, 'tofile'), 'TRACE'),
-    'a statistics method': Call(
-        Call(getattr, HistoryBuffer, 'register_statistics'), print
-    ),
-    'the globals of a method': fetched(DICT, INIT, '__globals__'),
-    'attributes set on a class': Call(
-        torch._tensor._rebuild_from_type_v2,
-        getattr,
-        type(None),
-        (HistoryBuffer, 'mean'),
-        dict(mean=HistoryBuffer),
-    ),
-    'an array of objects': np.array([1, 'a'], dtype=object),
-    'an array of pointers': array(1, (1,), np.dtype('O'), False, [1]),
-    'an array of text': np.array(['a', 'b']),
-    'a structured array': np.zeros(2, dtype=[('a', 'i4'), ('b', 'f4')]),
-    'an array without its data': array(
-        1, (10**9,), np.dtype('f8'), False, bytes(8)
-    ),
-    'an array of so many bytes': array(
-        1, (2**40,), dtype('b1', *PLAIN), False, 2**40
-    ),
-    'an array of a negative size': array(
-        1, (-1,), np.dtype('f8'), False, bytes(8)
-    ),
-    'a type of text that is long': number(
-        dtype('U1', None, None, None, 2**30, 4, 8), bytes(8)
-    ),
-    'a number that is a pointer': number(np.dtype('O'), bytes(8)),
-    'a number without its data': number(np.dtype('f8'), b''),
-    'a log buffer of objects': Call(
-        HistoryBuffer, state=dict(_log_history=[print])
-    ),
-}
 
 
 @pytest.mark.parametrize('form', HOSTILE)
@@ -123,9 +44,53 @@ def test_hostile_file_is_refused(tmp_path, monkeypatch, form):
     for read in (safe_load, read_state_dict):
         with pytest.raises(ValueError, match='evil.pth cannot be read'):
             read('evil.pth')
+    # With stand-ins a file may be read, but nothing in it comes to life.
+    with contextlib.suppress(ValueError):
+        weights = read_state_dict('evil.pth', foreign=True)
+        assert weights.keys() == net().state_dict().keys()
+        assert all(type(value) is Tensor for value in weights.values())
     assert not os.path.exists('TRACE')
     assert HistoryBuffer._statistics_methods == statistics
     assert HistoryBuffer.mean is mean
+
+
+class CfgNode(dict):
+    """Stands for yacs' settings: a dictionary with attributes."""
+
+    def __init__(self, **settings):
+        super().__init__(settings)
+        self.__dict__['__immutable__'] = False
+
+
+SETTINGS = {
+    'argparse': argparse.Namespace(lr=1e-3, output=Path('out')),
+    'yacs': CfgNode(MODEL=CfgNode(NAME='focal'), AMP=[1, 2]),
+    'objects': [slice(1, 2), {3, 4}, complex(1, 2)],
+}
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize('kind', SETTINGS)
+def test_settings_beside_the_weights_become_data(
+    tmp_path, monkeypatch, kind, legacy
+):
+    path, weights = str(tmp_path / 'best.pth'), net().state_dict()
+    content = dict(model=weights, config=SETTINGS[kind], epoch=3)
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ValueError, match='cannot be read'):
+        read_state_dict(path)
+    # A class of the file is not looked for.
+    monkeypatch.delattr(f'{__name__}.CfgNode')
+    found = read_checkpoint(path, foreign=True)
+    assert found.keys() == {'state_dict'}
+    assert found['state_dict'].keys() == weights.keys()
+    for name, value in found['state_dict'].items():
+        assert torch.equal(value, weights[name])
+    config = safe_load(path, foreign=True)['config']
+    if kind == 'yacs':
+        assert config == dict(MODEL=dict(NAME='focal'), AMP=[1, 2])
+    if kind == 'argparse':
+        assert vars(config)['lr'] == 1e-3
 
 
 def test_state_of_a_type_is_not_used(tmp_path):
@@ -226,18 +191,55 @@ def test_files_that_are_no_checkpoint(tmp_path):
         read_state_dict(str(tmp_path / 'old.pth'))
 
 
-@pytest.mark.parametrize('layout', ['plain', 'state_dict', 'model', 'module'])
+LAYOUTS = {
+    'plain': lambda weights: weights,
+    'state_dict': lambda weights: dict(state_dict=weights),
+    'model': lambda weights: dict(model=weights),
+    'average': lambda weights: dict(model_ema=weights),
+    'twice': lambda weights: dict(model=dict(state_dict=weights)),
+    'module': lambda weights: {f'module.{k}': v for k, v in weights.items()},
+    'compiled': lambda weights: {
+        f'_orig_mod.module.{k}': v for k, v in weights.items()
+    },
+    'part compiled': lambda weights: {
+        k.replace('0.', '0._orig_mod.'): v for k, v in weights.items()
+    },
+}
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
 def test_layouts(tmp_path, layout):
     weights = net().state_dict()
-    content = {
-        'plain': weights,
-        'state_dict': dict(state_dict=weights),
-        'model': dict(model=weights),
-        'module': {f'module.{key}': value for key, value in weights.items()},
-    }[layout]
-    torch.save(content, tmp_path / 'file.pth')
+    torch.save(LAYOUTS[layout](weights), tmp_path / 'file.pth')
     loaded = read_state_dict(str(tmp_path / 'file.pth'))
     assert loaded.keys() == weights.keys()
+
+
+def test_the_moving_average_is_taken_if_it_is_asked_for(tmp_path):
+    path, plain, average = str(tmp_path / 'a.pth'), net(), net()
+    content = dict(model=plain.state_dict(), model_ema=average.state_dict())
+    torch.save(content, path)
+    for module, asked in ((plain, False), (average, True)):
+        found = read_state_dict(path, average=asked)
+        assert torch.equal(found['0.weight'], module[0].weight)
+
+
+def test_safetensors(tmp_path, monkeypatch):
+    """With a stand-in for the package, which is not required."""
+    path, weights = tmp_path / 'model.safetensors', net().state_dict()
+    path.write_bytes(b'tensors')
+    monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
+    with pytest.raises(ImportError, match='pip install safetensors'):
+        read_state_dict(str(path))
+
+    def load_file(name):
+        assert Path(name).read_bytes() == b'tensors'
+        return weights
+
+    module = types.SimpleNamespace(load_file=load_file)
+    monkeypatch.setitem(sys.modules, 'safetensors', types.ModuleType('s'))
+    monkeypatch.setitem(sys.modules, 'safetensors.torch', module)
+    assert read_state_dict(str(path)) == weights
 
 
 def test_trusted_file_is_executed(tmp_path, monkeypatch):

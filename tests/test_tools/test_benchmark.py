@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import torch
 
+from mmvit.analysis.flops import count_complexity
 from mmvit.apis.config import build_model, load_config
 from tests.support.helpers import load_tool
 
@@ -39,6 +40,21 @@ def test_benchmark_compares_two(config, capsys) -> None:
     assert benchmark.main([*names, *QUICK, '--mode', 'inference']) == 0
     text = capsys.readouterr().out
     assert 'ratio' in text and 'training' not in text and 'threads' in text
+
+
+def test_benchmark_as_a_table(config, capsys) -> None:
+    names = [config('det', 'a.py'), config('cls', 'b.py')]
+    assert benchmark.main([*names, *QUICK, '--markdown']) == 0
+    head, line, *rows = capsys.readouterr().out.splitlines()[:4]
+    assert 'params (M) | FLOPs (G) | inference (images/s)' in head
+    assert line.count('---') == head.count('|') - 1
+    assert [row.split(' | ')[0] for row in rows] == ['| a', '| b']
+    for name, row in zip(names, rows):
+        backbone = build_model(load_config(name)).backbone
+        found = count_complexity(backbone, (64, 64))
+        assert f'| {found.params / 1e6:.2f} |' in row
+        assert f'| {found.flops / 1e9:.2f} |' in row
+        assert row.count('|') == head.count('|')
 
 
 @pytest.mark.parametrize('task', ['cls', 'det', 'ins', 'seg'])
@@ -115,6 +131,7 @@ def test_peak_memory_of_a_step() -> None:
         ([__file__, '--rounds', '0'], '0 is below 1'),
         ([__file__, '--device', 'meta'], 'cpu or cuda'),
         (['gone.py'], 'no config at gone.py'),
+        ([__file__, '--markdown', '--json'], 'without --json'),
     ],
 )
 def test_benchmark_refuses(capsys, arguments: list[str], message: str) -> None:

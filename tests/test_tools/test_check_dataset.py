@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.support.helpers import load_tool
@@ -117,3 +118,72 @@ def test_misspelt_class(check):
             'det',
             train_dataloader__dataset__metainfo__classes=('round', 'sqare'),
         )
+
+
+def test_stuff_maps_have_classes_of_their_own(check, own_scenes):
+    folder = own_scenes / 'stuff'
+    folder.mkdir()
+    for index in range(8):
+        labels = np.full((64, 64), 181 - index, np.uint8)
+        Image.fromarray(labels).save(folder / f'train_{index}.png')
+    options = dict(
+        train_dataloader__dataset__data_prefix__seg='stuff',
+        train_dataloader__dataset__seg_map_suffix='.png',
+    )
+    code, text = check('ins', '--splits', 'train', **options)
+    assert code == 0 and 'nothing wrong' in text
+    (folder / 'train_3.png').unlink()
+    (folder / 'train_4.png').write_bytes(b'')
+    code, text = check('ins', '--splits', 'train', **options)
+    assert code == 1
+    assert 'missing file' in text and 'mask that cannot be read' in text
+
+
+def test_sets_for_a_server_need_no_truth(check, own_scenes):
+    for path in (own_scenes / 'ann_dir/val').iterdir():
+        path.unlink()
+    code, text = check('seg', '--splits', 'test')
+    assert code == 1 and '4 x missing file' in text
+    code, text = check(
+        'seg', '--splits', 'test', test_evaluator__format_only=True
+    )
+    assert code == 0 and 'test: 4 samples, 3 classes' in text
+
+
+def test_detection_sets_for_a_server(check, own_scenes):
+    content = json.loads((own_scenes / 'val.json').read_text())
+    del content['annotations']
+    (own_scenes / 'val.json').write_text(json.dumps(content))
+    code, text = check('det', '--splits', 'test')
+    assert code == 1 and 'no object at all' in text
+    options = dict(test_evaluator__format_only=True)
+    code, text = check('det', '--splits', 'test', **options)
+    assert code == 0 and 'nothing wrong' in text
+
+
+def test_classes_without_names(check, own_scenes):
+    folder = own_scenes / 'folders/train'
+    lines = [
+        f'{path.relative_to(folder)} {number}'
+        for number, path in enumerate(sorted(folder.rglob('*.jpg')))
+    ]
+    (own_scenes / 'folders/list.txt').write_text('\n'.join(lines))
+    options = dict(train_dataloader__dataset__ann_file='list.txt')
+    code, text = check('cls', '--splits', 'train', **options)
+    assert code == 0 and 'train: 8 samples, unnamed classes' in text
+
+
+def test_token_label_maps(check, own_scenes, tmp_path):
+    step = dict(type='mmvit.LoadTokenLabels', root=str(tmp_path / 'maps'))
+    pipeline = [dict(type='LoadImageFromFile'), step]
+    options = dict(train_dataloader__dataset__pipeline=pipeline)
+    images = sorted((own_scenes / 'folders/train').rglob('*.jpg'))
+    for index, path in enumerate(images[1:]):
+        maps = tmp_path / 'maps' / path.parent.name
+        maps.mkdir(parents=True, exist_ok=True)
+        shape = (2, 1, 2, 2) if index else (1, 2, 2)
+        torch.save(torch.zeros(shape), maps / f'{path.stem}.pt')
+    code, text = check('cls', '--splits', 'train', **options)
+    assert code == 1
+    assert 'error: 2 x label map that cannot be used' in text
+    assert 'has no label map' in text and 'tensor (1, 2, 2)' in text

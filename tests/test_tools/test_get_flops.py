@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from mmengine.config import Config
 
-from mmvit.apis.config import load_config
+from mmvit.analysis.flops import count_complexity
+from mmvit.apis.config import build_model, load_config
 from tests.support.helpers import load_tool
 from tests.support.tiny import write_config
 
@@ -81,3 +83,50 @@ def test_get_flops_refuses_a_shape(shape: list[str], capsys) -> None:
     with pytest.raises(SystemExit):
         get_flops.main([__file__, '--shape', *shape])
     assert '--shape' in capsys.readouterr().err
+
+
+SIZES = ['--sizes', '64', '96']
+
+
+def test_curves_over_the_size(config, capsys, tmp_path) -> None:
+    name = config('cls')
+    names = ['--names', 'PVT', 'same', '--part', 'backbone']
+    options = [name, name, *SIZES, *names]
+    picture = tmp_path / 'new' / 'flops.png'
+    assert get_flops.main([*options, '--picture', str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ['size', 'PVT', '(G)', 'same', '(G)']
+    assert [line.split()[0] for line in lines[1:3]] == SIZES[1:]
+    assert min(cv2.imread(str(picture)).shape[:2]) > 400
+    assert get_flops.main([*options, '--json']) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row['input_shape'] for row in rows] == [[64, 64], [96, 96]] * 2
+    adds = [row['multiply_adds'] for row in rows]
+    assert adds[:2] == adds[2:] and adds[0] < adds[1]
+    backbone = build_model(load_config(name)).backbone
+    assert adds[1] == count_complexity(backbone, (96, 96)).flops
+
+
+def test_several_configs_without_sizes(config, capsys) -> None:
+    names = [config('cls', 'a.py'), config('seg', 'b.py')]
+    assert get_flops.main([*names, '--shape', '64']) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in names)
+    assert get_flops.main([*names, '--shape', '64', '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row['config'] for row in found] == names
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--picture', 'x.png'], 'need --sizes'),
+        ([*SIZES, '--shape', '64'], 'not both'),
+        ([*SIZES, '--names', 'a', 'b'], 'give one for each'),
+        ([*SIZES, '--picture', 'x.txt'], 'must end with'),
+    ],
+)
+def test_get_flops_refuses(arguments, message, capsys) -> None:
+    with pytest.raises(SystemExit):
+        get_flops.parse_args([__file__, *arguments])
+    assert message in capsys.readouterr().err

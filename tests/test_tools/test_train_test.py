@@ -199,3 +199,23 @@ def test_arguments_of_test(scenes, command, tmp_path, capsys, args, message):
     with pytest.raises(SystemExit):
         command('test', tiny_config('cls', scenes), *args)
     assert message in capsys.readouterr().err
+
+
+def test_maps_for_a_server_need_no_truth(
+    command, own_scenes, weights, tmp_path
+):
+    for path in (own_scenes / 'ann_dir/val').iterdir():
+        path.unlink()
+    cfg = tiny_config(
+        'seg',
+        own_scenes,
+        test_dataloader__dataset__data_prefix__seg_map_path='',
+        test_evaluator__format_only=True,
+        test_evaluator__output_dir=str(tmp_path / 'maps'),
+    )
+    steps = cfg.test_dataloader.dataset.pipeline
+    cfg.test_dataloader.dataset.pipeline = [
+        step for step in steps if step.type != 'LoadAnnotations'
+    ]
+    command('test', cfg, weights('seg'))
+    assert len(list((tmp_path / 'maps').glob('*.png'))) == SPLITS['val']

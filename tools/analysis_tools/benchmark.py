@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from mmvit.apis.command_line import (
@@ -40,6 +40,10 @@ EXAMPLES = """
   python tools/analysis_tools/benchmark.py \\
       configs/pvt/retinanet_pvt-s_fpn_1x_coco.py \\
       --part model --shape 800 1280 --device cuda --amp bf16 --compile
+  python tools/analysis_tools/benchmark.py \\
+      configs/scalablevit/scalablevit-s_8xb128-300e_in1k.py \\
+      mmpretrain::swin_transformer/swin-tiny_16xb64_in1k.py \\
+      --part model --mode inference --batch-size 64 --markdown
 """
 MODES = ('inference', 'training')
 # Shortest duration of a round; a single step may be too short to time.
@@ -58,6 +62,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_subject_arguments(parser)
     add_measurement_arguments(parser)
+    parser.add_argument(
+        '--markdown',
+        action='store_true',
+        help='print a table as in the papers, with parameters and FLOPs',
+    )
     parser.add_shared('--json', '--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
     if args.checkpoints and len(args.checkpoints) != len(args.configs):
@@ -65,6 +74,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} '
             'configs: give one for each'
         )
+    if args.markdown and (args.json or args.largest_batch):
+        parser.error('--markdown goes without --json and --largest-batch')
     if args.largest_batch and len(args.configs) > 1:
         parser.error('--largest-batch takes one config')
     if (args.device or 'cpu').partition(':')[0] not in ('cpu', 'cuda'):
@@ -166,6 +177,7 @@ from mmengine.device import get_device
 from mmengine.registry import TRANSFORMS
 from torch import Tensor, nn
 
+from mmvit.analysis.flops import count_complexity
 from mmvit.apis.config import build_model, load_config
 from mmvit.checkpoints import (
     load_pretrained,
@@ -224,11 +236,16 @@ class Subject:
         model = build_model(cfg)
         if checkpoint:
             _load_backbone(model.backbone, checkpoint)
+        self.model = model if args.part == 'model' else model.backbone
+        self.complexity = (
+            count_complexity(self.model, tuple(args.shape))
+            if args.markdown
+            else None
+        )
         model.to(self.device, **self.layout)
         self.backbone = model.backbone
         if args.compile:
             self.backbone.compile(dynamic=False)
-        self.model = model if args.part == 'model' else model.backbone
         self.amp = DTYPES.get(args.amp)
         # float16 needs a scaler, which takes time.
         self.scaler = torch.amp.GradScaler(
@@ -624,6 +641,25 @@ def as_text(report: dict) -> str:
     return '\n'.join(lines)
 
 
+def as_markdown(report: dict) -> str:
+    """Format what `as_dict` returns as a table with parameters and FLOPs."""
+    modes = list(dict.fromkeys(row['mode'] for row in report['results']))
+    heads = ['model', 'params (M)', 'FLOPs (G)']
+    for mode in modes:
+        heads += [f'{mode} (images/s)', f'{mode} memory (MiB)']
+    lines = [heads, ['---', *['---:'] * (len(heads) - 1)]]
+    for name, cost in report['complexity'].items():
+        cells = [f'{cost["params"] / 1e6:.2f}', f'{cost["flops"] / 1e9:.2f}']
+        for row in report['results']:
+            if row['config'] == name:
+                cells.append(f'{row["images_per_second"]:.1f}')
+                cells.append(f'{row["peak_megabytes"]:.0f}')
+        lines.append([PurePath(name.split('::')[-1]).stem, *cells])
+    facts = ', '.join(f'{k} {v}' for k, v in report['environment'].items())
+    table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return f'{table}\n\n{facts}'
+
+
 def report_largest_batch(args: argparse.Namespace) -> int:
     """Print the largest batch of a config; return 1 if nothing fits."""
     (name,) = args.configs
@@ -651,7 +687,16 @@ def compare(args: argparse.Namespace) -> dict:
     outputs = compare_outputs(subjects) if args.checkpoints else []
     modes = MODES if args.mode == 'both' else (args.mode,)
     results = {mode: measure(subjects, mode, args) for mode in modes}
-    return as_dict(environment(args), results, outputs)
+    report = as_dict(environment(args), results, outputs)
+    if args.markdown:
+        report['complexity'] = {
+            subject.name: dict(
+                params=subject.complexity.params,
+                flops=subject.complexity.flops,
+            )
+            for subject in subjects
+        }
+    return report
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -671,7 +716,10 @@ def main(argv: list[str] | None = None) -> int:
     # Keep what the libraries print apart from the figures.
     with redirect_stdout(sys.stderr):
         report = compare(args)
-    print(json.dumps(report, indent=2) if args.json else as_text(report))
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(as_markdown(report) if args.markdown else as_text(report))
     return 0
 
 

@@ -23,6 +23,8 @@ EXAMPLES = """
 """
 SPLITS = ('train', 'val', 'test')
 ERROR, NOTE = 'error', 'note'
+# Steps of a pipeline that read files of their own
+READERS = ('mmvit.LoadTokenLabels',)
 Finding = tuple[str, str, str]  # severity, kind, text
 
 
@@ -64,8 +66,9 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 import mmcv
+from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
@@ -74,21 +77,32 @@ from mmvit.engine.guards.data_config import check_categories, check_paths
 from mmvit.engine.guards.data_samples import (
     check_class_names,
     check_values,
+    has_class_map,
     is_empty,
     mask_values,
     missing_files,
 )
 
 
-def build_dataset(cfg: dict) -> Dataset:
-    """Build a data set that keeps its images without objects."""
-    innermost_dataset(cfg).pop('filter_cfg', None)
+def build_dataset(cfg: dict) -> tuple[Dataset, list[BaseTransform]]:
+    """Build a data set that keeps its images without objects.
+
+    Returns:
+        The data set, without its pipeline, and the steps of the pipeline that
+        read other files than images and annotations.
+    """
+    whole = innermost_dataset(cfg)
+    readers = []
+    for one in whole.get('datasets', [whole]):
+        one.pop('filter_cfg', None)
+        steps, one['pipeline'] = one.get('pipeline') or [], []
+        readers += [s for s in steps if s['type'] in READERS]
     check_categories(cfg)
     dataset = DATASETS.build(cfg)
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
     check_class_names(dataset)
-    return dataset
+    return dataset, [TRANSFORMS.build(step) for step in readers]
 
 
 def _box_problem(box: list, height: int, width: int) -> str | None:
@@ -100,6 +114,11 @@ def _box_problem(box: list, height: int, width: int) -> str | None:
     if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
         return 'box outside of its image'
     return None
+
+
+def _is_class(label: int, num_classes: int) -> bool:
+    # Without names, the number of classes is not known.
+    return 0 <= label < (num_classes or math.inf)
 
 
 def _annotations(
@@ -120,18 +139,27 @@ def _annotations(
         problem = box and _box_problem(box, *shape)
         if problem:
             yield ERROR, problem, f'{path}: {box}'
-        if not 0 <= instance.get('bbox_label', 0) < num_classes:
-            label = instance['bbox_label']
+        label = instance.get('bbox_label', 0)
+        if not _is_class(label, num_classes):
             yield ERROR, 'label that is no class', f'{path}: {label}'
     label = info.get('gt_label')
-    if isinstance(label, int) and not 0 <= label < num_classes:
+    if isinstance(label, int) and not _is_class(label, num_classes):
         yield ERROR, 'label that is no class', f'{path}: {label}'
 
 
 def check_sample(
-    dataset: Dataset, index: int, num_classes: int
+    dataset: Dataset,
+    index: int,
+    num_classes: int,
+    readers: list[BaseTransform],
 ) -> tuple[list[Finding], list[int]]:
     """Check one sample.
+
+    Args:
+        dataset: The data set.
+        index: The sample's index.
+        num_classes: Number of classes; 0 if it is not known.
+        readers: Transforms that read further files of a sample.
 
     Returns:
         The findings, and the classes that occur in the sample.
@@ -158,19 +186,28 @@ def check_sample(
     if info.get('seg_map_path'):
         try:
             values = mask_values(info)
-            classes += [value for value in values if value < num_classes]
-            check_values(info, values, num_classes)
+            if has_class_map(info):
+                classes += [v for v in values if v < num_classes]
+                check_values(info, values, num_classes)
         except ValueError as error:
             found.append((ERROR, 'mask with wrong values', str(error)))
         except Exception:
             found.append(
                 (ERROR, 'mask that cannot be read', info['seg_map_path'])
             )
+    for reader in readers:
+        try:
+            reader(dict(img_path=info['img_path']))
+        except Exception as error:
+            found.append((ERROR, 'label map that cannot be used', str(error)))
     return found, classes
 
 
 def check_split(
-    dataset: Dataset, num_classes: int, threads: int
+    dataset: Dataset,
+    num_classes: int,
+    readers: list[BaseTransform],
+    threads: int,
 ) -> tuple[list[Finding], Counter]:
     """Check all samples of a data set, with a progress bar."""
     found: list[Finding] = []
@@ -178,7 +215,7 @@ def check_split(
     bar = ProgressBar(len(dataset), file=sys.stderr)
     with ThreadPoolExecutor(threads) as pool:
         for some, labels in pool.map(
-            lambda index: check_sample(dataset, index, num_classes),
+            lambda index: check_sample(dataset, index, num_classes, readers),
             range(len(dataset)),
         ):
             found += some
@@ -191,7 +228,7 @@ def check_split(
 def report(
     split: str, names: list[str], found: list[Finding], classes: Counter
 ) -> list[Finding]:
-    """Add the findings that concern the whole split."""
+    """Add the findings that concern the annotations of the whole split."""
     absent = [n for index, n in enumerate(names) if not classes[index]]
     if absent and classes:
         found.append((NOTE, 'class that never occurs', ', '.join(absent)))
@@ -216,6 +253,12 @@ def print_findings(found: list[Finding], shown: int) -> None:
         print('  nothing wrong')
 
 
+def _only_writes(evaluator: dict | list | None) -> bool:
+    """Whether a test only writes files for a server, which has the truth."""
+    evaluators = evaluator if isinstance(evaluator, list) else [evaluator]
+    return any((one or {}).get('format_only') for one in evaluators)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
@@ -226,12 +269,22 @@ def main(argv: list[str] | None = None) -> int:
         loader = cfg.get(f'{split}_dataloader')
         if not loader:
             continue
+        has_truth = not _only_writes(cfg.get(f'{split}_evaluator'))
+        if not has_truth:
+            prefix = innermost_dataset(loader['dataset']).get('data_prefix')
+            (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
-        dataset = build_dataset(loader['dataset'])
+        dataset, readers = build_dataset(loader['dataset'])
         names = list(dataset.metainfo.get('classes') or ())
-        found, classes = check_split(dataset, len(names), args.threads)
-        found = report(split, names, found, classes)
-        print(f'{split}: {len(dataset)} samples, {len(names)} classes')
+        found, classes = check_split(
+            dataset, len(names), readers, args.threads
+        )
+        if has_truth:
+            found = report(split, names, found, classes)
+        else:
+            found = [f for f in found if f[0] == ERROR]
+        number = len(names) or 'unnamed'
+        print(f'{split}: {len(dataset)} samples, {number} classes')
         print_findings(found, args.shown)
         errors += sum(severity == ERROR for severity, _, _ in found)
         lines += [f'{split}: {": ".join(finding)}' for finding in found]

@@ -1,11 +1,23 @@
-"""Count the parameters and multiply-adds of any config of any task."""
+"""Count the parameters and multiply-adds of any config of any task.
+
+With --sizes, count one or more configs at several square sizes, as Figure 6 of
+PVT does, and print a table; --picture also draws the curves.
+"""
 
 import argparse
 import json
+import os
+import os.path as osp
 import sys
 from contextlib import redirect_stdout
+from pathlib import PurePath
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import (
+    CommandLine,
+    at_least,
+    config_path,
+    output_file,
+)
 
 EXAMPLES = """
   python tools/analysis_tools/get_flops.py \\
@@ -14,12 +26,23 @@ EXAMPLES = """
       configs/pvt/retinanet_pvt-s_fpn_1x_coco.py --shape 800 1280
   python tools/analysis_tools/get_flops.py \\
       mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py --shape 800 1280 --json
+  python tools/analysis_tools/get_flops.py \\
+      configs/pvt/pvt-s_8xb128-300e_in1k.py \\
+      mmpretrain::resnet/resnet50_8xb32_in1k.py --names PVT-Small ResNet50 \\
+      --sizes 224 384 512 640 768 896 --part backbone --picture flops.png
 """
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config')
+    parser.add_argument(
+        'configs',
+        type=config_path,
+        nargs='+',
+        metavar='CONFIG',
+        help='configs of any task: files, or mmdet::name.py for one of an '
+        'installed library (also mmseg::, mmpretrain::)',
+    )
     parser.add_argument(
         '--shape',
         type=at_least(1),
@@ -28,22 +51,72 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='height and width of the input, or one number for a square '
         '(default: that of the test pipeline, if all images get the same)',
     )
+    parser.add_argument(
+        '--part',
+        choices=('backbone', 'model'),
+        default='model',
+        help='part of the model to count (default: model)',
+    )
+    parser.add_argument(
+        '--sizes',
+        type=at_least(1),
+        nargs='+',
+        metavar='PIXELS',
+        help='sides of square inputs, for a table of all configs',
+    )
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help="the configs' names in the table of --sizes (default: those of "
+        'the files)',
+    )
+    parser.add_argument(
+        '--picture',
+        type=output_file('.png', '.pdf', '.svg'),
+        metavar='FILE.png',
+        help='draw the table of --sizes: PNG, PDF or SVG',
+    )
     parser.add_shared('--json', '--cfg-options')
     args = parser.parse_args(argv)
+    check_args(parser, args)
+    return args
+
+
+def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
+    """Check the arguments that depend on each other."""
     if args.shape and len(args.shape) > 2:
         parser.error(f'--shape takes height and width, not {args.shape}')
     if args.shape:
         args.shape = (args.shape[0], args.shape[-1])
-    return args
+    if args.sizes and args.shape:
+        parser.error('give --shape or --sizes, not both')
+    if (args.picture or args.names) and not args.sizes:
+        parser.error('--picture and --names need --sizes')
+    if not args.names:
+        args.names = [PurePath(c.split('::')[-1]).stem for c in args.configs]
+    if len(args.names) != len(args.configs):
+        parser.error(
+            f'{len(args.names)} --names for {len(args.configs)} configs: '
+            'give one for each'
+        )
 
 
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
+import matplotlib
 from mmengine.config import Config
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
 
 from mmvit.analysis.flops import COUNTING_RULE, Complexity, count_complexity
 from mmvit.apis.config import build_model, innermost_dataset, load_config
+
+
+class UnknownShapeError(ValueError):
+    """A config has no single size of images; the message asks for one."""
 
 
 def default_shape(cfg: Config) -> tuple[int, int] | None:
@@ -139,28 +212,114 @@ def as_table(config: str, found: Complexity) -> str:
     return '\n'.join(lines)
 
 
+def count(
+    config: str, shapes: list[tuple[int, int]], args: argparse.Namespace
+) -> list[Complexity]:
+    """Count a config's model, or its backbone.
+
+    Args:
+        config: The config's name.
+        shapes: (H, W) of the images; none takes the test pipeline's.
+        args: See `parse_args`.
+
+    Returns:
+        The figures for each shape.
+
+    Raises:
+        UnknownShapeError: If the images of the test pipeline differ in size.
+    """
+    cfg = load_config(config, args.cfg_options)
+    shapes = shapes or [default_shape(cfg)]
+    if None in shapes:
+        raise UnknownShapeError(
+            f'{config}: the images of its test pipeline differ in size, so '
+            'give one: --shape HEIGHT WIDTH (COCO detectors are usually '
+            'compared at --shape 800 1280)'
+        )
+    model = build_model(cfg)
+    part = model if args.part == 'model' else model.backbone
+    channels = input_channels(cfg)
+    return [
+        count_complexity(part, padded_shape(cfg, shape), channels)
+        for shape in shapes
+    ]
+
+
+def as_curves(sizes: list[int], found: dict[str, list[Complexity]]) -> str:
+    """Format the multiply-adds of several configs at several sizes."""
+    names = [f'{name} (G)' for name in found]
+    lines = ['   '.join(['size', *names])]
+    for index, size in enumerate(sizes):
+        row = [f'{size:>4}'] + [
+            f'{counts[index].flops / 1e9:>{len(name)}.2f}'
+            for name, counts in zip(names, found.values())
+        ]
+        lines.append('   '.join(row))
+    return '\n'.join([*lines, '', f'Rule: {COUNTING_RULE}.'])
+
+
+def draw_curves(
+    sizes: list[int], found: dict[str, list[Complexity]], path: str
+) -> None:
+    """Draw the multiply-adds of several configs over the size."""
+    figure, axes = plt.subplots(figsize=(5, 3.5))
+    for (name, counts), marker in zip(found.items(), 'osD^v<>P*X' * 9):
+        giga = [one.flops / 1e9 for one in counts]
+        axes.plot(sizes, giga, marker=marker, markersize=4, label=name)
+    axes.set(xlabel='side of the image (pixels)', ylabel='multiply-adds (G)')
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def report_sizes(args: argparse.Namespace) -> None:
+    """Print and draw the configs at several sizes."""
+    shapes = [(size, size) for size in args.sizes]
+    with redirect_stdout(sys.stderr):
+        found = {
+            name: count(config, shapes, args)
+            for name, config in zip(args.names, args.configs)
+        }
+    if args.picture:
+        draw_curves(args.sizes, found, args.picture)
+    if args.json:
+        rows = [
+            as_dict(config, one)
+            for config, counts in zip(args.configs, found.values())
+            for one in counts
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        print(as_curves(args.sizes, found))
+        if args.picture:
+            print(f'Picture: {osp.abspath(args.picture)}')
+
+
 def main(argv: list[str] | None = None) -> int:
     """Count; see --help."""
     args = parse_args(argv)
+    if args.sizes:
+        report_sizes(args)
+        return 0
     # Keep what the libraries print while they build a model apart from the
     # figures.
-    with redirect_stdout(sys.stderr):
-        cfg = load_config(args.config, args.cfg_options)
-        shape = args.shape or default_shape(cfg)
-        if shape is None:
-            print(
-                f'{args.config}: the images of its test pipeline differ in '
-                'size, so give one: --shape HEIGHT WIDTH (COCO detectors are '
-                'usually compared at --shape 800 1280)'
-            )
-            return 2
-        found = count_complexity(
-            build_model(cfg), padded_shape(cfg, shape), input_channels(cfg)
-        )
+    shapes = [args.shape] if args.shape else []
+    try:
+        with redirect_stdout(sys.stderr):
+            found = [count(config, shapes, args)[0] for config in args.configs]
+    except UnknownShapeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    pairs = list(zip(args.configs, found))
     if args.json:
-        print(json.dumps(as_dict(args.config, found), indent=2))
+        rows = [as_dict(config, one) for config, one in pairs]
+        print(json.dumps(rows if len(rows) > 1 else rows[0], indent=2))
     else:
-        print(as_table(args.config, found))
+        print('\n\n'.join(as_table(config, one) for config, one in pairs))
     return 0
 
 

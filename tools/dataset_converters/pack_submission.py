@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 
 from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.utils.label_ids import CITYSCAPES_IDS
 
 EXAMPLES = """
   python tools/test.py \\
@@ -39,11 +40,6 @@ EXAMPLES = """
       work_dirs/coco_testdev/results.segm.json \\
       detections_test-dev2017_focal-l_results.zip
 """
-# The label ids of the 19 training ids, in their order.
-CITYSCAPES_IDS = (
-    *(7, 8, 11, 12, 13, 17, 19, 20, 21, 22),
-    *(23, 24, 25, 26, 27, 28, 31, 32, 33),
-)
 
 
 COCO_IMAGES = Path('data/coco/annotations/image_info_test-dev2017.json')

@@ -1,7 +1,9 @@
-"""Convert published weights to the ImageNet classifier of MMViT's configs.
+"""Convert published weights to the names of MMViT's models.
 
-The file that is written holds a `state_dict`. The classifier's config tests
-it as it is. Detectors and segmentors load its backbone with
+The task is found by the names in SRC: an ImageNet classifier, a detector or a
+segmentor becomes the model of the config that is printed, and an encoder the
+start of SETR's configs. The file that is written holds a `state_dict`, which
+tools/test.py takes. Another model loads the backbone alone with
 init_cfg=dict(type='Pretrained', checkpoint=DST, prefix='backbone.').
 """
 
@@ -13,6 +15,8 @@ from mmvit.apis.command_line import CommandLine, existing_file
 EXAMPLES = """
   python tools/model_converters/convert_checkpoint.py pvt \\
       pvt_small.pth checkpoints/pvt_small.pth
+  python tools/model_converters/convert_checkpoint.py setr \\
+      SETR_PUP_768x768_80k_cityscapes_bs_8.pth checkpoints/setr_pup.pth
 """
 FAMILIES = ('focal', 'hlg', 'pvt', 'scalablevit', 'setr')
 
@@ -25,9 +29,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('src', type=existing_file, help='published file')
     parser.add_argument('dst', help='file to write')
     parser.add_argument(
+        '--ema',
+        action='store_true',
+        help='take the moving average of the weights if SRC has both',
+    )
+    parser.add_argument(
         '--force', action='store_true', help='replace DST if it exists'
     )
-    parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
     if osp.exists(args.dst) and not args.force:
         parser.error(f'{args.dst} exists: --force replaces it')
@@ -40,39 +48,49 @@ if __name__ == '__main__':
 from mmengine.fileio import register_backend
 from mmengine.runner import save_checkpoint
 
-import mmvit.checkpoints
+from mmvit.checkpoints import Conversion, convert, read_state_dict
 from mmvit.engine.guards.checkpoints import ATOMIC, AtomicBackend
+from mmvit.utils.text import some_of
+
+
+def report(done: Conversion, src: str, dst: str) -> str:
+    """Say what was written, what was left out, and which config it is for."""
+    lines = [
+        f'{dst}: {done.task}, {len(done.weights)} tensors, every key of {src} '
+        'placed'
+    ]
+    if done.left_out:
+        lines[0] += f' but {len(done.left_out)} that play no part:'
+        lines.append(f'  {some_of(done.left_out, 10)}')
+    if done.config:
+        lines.append(f'config: {done.config}')
+    else:
+        lines.append('config: none has these sizes')
+    if done.options:
+        lines.append(f'  --cfg-options {" ".join(done.options)}')
+    return '\n'.join(lines)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Convert; see --help."""
     args = parse_args(argv)
-    for path in args.trust_checkpoint:
-        mmvit.checkpoints.trust_checkpoint(path)
     try:
-        weights = mmvit.checkpoints.read_state_dict(args.src)
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
-    convert = mmvit.checkpoints.FAMILIES[args.family]
-    converted, unplaced = convert(weights)
-    if unplaced:
+        weights = read_state_dict(args.src, foreign=True, average=args.ema)
+        done = convert(weights, args.family)
+    except (ImportError, ValueError) as error:
         raise SystemExit(
-            f'{args.src} is not a published {args.family} checkpoint: '
-            f'{len(unplaced)} of its {len(weights)} keys have no place, '
-            'nothing was written:\n  ' + '\n  '.join(unplaced)
-        )
+            f'{error}\n{args.src} was not converted, nothing was written'
+        ) from error
     register_backend(ATOMIC, AtomicBackend, force=True)
     save_checkpoint(
         dict(
-            state_dict=converted,
+            state_dict=done.weights,
             meta=dict(converted_from=osp.basename(args.src)),
         ),
         args.dst,
         backend_args=dict(backend=ATOMIC),
     )
-    print(
-        f'{args.dst}: {len(converted)} tensors, every key of {args.src} placed'
-    )
+    print(report(done, args.src, args.dst))
 
 
 if __name__ == '__main__':

@@ -1,11 +1,14 @@
 """Names of published weights, a family a file.
 
-Each file has a function `convert`. It takes a published state dict, and
-returns the state dict of the family's ImageNet classifier (for SETR, of its
-segmentors) and the published names that it does not know.
+Each file has a function `convert`, which takes a published state dict and
+returns a `Conversion`. The task, a classifier or a dense model, is found by
+the names in the state dict.
 """
 
+from mmvit.utils.text import some_of
+
 from . import focal, hlg, pvt, scalablevit, setr
+from .renaming import Conversion, StateDict
 
 FAMILIES = {
     'focal': focal.convert,
@@ -15,4 +18,37 @@ FAMILIES = {
     'setr': setr.convert,
 }
 
-__all__ = ['FAMILIES']
+
+def convert(state_dict: StateDict, family: str) -> Conversion:
+    """Convert a published state dict, and say what it is.
+
+    Args:
+        state_dict: Published names to tensors, as `read_state_dict` returns
+            them.
+        family: A key of `FAMILIES`.
+
+    Raises:
+        ValueError: If the family is not known, or a name has no place.
+    """
+    if family not in FAMILIES:
+        raise ValueError(
+            f'unknown family {family!r}: choose one of {", ".join(FAMILIES)}'
+        )
+    if not state_dict:
+        raise ValueError('there are no weights')
+    done = FAMILIES[family](state_dict)
+    if done.unknown:
+        raise ValueError(
+            f'not a published {family} checkpoint: {len(done.unknown)} of '
+            f'its {len(state_dict)} keys have no place: '
+            f'{some_of(done.unknown, 10)}'
+        )
+    return done
+
+
+def convert_published(state_dict: StateDict, family: str) -> StateDict:
+    """Convert a published state dict to our names; see `convert`."""
+    return convert(state_dict, family).weights
+
+
+__all__ = ['FAMILIES', 'Conversion', 'convert', 'convert_published']

@@ -6,7 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .renaming import StateDict, convert_by, rename
+from .renaming import (
+    Conversion,
+    StateDict,
+    convert_by,
+    pyramid_size,
+    rename,
+    without_prefix,
+)
 
 _BLOCK = r'backbone.stages.\1.blocks.\2'
 _THEIRS = r'layers\.(\d)\.blocks\.(\d+)\.'
@@ -38,6 +45,14 @@ _COMPUTED = re.compile(
     _THEIRS
     + r'attn\.(relative_position_index|valid_ind_rolled|valid_ind_unfold)'
 )
+
+# Only Focal-fast has these: another attention, which we do not have
+_FAST = re.compile(r'.*\.attn\.(coord2rpb_all|topk_cloest|window_coords)')
+_SIZES = {
+    (96, (2, 2, 6, 2)): 't',
+    (96, (2, 2, 18, 2)): 's',
+    (128, (2, 2, 18, 2)): 'b',
+}
 
 
 def fold_ring_bias(bias: Tensor) -> Tensor:
@@ -99,6 +114,25 @@ def _place(key: str, value: Tensor) -> StateDict:
     return {name: value}
 
 
-def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
-    """Convert published Focal Transformer weights."""
-    return convert_by(_place, state_dict)
+def convert(state_dict: StateDict) -> Conversion:
+    """Convert published Focal Transformer weights.
+
+    Raises:
+        ValueError: If they are those of Focal-fast (focalv2).
+    """
+    state_dict = without_prefix(state_dict, 'backbone.')
+    if any(_FAST.match(key) for key in state_dict):
+        raise ValueError(
+            'this is Focal-fast (focalv2), whose attention takes the nearest '
+            'tokens of each window as keys. MMViT has no such backbone. The '
+            'files focal-{tiny,small,base}[-useconv]-is224-ws7.pth of the '
+            'same release can be converted.'
+        )
+    done = convert_by(_place, state_dict)
+    size = _SIZES.get(pyramid_size(done.weights))
+    if size:
+        stem = state_dict.get('patch_embed.proj.weight')
+        # Overlapping patches are 7 pixels wide, the others 4.
+        conv = '-conv' if stem is not None and stem.shape[-1] == 7 else ''
+        done.config = f'configs/focal/focal-{size}{conv}_8xb128-300e_in1k.py'
+    return done

@@ -8,7 +8,15 @@ import re
 
 from torch import Tensor
 
-from .renaming import StateDict, convert_by, rename
+from .renaming import (
+    Conversion,
+    StateDict,
+    convert_by,
+    fold_biases,
+    pyramid_size,
+    rename,
+    without_prefix,
+)
 
 # Parts of a local attention in stage 4, which the published code never calls
 _UNUSED = re.compile(
@@ -54,6 +62,10 @@ _PARTS = [
 ]
 # In stage 4, norm1 follows the only attention.
 _LAST_PARTS = [(r'norm1\.', 'attn.norm.'), *_PARTS]
+_SIZES = {64: 't', 96: 's', 128: 'l'}
+# Depth of stage 3 of medium and large in the paper's own counts; the released
+# classification code has 14.
+_PAPER_DEPTH = 18
 # Parts that have names here, and numbers in a published nn.Sequential
 _CONV_NORM = (
     r'(downsample\.\d|shortcut|bottleneck\.layers\.\d)\.({})\.(?=\w+$)'
@@ -72,15 +84,27 @@ def _place(key: str, value: Tensor) -> StateDict:
     return {name: value}
 
 
-def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+def convert(state_dict: StateDict) -> Conversion:
     """Convert published HLG weights.
 
-    The bias of a convolution before a batch normalization is subtracted from
-    the running mean, which has the same effect.
+    The published classification code and dense code differ in the hidden
+    width of MLPs that halve a map, and in the depth of medium and large. The
+    shapes tell which one a file is of; the configs are for the former.
     """
-    converted, unknown = convert_by(_place, state_dict)
-    for name in [n for n in converted if n.endswith('.conv.bias')]:
-        mean = f'{name.removesuffix("conv.bias")}norm.running_mean'
-        if mean in converted:
-            converted[mean] = converted[mean] - converted.pop(name)
-    return converted, unknown
+    state_dict = without_prefix(state_dict, 'backbone.')
+    done = convert_by(_place, state_dict)
+    fold_biases(done.weights, 'conv', 'norm')
+    dims, depths = pyramid_size(done.weights)
+    hidden = state_dict.get('block2.0.mlp.fc1.weight')
+    if dims not in _SIZES or len(depths) != 4 or hidden is None:
+        return done
+    size = _SIZES[dims]
+    if size == 's' and depths[2] > 6:
+        size = 'm'
+    done.config = f'configs/hlg/hlg-{size}-released_8xb128-300e_in1k.py'
+    if size in 'ml' and depths[2] == _PAPER_DEPTH:
+        arch = dict(m='medium', l='large')[size]
+        done.options.append(f'model.backbone.arch={arch}')
+    if len(hidden) == 4 * dims:
+        done.options.append('model.backbone.mlp_width=input')
+    return done

@@ -2,7 +2,14 @@
 
 from torch import Tensor
 
-from .renaming import StateDict, convert_by, rename
+from .renaming import (
+    Conversion,
+    StateDict,
+    convert_by,
+    pyramid_size,
+    rename,
+    without_prefix,
+)
 
 _STAGE, _BLOCK = r'backbone.stages.\1', r'backbone.stages.\1.blocks.\2'
 _THEIRS = r'stages\.(\d)\.(\d+)\.'
@@ -19,6 +26,12 @@ _RULES = [
     (r'head\.3\.', 'head.layers.1.fc.'),
 ]
 
+_SIZES = {
+    (64, (2, 2, 20, 2)): 's',
+    (96, (2, 2, 14, 6)): 'b',
+    (128, (2, 6, 12, 4)): 'l',
+}
+
 
 def _place(key: str, value: Tensor) -> StateDict:
     name = rename(key, _RULES)
@@ -31,6 +44,12 @@ def _place(key: str, value: Tensor) -> StateDict:
     return {name: value}
 
 
-def convert(state_dict: StateDict) -> tuple[StateDict, list[str]]:
+def convert(state_dict: StateDict) -> Conversion:
     """Convert published ScalableViT weights."""
-    return convert_by(_place, state_dict)
+    done = convert_by(_place, without_prefix(state_dict, 'backbone.'))
+    size = _SIZES.get(pyramid_size(done.weights))
+    if size:
+        done.config = (
+            f'configs/scalablevit/scalablevit-{size}_8xb128-300e_in1k.py'
+        )
+    return done

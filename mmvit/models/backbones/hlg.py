@@ -11,9 +11,13 @@ run; where the paper contradicts itself, its own counts of parameters decided
 - the global attention's position bias depends on the offset of the query
   from the window's centre. The published code takes the first columns of a
   table of all tokens against all tokens;
-- stage 3 of 'medium' and 'large' has 18 layers, not 14;
+- stage 3 of 'medium' and 'large' has 18 layers, not 14 as in
+  'medium-released' and 'large-released';
 - the stem's second convolution is 1x1, as in Table 1, not 3x3
   (`stem_kernel_size`);
+- the hidden width of an MLP that halves the map is a multiple of its input's
+  channels, not of its output's as in the published classification code
+  (`mlp_width`);
 - convolutions before a batch normalisation have no bias, which would have no
   effect;
 - the ablations of Tables 12 to 14 are arguments.
@@ -41,8 +45,9 @@ class HLGTransformer(PyramidBackbone):
     """HLG Transformer (Table 1).
 
     Args:
-        arch: 'mobile', 'tiny', 'small', 'medium', 'large', or a dict with
-            the keys of `arch_zoo`'s entries.
+        arch: 'mobile', 'tiny', 'small', 'medium', 'large',
+            'medium-released', 'large-released', or a dict with the keys of
+            `arch_zoo`'s entries.
         windows: The local attentions that alternate in stages 1 to 3, of
             'plain' and 'dilated' (Table 13); None leaves local attention out
             (Table 14).
@@ -53,6 +58,9 @@ class HLGTransformer(PyramidBackbone):
             'dwconv' (Table 12).
         stem_kernel_size: Kernel of the stem's second convolution: 1 as in
             Table 1, or 3 as in the published weights.
+        mlp_width: Whose channels `mlp_ratios` multiply in the first layer of
+            stages 2 to 4: 'input', which gives the paper's parameters, or
+            'output' as in the published classification code.
         **kwargs: Further arguments of `PyramidBackbone`.
     """
 
@@ -64,6 +72,8 @@ class HLGTransformer(PyramidBackbone):
         'small': doubling_arch(96, (2, 2, 6, 2), 3),
         'medium': doubling_arch(96, (2, 2, 18, 2), 3),
         'large': doubling_arch(128, (2, 2, 18, 2), 4),
+        'medium-released': doubling_arch(96, (2, 2, 14, 2), 3),
+        'large-released': doubling_arch(128, (2, 2, 14, 2), 4),
     }
 
     def __init__(
@@ -73,6 +83,7 @@ class HLGTransformer(PyramidBackbone):
         dilation: int | None = None,
         window_embedding: str = 'avg',
         stem_kernel_size: int = 1,
+        mlp_width: str = 'input',
         **kwargs,
     ) -> None:
         super().__init__(arch, **kwargs)
@@ -83,10 +94,15 @@ class HLGTransformer(PyramidBackbone):
             )
         if dilation is not None and dilation < 1:
             raise ValueError(f'dilation {dilation!r} must be 1 or more')
+        if mlp_width not in ('input', 'output'):
+            raise ValueError(
+                f"mlp_width {mlp_width!r} must be 'input' or 'output'"
+            )
         self.windows = tuple(windows) if windows else (None,)
         self.dilation = dilation
         self.window_embedding = window_embedding
         self.stem_kernel_size = stem_kernel_size
+        self.mlp_width = mlp_width
         self.build_stages()
 
     def build_downsample(self, stage: int) -> nn.Module:
@@ -116,12 +132,16 @@ class HLGTransformer(PyramidBackbone):
                 **drops,
             )
         halves = index == 0
+        in_channels = self.embed_dims[max(stage - halves, 0)]
+        mlp_ratio = self.arch['mlp_ratios'][stage]
+        if self.mlp_width == 'output':
+            mlp_ratio *= dims / in_channels
         return LocalGlobalLayer(
-            self.embed_dims[max(stage - halves, 0)],
+            in_channels,
             dims,
             attn,
             2 if halves else 1,
-            self.arch['mlp_ratios'][stage],
+            mlp_ratio,
             self.drop_rate,
             drop_path_rate,
         )

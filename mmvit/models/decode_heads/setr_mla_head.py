@@ -80,6 +80,11 @@ class SETRMLAHead(BaseDecodeHead):
         stream_channels: Channels after the 1x1 convolutions.
         up_scale: Factor of the upsampling; mmseg then resizes the logits of
             every head to the image.
+        up_align_corners: `align_corners` of that upsampling; None takes the
+            head's. It is True in the authors' release, whose last resizing
+            has False.
+        cls_kernel_size: Side of the classifier's kernel, odd: 1 as in mmseg,
+            or 3 as in the authors' release.
         dropout_ratio: Dropout before the classifier.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.
 
@@ -94,9 +99,15 @@ class SETRMLAHead(BaseDecodeHead):
         in_index: Sequence[int] = (0, 1, 2, 3),
         stream_channels: int = 256,
         up_scale: int = 4,
+        up_align_corners: bool | None = None,
+        cls_kernel_size: int = 1,
         dropout_ratio: float = 0.0,
         **kwargs,
     ) -> None:
+        if cls_kernel_size < 1 or cls_kernel_size % 2 == 0:
+            raise ValueError(
+                f'cls_kernel_size {cls_kernel_size!r} must be odd'
+            )
         if channels % len(in_channels):
             raise ValueError(
                 f'channels {channels!r} must be a multiple of the number of '
@@ -110,6 +121,8 @@ class SETRMLAHead(BaseDecodeHead):
             dropout_ratio=dropout_ratio,
             **kwargs,
         )
+        if up_align_corners is None:
+            up_align_corners = self.align_corners
         # From the deepest layer to the shallowest.
         self.streams = nn.ModuleList(
             MLAStream(
@@ -117,13 +130,20 @@ class SETRMLAHead(BaseDecodeHead):
                 stream_channels,
                 channels // len(in_channels),
                 up_scale,
-                self.align_corners,
+                up_align_corners,
                 conv_cfg=self.conv_cfg,
                 norm_cfg=self.norm_cfg,
                 act_cfg=self.act_cfg,
             )
             for dims in reversed(in_channels)
         )
+        if cls_kernel_size > 1:
+            self.conv_seg = nn.Conv2d(
+                channels,
+                self.out_channels,
+                cls_kernel_size,
+                padding=cls_kernel_size // 2,
+            )
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         outs, total = [], None

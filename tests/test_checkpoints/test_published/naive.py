@@ -41,8 +41,17 @@ class Weights:
             out = (columns * kernel.flatten(1)[..., None]).sum(2)
         else:
             out = kernel.flatten(1) @ columns
-        out = out + self[f'{name}.bias'][:, None]
+        if f'{name}.bias' in self.weights:
+            out = out + self[f'{name}.bias'][:, None]
         return out.unflatten(2, size)
+
+    def batch_norm(self, x: Tensor, name: str) -> Tensor:
+        """Normalise by running statistics: (B, C, H, W) -> the same."""
+        mean, var, scale, shift = (
+            self[f'{name}.{part}'][:, None, None]
+            for part in ('running_mean', 'running_var', 'weight', 'bias')
+        )
+        return (x - mean) / (var + 1e-5).sqrt() * scale + shift
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -50,13 +59,19 @@ def gelu(x: Tensor) -> Tensor:
     return x * (1 + torch.erf(x / 2**0.5)) / 2
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Attention, head by head: (B, N, C), (B, Nk, C), (B, Nk, C')."""
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None = None
+) -> Tensor:
+    """Attention, head by head: (B, N, C), (B, Nk, C), (B, Nk, C').
+
+    `bias` (heads, N, Nk) is added to the logits.
+    """
     outs = []
-    for head_q, head_k, head_v in zip(
-        q.chunk(heads, -1), k.chunk(heads, -1), v.chunk(heads, -1)
-    ):
+    parts = zip(q.chunk(heads, -1), k.chunk(heads, -1), v.chunk(heads, -1))
+    for head, (head_q, head_k, head_v) in enumerate(parts):
         logits = head_q @ head_k.transpose(1, 2) / head_q.shape[-1] ** 0.5
+        if bias is not None:
+            logits = logits + bias[head]
         outs.append(logits.softmax(-1) @ head_v)
     return torch.cat(outs, -1)
 

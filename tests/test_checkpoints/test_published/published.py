@@ -134,8 +134,13 @@ HLG_HEADS = {
 }
 
 
-def hlg_shapes(arch: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes that HLG's published modules have."""
+def hlg_shapes(
+    arch: str, released: bool = False
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that HLG's published modules have.
+
+    Those of the dense code or, with `released`, of the classification code.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
 
     def layer(name: str, *shape: int, bias: bool = True) -> None:
@@ -157,6 +162,8 @@ def hlg_shapes(arch: str) -> dict[str, tuple[int, ...]]:
             layer(f'{name}.pos{number}.2', out, dims)
 
     dims_of, depths = HLG[arch]['dims'], HLG[arch]['depths']
+    if released:
+        depths = (*depths[:2], min(depths[2], 14), depths[3])
     for number, source in enumerate((3, dims_of[0])):
         layer(f's0_conv.{number}.0', dims_of[0], source, 3, 3, bias=False)
         batch_norm(f's0_conv.{number}.1', dims_of[0])
@@ -168,25 +175,30 @@ def hlg_shapes(arch: str) -> dict[str, tuple[int, ...]]:
             if index == 0:
                 layer(f'{block}.down_proj.proj.0', dims, 1, 3, 3)
                 batch_norm(f'{block}.down_proj.proj.1', dims)
-            layer(f'{block}.mlp.fc1', 4 * last, last, 1, 1)
-            batch_norm(f'{block}.mlp.norm1', 4 * last)
-            layer(f'{block}.mlp.fc2', 4 * last, 1, 3, 3)
-            batch_norm(f'{block}.mlp.norm2', 4 * last)
-            layer(f'{block}.mlp.fc3', dims, 4 * last, 1, 1)
-            for name in ('norm0', 'norm1', 'norm2', 'h0_norm'):
+            hidden = 4 * (dims if released else last)
+            layer(f'{block}.mlp.fc1', hidden, last, 1, 1)
+            batch_norm(f'{block}.mlp.norm1', hidden)
+            layer(f'{block}.mlp.fc2', hidden, 1, 3, 3)
+            batch_norm(f'{block}.mlp.norm2', hidden)
+            layer(f'{block}.mlp.fc3', dims, hidden, 1, 1)
+            for name in ('norm1', 'norm2'):
                 layer(f'{block}.{name}', dims)
             for name in ('q', 'k', 'v', 'global_attn.proj'):
                 layer(f'{block}.{name}', dims, dims)
-            layer(f'{block}.aux_q', dims, 1, 3, 3)
-            position_bias(f'{block}.pos_local', dims // 16, heads)
             position_bias(f'{block}.pos_global', dims // 16, heads)
-            smooth, quarter = f'{block}.spatial_smooth.0', dims // 4
-            layer(f'{smooth}.0', quarter, dims, 1, 1)
-            batch_norm(f'{smooth}.1', quarter)
-            layer(f'{smooth}.3', quarter, quarter, 3, 3)
-            batch_norm(f'{smooth}.4', quarter)
-            layer(f'{smooth}.6', dims, quarter, 1, 1)
-            batch_norm(f'{smooth}.7', dims)
+            if stage < 3:
+                layer(f'{block}.norm0', dims)
+                layer(f'{block}.h0_norm', dims)
+                layer(f'{block}.aux_q', dims, 1, 3, 3)
+                position_bias(f'{block}.pos_local', dims // 16, heads)
+            if stage < 3 or released:
+                smooth, quarter = f'{block}.spatial_smooth.0', dims // 4
+                layer(f'{smooth}.0', quarter, dims, 1, 1)
+                batch_norm(f'{smooth}.1', quarter)
+                layer(f'{smooth}.3', quarter, quarter, 3, 3)
+                batch_norm(f'{smooth}.4', quarter)
+                layer(f'{smooth}.6', dims, quarter, 1, 1)
+                batch_norm(f'{smooth}.7', dims)
             last = dims
     layer('norm', last)
     layer('head', 1000, last)
@@ -251,7 +263,9 @@ def random_weights(
     weights = {}
     for name, shape in shapes.items():
         value = torch.randn(shape, generator=generator)
-        if len(shape) in (2, 4):
+        if name.endswith('running_var'):
+            value = 0.5 + value.abs()
+        elif len(shape) in (2, 4):
             value /= value[0].numel() ** 0.5
         elif 'norm' in name and name.endswith('.weight'):
             value = 1 + 0.1 * value

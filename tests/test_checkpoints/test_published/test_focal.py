@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.apis.config import build_model, load_config
-from mmvit.checkpoints import FAMILIES
+from mmvit.checkpoints import convert_published
 from mmvit.checkpoints.published.focal import fold_ring_bias
 
 from .naive import Weights, gelu, to_tokens
@@ -146,8 +146,7 @@ def test_published_weights_give_the_published_function(conv):
         if 'bias_table' in name:
             # So large that every entry matters.
             weights[name] = torch.randn(value.shape, generator=generator)
-    converted, unplaced = FAMILIES['focal'](weights)
-    assert not unplaced
+    converted = convert_published(weights, 'focal')
     model = classifier('t-conv' if conv else 't')
     model.load_state_dict(converted, strict=True)
     image = torch.rand(1, 3, 224, 224, generator=generator)
@@ -174,8 +173,7 @@ def test_every_published_key_has_its_place(name, arch, conv):
     with torch.device('meta'):
         weights = {name: torch.empty(shape) for name, shape in shapes.items()}
         model = classifier(name)
-    converted, unplaced = FAMILIES['focal'](weights)
-    assert not unplaced
+    converted = convert_published(weights, 'focal')
     own = {name: value.shape for name, value in model.state_dict().items()}
     assert {name: value.shape for name, value in converted.items()} == own
 
@@ -196,4 +194,5 @@ def test_doubled_keys_weigh_as_much_as_both():
 
 def test_unknown_keys_are_reported():
     weights = {'layers.0.blocks.0.gamma_1': torch.zeros(1)}
-    assert FAMILIES['focal'](weights) == ({}, list(weights))
+    with pytest.raises(ValueError, match='1 of its 1 keys .*gamma_1'):
+        convert_published(weights, 'focal')

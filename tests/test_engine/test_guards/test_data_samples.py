@@ -170,3 +170,10 @@ def test_empty_data_set_says_where_it_looked(scenes, command):
         command('train', cfg)
     for part in ('.tif', str(scenes), 'img_dir/train'):
         assert part in str(error.value)
+
+
+def test_maps_of_a_semantic_branch_have_classes_of_their_own(
+    tmp_path, warnings
+):
+    check_masks(Masks(tmp_path, mask(0, 181, 255), instances=[]), 80)
+    assert not warnings

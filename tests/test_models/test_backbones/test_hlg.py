@@ -67,6 +67,7 @@ def test_first_block_of_each_stage_halves():
         dict(window_embedding='max'),
         dict(window_embedding='dwconv'),
         dict(stem_kernel_size=3),
+        dict(mlp_width='output'),
     ],
     ids=str,
 )
@@ -106,6 +107,27 @@ def test_published_stem_has_the_parameters_of_a_3x3_convolution():
     assert counts[1] - counts[0] == 8 * 96**2
 
 
+@pytest.mark.parametrize('mlp_width', ['input', 'output'])
+def test_hidden_channels_follow_the_input_or_the_output(mlp_width):
+    model = HLGTransformer(ARCH, mlp_width=mlp_width)
+    hidden = [
+        [block.mlp.fc2.in_channels for block in stage.blocks]
+        for stage in model.stages
+    ]
+    # Stage 3 has 64 channels from 32.
+    third = [64, 128] if mlp_width == 'input' else [128, 128]
+    assert hidden == [[64, 64], [64, 64], third, [128]]
+
+
+def test_released_archs_are_shallower():
+    zoo = HLGTransformer.arch_zoo
+    for size in ('medium', 'large'):
+        released = dict(zoo[f'{size}-released'])
+        assert zoo[size]['depths'] == (2, 2, 18, 2)
+        assert released.pop('depths') == (2, 2, 14, 2)
+        assert released.items() <= zoo[size].items()
+
+
 def test_final_norm():
     model = HLGTransformer(ARCH, final_norm=True).eval()
     with torch.no_grad():
@@ -121,3 +143,5 @@ def test_errors():
         HLGTransformer(ARCH, windows=('plain', 'shifted'))
     with pytest.raises(ValueError, match='1 or more'):
         HLGTransformer(ARCH, dilation=0)
+    with pytest.raises(ValueError, match="mlp_width 'both' must be"):
+        HLGTransformer(ARCH, mlp_width='both')

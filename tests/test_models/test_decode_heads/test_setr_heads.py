@@ -42,11 +42,11 @@ def converted(**parts: nn.Module) -> dict[str, Tensor]:
     for part, module in parts.items():
         for name, value in module.state_dict().items():
             weights[f'{part}.{name}'] = value
-    ours, unplaced = convert(weights)
-    assert not unplaced
+    done = convert(weights)
+    assert not done.unknown
     return {
         name.removeprefix('decode_head.'): value
-        for name, value in ours.items()
+        for name, value in done.weights.items()
         if name.startswith('decode_head.')
     }
 
@@ -162,12 +162,30 @@ def test_deeper_layers_reach_shallower_streams_and_not_the_reverse():
     assert not torch.allclose(deep_changed[:, 4:], out[:, 4:])
 
 
+@pytest.mark.parametrize('aligned', [None, False, True])
+def test_enlargement_of_the_release_is_aligned(aligned):
+    head = SETRMLAHead(
+        [8, 8], 8, (0, 1), num_classes=3, up_align_corners=aligned
+    )
+    assert all(s.upsample.align_corners == bool(aligned) for s in head.streams)
+    assert not head.align_corners
+
+
+def test_classifier_of_the_release_sees_its_neighbours():
+    head = SETRMLAHead([8, 8], 8, (0, 1), num_classes=3, cls_kernel_size=3)
+    assert head.conv_seg.weight.shape == (3, 8, 3, 3)
+    out = head([torch.rand(2, 8, 3, 5)] * 2)
+    assert out.shape == (2, 3, 12, 20)
+
+
 def test_errors():
     for wrong in (dict(num_convs=0), dict(up_scale=0), dict(kernel_size=2)):
         with pytest.raises(ValueError, match='must be'):
             SETRPUPHead(8, 6, num_classes=3, **wrong)
     with pytest.raises(ValueError, match='channels 7'):
         SETRMLAHead([8, 8], 7, (0, 1), num_classes=3)
+    with pytest.raises(ValueError, match='cls_kernel_size 2'):
+        SETRMLAHead([8, 8], 8, (0, 1), num_classes=3, cls_kernel_size=2)
     with pytest.raises(TypeError, match='num_conv'):
         SETRPUPHead(8, 6, num_classes=3, num_conv=4)
 

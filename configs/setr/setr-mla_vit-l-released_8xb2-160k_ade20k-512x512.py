@@ -1,0 +1,4 @@
+_base_ = './setr-mla_vit-l_8xb2-160k_ade20k-512x512.py'
+# As the authors' release has it; auxiliary classifiers play no part in a test.
+head = dict(up_align_corners=True, cls_kernel_size=3)
+model = dict(decode_head=head, auxiliary_head=None)

@@ -1,0 +1,186 @@
+"""Published weights by name, `mmvit://pvt-s_in1k`: found, fetched, converted.
+
+python -m mmvit.checkpoints.zoo [NAME]
+
+Without a name, all of them are listed. With one, its file is downloaded and
+converted, and the path of the converted file is printed.
+"""
+
+import argparse
+import difflib
+import functools
+import os
+import os.path as osp
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import yaml
+from mmengine.logging import print_log
+
+from mmvit.version import __version__
+
+from .download import check_container, download, sole_process
+from .published import convert
+from .reading import SCHEME, read_state_dict
+
+_DRIVE = 'https://drive.google.com/uc?id='
+# Where files come from instead of the authors' addresses: an address, after
+# which NAME.pth stands.
+_MIRROR = 'MMVIT_ZOO_MIRROR'
+
+
+class Released(NamedTuple):
+    """A published file; zoo.yml describes its fields."""
+
+    family: str
+    config: str = ''
+    printed: str = ''
+    url: str = ''
+    drive: str = ''
+    note: str = ''
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where its authors have put it."""
+        drive = f'{_DRIVE}{self.drive}' if self.drive else ''
+        return [address for address in (self.url, drive) if address]
+
+
+@functools.cache
+def released_files() -> dict[str, Released]:
+    """All published files by their names."""
+    text = Path(__file__).with_name('zoo.yml').read_text(encoding='utf-8')
+    return {
+        name: Released(family, **facts)
+        for family, files in yaml.safe_load(text).items()
+        for name, facts in files.items()
+    }
+
+
+def cache_folder() -> str:
+    """Return where the files are kept: $MMVIT_HOME, or in torch hub's."""
+    home = os.getenv('MMVIT_HOME')
+    home = home or osp.join(torch.hub.get_dir(), 'checkpoints', 'mmvit')
+    return osp.abspath(osp.expanduser(home))
+
+
+def fetch(name: str) -> str:
+    """Return the path of a published file under our names.
+
+    Args:
+        name: A name of `released_files`, with or without `mmvit://`.
+
+    What is not there is made: the published file, which is downloaded or has
+    been put there by hand, is `published/NAME.pth` of `cache_folder`, and the
+    converted one is `converted/NAME.pth`.
+
+    Raises:
+        ValueError: If there is no such name, or if the file that was put
+            there is not the one that the name means.
+        DownloadError: If it cannot be downloaded, or is not what it should be.
+    """
+    name = name.removeprefix(SCHEME)
+    released = released_files().get(name)
+    if released is None:
+        near = difflib.get_close_matches(name, released_files())
+        raise ValueError(
+            f'the zoo has no {name!r}'
+            + (f'; near it: {", ".join(near)}' if near else '')
+            + '. `python -m mmvit.checkpoints.zoo` lists all names'
+        )
+    published, converted = (
+        osp.join(cache_folder(), folder, f'{name}.pth')
+        for folder in ('published', 'converted')
+    )
+    # Before the lock too, so that a folder that cannot be written serves.
+    if _is_current(converted, published):
+        return converted
+    accept = functools.partial(
+        _convert, family=released.family, converted=converted
+    )
+    with sole_process(published):
+        if _is_current(converted, published):
+            return converted
+        if osp.isfile(published):
+            try:
+                accept(published)
+            except ValueError as error:
+                raise ValueError(
+                    f'{published} is not the file of {SCHEME}{name}: {error}. '
+                    'Remove it or replace it'
+                ) from error
+        else:
+            mirror = os.getenv(_MIRROR)
+            addresses = released.addresses
+            if mirror:
+                addresses = [f'{mirror.rstrip("/")}/{name}.pth']
+            download(addresses, published, accept)
+    return converted
+
+
+def _convert(published: str, family: str, converted: str) -> None:
+    """Write a published file under our names.
+
+    Raises:
+        ValueError: If it is not a whole file of the family.
+    """
+    check_container(published)
+    # Trainers have stored their settings in it, too.
+    done = convert(read_state_dict(published, foreign=True), family)
+    about = [done.task, f'for {done.config}' if done.config else '']
+    if done.options:
+        about += ['with --cfg-options', *done.options]
+    print_log(f'{converted}: {" ".join(about)}', 'current')
+    meta = dict(mmvit_version=__version__, published=_facts(published))
+    os.makedirs(osp.dirname(converted), exist_ok=True)
+    unfinished = f'{converted}.part'
+    try:
+        torch.save(dict(state_dict=done.weights, meta=meta), unfinished)
+        os.replace(unfinished, converted)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
+def _facts(path: str) -> dict[str, int]:
+    """What tells a file that was replaced: renaming keeps it."""
+    stat = os.stat(path)
+    return dict(size=stat.st_size, mtime=stat.st_mtime_ns)
+
+
+def _is_current(converted: str, published: str) -> bool:
+    """Whether a converted file is whole, and made of the published one.
+
+    It may be used without the published file, which takes space.
+    """
+    if not osp.isfile(converted):
+        return False
+    try:
+        check_container(converted)
+        meta = torch.load(converted, mmap=True, weights_only=True)['meta']
+    except Exception as error:  # torch has many for a damaged file
+        print_log(f'{converted} is made anew: {error}', 'current')
+        return False
+    if not osp.isfile(published):
+        return True
+    made_of = (meta['mmvit_version'], meta['published'])
+    return made_of == (__version__, _facts(published))
+
+
+def _list() -> str:
+    lines = []
+    for name, released in released_files().items():
+        printed = released.printed or released.note
+        config = f'  configs/{released.config}' if released.config else ''
+        lines.append(f'{name:36} {printed}{config}')
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('name', nargs='?', help='such as pvt-s_in1k')
+    name = parser.parse_args().name
+    print(fetch(name) if name else _list())  # noqa: T201

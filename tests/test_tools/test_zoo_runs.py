@@ -1,0 +1,108 @@
+"""A quickstart config from published weights, with kills on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmvit.apis.config import build_model, load_config
+from tests.support.file_server import FileServer, Page, file_server
+from tests.support.helpers import (
+    ROOT,
+    clean_environment,
+    load_tool,
+    losses,
+    weights_of,
+)
+from tests.support.published_pvt import published_names, saved
+
+CONFIG = ROOT / 'configs/quickstart/pvt-nano_1xb32-15e_digit-scenes-64x64.py'
+NAME = 'pvt-t_in1k'
+# The learning rate leaves the weights as they were loaded.
+OPTIONS = (
+    'model.backbone.init_cfg.type=Pretrained',
+    f'model.backbone.init_cfg.checkpoint=mmvit://{NAME}',
+    *('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0'),
+    *('train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'),
+)
+
+
+@pytest.fixture
+def server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FileServer]:
+    """A mirror with weights of the quickstart's model, and its data set."""
+    monkeypatch.setenv('MMVIT_HOME', str(tmp_path / 'home'))
+    monkeypatch.chdir(tmp_path)
+    scenes = load_tool('dataset_converters/digit_scenes')
+    sizes = dict(seed=0, num_train=10, num_val=10, size=64)
+    scenes.write_dataset(tmp_path / 'data/digit_scenes', **sizes)
+    model = build_model(load_config(str(CONFIG)))
+    model.init_weights()
+    body = saved(published_names(model.state_dict()))
+    with file_server() as server:
+        monkeypatch.setenv('MMVIT_ZOO_MIRROR', server.address)
+        server.pages[f'/{NAME}.pth'] = Page(body)
+        server.weights = model.state_dict()
+        yield server
+
+
+def kill_in_mid_download(command: list[str], part: Path, size: int) -> None:
+    process = subprocess.Popen(
+        command,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while not (part.exists() and part.stat().st_size > size / 3):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_training_goes_on_after_a_kill(server, command, tmp_path):
+    page = server.pages[f'/{NAME}.pth']
+    page.pause = 0.02
+    published = tmp_path / 'home/published'
+    part = published / f'{NAME}.pth.part'
+    train = [sys.executable, str(ROOT / 'tools/train.py'), str(CONFIG)]
+    kill_in_mid_download(
+        [*train, '--work-dir', 'killed', '--cfg-options', *OPTIONS],
+        part,
+        len(page.body),
+    )
+    came = part.stat().st_size
+    assert came < len(page.body)
+    assert not (published / f'{NAME}.pth').exists()
+    assert not (tmp_path / 'home/converted').exists()
+    page.pause = 0.0
+    work_dir = command('train', str(CONFIG), '--cfg-options', *OPTIONS)
+    wanted = [(f'/{NAME}.pth', ''), (f'/{NAME}.pth', f'bytes={came}-')]
+    assert server.requests == wanted
+    assert len(losses(work_dir)) <= 1
+    trained = weights_of(work_dir / 'epoch_1.pth')
+    for name, value in server.weights.items():
+        if name.startswith('backbone.'):
+            torch.testing.assert_close(trained[name], value)
+    # The same file, to be tested and to start from
+    command('test', str(CONFIG), f'mmvit://{NAME}')
+    start = f'load_from=mmvit://{NAME}'
+    work_dir = command(
+        *('train', str(CONFIG), '--work-dir', tmp_path / 'second'),
+        *('--cfg-options', start, *OPTIONS[2:]),
+    )
+    trained = weights_of(work_dir / 'epoch_1.pth')
+    torch.testing.assert_close(trained, server.weights)
+    assert server.requests == wanted

@@ -1,0 +1,188 @@
+"""Draw the predictions of several models side by side, on the same images.
+
+As Figures 5, 6, 8 and 9 of SETR and HLG: a picture for each image, with a
+column for each model and its name above. The models have the same task and the
+same classes.
+"""
+
+import argparse
+
+from mmvit.apis.command_line import (
+    CommandLine,
+    checkpoint_path,
+    config_path,
+    existing_file,
+)
+
+EXAMPLES = """
+  python tools/visualization/compare_models.py a.jpg b.jpg \\
+      --configs mmseg::fcn/fcn_r101-d8_4xb4-160k_ade20k-512x512.py \\
+      configs/setr/setr-pup_vit-l_8xb2-160k_ade20k-512x512.py \\
+      --checkpoints fcn.pth setr.pth --names FCN SETR-PUP --out-dir compared
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'images',
+        type=existing_file,
+        nargs='+',
+        metavar='IMAGE',
+        help='image files',
+    )
+    parser.add_argument(
+        '--configs',
+        type=config_path,
+        nargs='+',
+        required=True,
+        metavar='CONFIG',
+        help='configs, one for each model',
+    )
+    parser.add_argument(
+        '--checkpoints',
+        type=checkpoint_path,
+        nargs='+',
+        required=True,
+        metavar='FILE',
+        help="the models' weights, in the same order",
+    )
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        required=True,
+        metavar='NAME',
+        help="the models' names in the pictures, in the same order",
+    )
+    parser.add_argument(
+        '--score-thr',
+        type=float,
+        default=0.3,
+        metavar='SCORE',
+        help='lowest score, 0 to 1, of the boxes that are drawn (default: '
+        '0.3)',
+    )
+    parser.add_shared(
+        '--out-dir', '--device', '--cfg-options', '--trust-checkpoint'
+    )
+    args = parser.parse_args(argv)
+    for what in ('checkpoints', 'names'):
+        if len(getattr(args, what)) != len(args.configs):
+            parser.error(
+                f'{len(getattr(args, what))} --{what} for '
+                f'{len(args.configs)} --configs: give one for each'
+            )
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+import os.path as osp
+from dataclasses import dataclass
+
+import mmcv
+import torch
+from mmcv.transforms import Compose
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.structures import BaseDataElement
+from mmengine.utils import ProgressBar
+from mmengine.visualization import Visualizer
+from torch import nn
+
+from mmvit.apis.config import load_config
+from mmvit.apis.inference import (
+    build_test_pipeline,
+    class_names,
+    load_model,
+)
+from mmvit.visualization.drawing import (
+    build_visualizer,
+    draw_side_by_side,
+    save_picture,
+)
+
+
+@dataclass
+class Subject:
+    """A model with what is needed to predict and to draw.
+
+    Attributes:
+        model: The model.
+        pipeline: Its test pipeline.
+        visualizer: The visualizer of its task.
+    """
+
+    model: nn.Module
+    pipeline: Compose
+    visualizer: Visualizer
+
+    def predict(self, path: str) -> BaseDataElement:
+        """Predict on an image file."""
+        data = self.pipeline(dict(img_path=path, img_id=0))
+        with torch.no_grad():
+            (sample,) = self.model.test_step(pseudo_collate([data]))
+        return sample.cpu()
+
+
+def build_subject(index: int, args: argparse.Namespace) -> Subject:
+    """Build a model with its weights.
+
+    Args:
+        index: The model's place in the arguments.
+        args: See `parse_args`.
+    """
+    cfg = load_config(args.configs[index], args.cfg_options)
+    device = args.device or get_device()
+    model = load_model(
+        cfg, args.checkpoints[index], device, args.trust_checkpoint
+    )
+    meta = class_names(cfg, model)
+    # The pipeline is built here, while the config's library is the default.
+    return Subject(
+        model,
+        build_test_pipeline(cfg),
+        build_visualizer(cfg, meta, f'mmvit.drawing {index}'),
+    )
+
+
+def check_same(subjects: list[Subject], names: list[str]) -> None:
+    """Check that all models have the same classes.
+
+    Raises:
+        SystemExit: If they differ.
+    """
+    first, *others = (s.visualizer.dataset_meta['classes'] for s in subjects)
+    for name, classes in zip(names[1:], others):
+        if list(classes) != list(first):
+            raise SystemExit(
+                f'{name} has other classes than {names[0]}: compare models '
+                'of the same data set'
+            )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw; see --help."""
+    args = parse_args(argv)
+    subjects = [build_subject(index, args) for index in range(len(args.names))]
+    check_same(subjects, args.names)
+    visualizers = [subject.visualizer for subject in subjects]
+    progress = ProgressBar(len(args.images))
+    for index, path in enumerate(args.images):
+        picture = draw_side_by_side(
+            visualizers,
+            mmcv.imread(path, channel_order='rgb'),
+            [subject.predict(path) for subject in subjects],
+            args.names,
+            args.score_thr,
+        )
+        stem = osp.splitext(osp.basename(path))[0]
+        # The number tells files of the same name in two folders apart.
+        save_picture(picture, args.out_dir, f'{index:05d}_{stem}.png')
+        progress.update()
+    print(f'\nPictures: {osp.abspath(args.out_dir)}')
+
+
+if __name__ == '__main__':
+    main()

@@ -20,7 +20,12 @@ from mmengine.logging import print_log
 
 from mmvit.version import __version__
 
-from .download import check_container, download, sole_process
+from .download import (
+    DownloadError,
+    check_container,
+    download,
+    sole_process,
+)
 from .published import convert
 from .reading import SCHEME, read_state_dict
 
@@ -183,4 +188,7 @@ if __name__ == '__main__':
     )
     parser.add_argument('name', nargs='?', help='such as pvt-s_in1k')
     name = parser.parse_args().name
-    print(fetch(name) if name else _list())  # noqa: T201
+    try:
+        print(fetch(name) if name else _list())  # noqa: T201
+    except (ValueError, DownloadError) as error:
+        raise SystemExit(str(error)) from error

@@ -60,3 +60,6 @@ def test_the_command_lists_all_names():
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(released_files())
     assert 'top-1 79.8  configs/pvt/pvt-s_8xb128-300e_in1k.py' in done.stdout
+    done = run_python('-m', 'mmvit.checkpoints.zoo', 'pvt-x_in1k')
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("the zoo has no 'pvt-x_in1k'; near")

@@ -54,21 +54,20 @@ def server(
 
 
 def kill_in_mid_download(command: list[str], part: Path, size: int) -> None:
-    process = subprocess.Popen(
-        command,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 300
-    while not (part.exists() and part.stat().st_size > size / 3):
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    with open('killed.log', 'w+') as log:
+        process = subprocess.Popen(
+            command,
+            env=clean_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 300
+        while not (part.exists() and part.stat().st_size > size / 3):
+            assert process.poll() is None, Path(log.name).read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
 # What the published classification code builds, for published weights.
 _base_ = './hlg-m_8xb128-300e_in1k.py'
-released = dict(stem_kernel_size=3, mlp_width='output')
+released = dict(stem_kernel_size=3, mlp_width='output', window_bias='raster')
 model = dict(backbone=dict(arch='medium-released', **released))

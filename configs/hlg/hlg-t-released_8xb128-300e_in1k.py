@@ -1,3 +1,4 @@
 # What the published classification code builds, for published weights.
 _base_ = './hlg-t_8xb128-300e_in1k.py'
-model = dict(backbone=dict(stem_kernel_size=3, mlp_width='output'))
+released = dict(stem_kernel_size=3, mlp_width='output', window_bias='raster')
+model = dict(backbone=released)

@@ -10,7 +10,7 @@ run; where the paper contradicts itself, its own counts of parameters decided
   each;
 - the global attention's position bias depends on the offset of the query
   from the window's centre. The published code takes the first columns of a
-  table of all tokens against all tokens;
+  table of all tokens against all tokens (`window_bias`);
 - stage 3 of 'medium' and 'large' has 18 layers, not 14 as in
   'medium-released' and 'large-released';
 - the stem's second convolution is 1x1, as in Table 1, not 3x3
@@ -35,6 +35,7 @@ from ..layers import (
     FullAttention,
     LocalGlobalAttention,
     LocalGlobalLayer,
+    RasterBiasAttention,
     ceil_div,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -61,6 +62,9 @@ class HLGTransformer(PyramidBackbone):
         mlp_width: Whose channels `mlp_ratios` multiply in the first layer of
             stages 2 to 4: 'input', which gives the paper's parameters, or
             'output' as in the published classification code.
+        window_bias: Which place gives a window its position bias in the
+            global attention: its 'centre', or 'raster' as in the published
+            code, where window m has the bias of token m, row by row.
         **kwargs: Further arguments of `PyramidBackbone`.
     """
 
@@ -84,6 +88,7 @@ class HLGTransformer(PyramidBackbone):
         window_embedding: str = 'avg',
         stem_kernel_size: int = 1,
         mlp_width: str = 'input',
+        window_bias: str = 'centre',
         **kwargs,
     ) -> None:
         super().__init__(arch, **kwargs)
@@ -98,11 +103,16 @@ class HLGTransformer(PyramidBackbone):
             raise ValueError(
                 f"mlp_width {mlp_width!r} must be 'input' or 'output'"
             )
+        if window_bias not in ('centre', 'raster'):
+            raise ValueError(
+                f"window_bias {window_bias!r} must be 'centre' or 'raster'"
+            )
         self.windows = tuple(windows) if windows else (None,)
         self.dilation = dilation
         self.window_embedding = window_embedding
         self.stem_kernel_size = stem_kernel_size
         self.mlp_width = mlp_width
+        self.window_bias = window_bias
         self.build_stages()
 
     def build_downsample(self, stage: int) -> nn.Module:
@@ -123,7 +133,10 @@ class HLGTransformer(PyramidBackbone):
         if stage == 3:
             attn = FullAttention(dims, heads, **drops)
         else:
-            attn = LocalGlobalAttention(
+            kind = LocalGlobalAttention
+            if self.window_bias == 'raster':
+                kind = RasterBiasAttention
+            attn = kind(
                 dims,
                 heads,
                 windows=self.windows[index % len(self.windows)],

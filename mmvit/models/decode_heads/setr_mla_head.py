@@ -138,12 +138,8 @@ class SETRMLAHead(BaseDecodeHead):
             for dims in reversed(in_channels)
         )
         if cls_kernel_size > 1:
-            self.conv_seg = nn.Conv2d(
-                channels,
-                self.out_channels,
-                cls_kernel_size,
-                padding=cls_kernel_size // 2,
-            )
+            shape = cls_kernel_size, 1, cls_kernel_size // 2
+            self.conv_seg = nn.Conv2d(channels, self.out_channels, *shape)
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         outs, total = [], None

@@ -13,7 +13,12 @@ shapes are the same in all files:
 from .attention import Attention, merge_heads, split_heads
 from .block import Mlp, Residual, TransformerBlock
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
-from .local_global import FullAttention, LocalGlobalAttention, LocalGlobalLayer
+from .local_global import (
+    FullAttention,
+    LocalGlobalAttention,
+    LocalGlobalLayer,
+    RasterBiasAttention,
+)
 from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
@@ -34,6 +39,7 @@ __all__ = [
     'LocalGlobalLayer',
     'Mlp',
     'PatchEmbed',
+    'RasterBiasAttention',
     'Residual',
     'ResizedTable',
     'RowGroups',

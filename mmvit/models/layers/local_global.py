@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from .attention import Attention, merge_heads, split_heads
 from .block import Residual
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
-from .position_bias import DynamicPositionBias, spread_bias
+from .position_bias import DynamicPositionBias, Offsets, spread_bias
+from .sizes import cached_by_size, ceil_div
 from .windows import WindowGrid
 
 # Most elements of the global attention's bias that are made at once. More
@@ -215,6 +216,20 @@ class LocalGlobalAttention(Attention):
         out = self.attend_by_window(q, q, v, bias, mask)
         return grid.join_heads(out, heads)
 
+    def _key_offsets(self, grid: WindowGrid) -> Offsets:
+        """Offsets of the map's tokens from the global attention's keys."""
+        return grid.offsets(self.k.weight)
+
+    def _spread_bias(
+        self,
+        table: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        grid: WindowGrid,  # noqa: ARG002
+    ) -> Tensor:
+        """Look up the keys' biases: (h, Nq, nW, nH), see `spread_bias`."""
+        return spread_bias(table, rows, columns)
+
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
@@ -223,7 +238,7 @@ class LocalGlobalAttention(Attention):
             for part in (self.k(tokens), self.v(tokens))
         )
         q = split_heads(q, self.num_heads)
-        offsets = grid.offsets(self.k.weight)
+        offsets = self._key_offsets(grid)
         table = self.global_bias.table(offsets.coordinates)
         outside = grid.window_bias(table)
         row_elements = self.num_heads * grid.size[1] * k.shape[2]
@@ -232,7 +247,7 @@ class LocalGlobalAttention(Attention):
         for rows, strip in zip(
             offsets.rows.split(step), q.split(step * grid.size[1], 2)
         ):
-            bias = spread_bias(table, rows, offsets.columns)
+            bias = self._spread_bias(table, rows, offsets.columns, grid)
             if outside is not None:
                 bias = bias + outside.T
             bias = bias.flatten(2)[None]
@@ -253,6 +268,38 @@ class LocalGlobalAttention(Attention):
         tokens = self.embedding(x, grid).transpose(1, 2)
         tokens = self.norm3(tokens.contiguous())
         return self.residual(x, self._attend_globally(q, tokens, grid))
+
+
+@cached_by_size
+def _first_rows_offsets(height: int, width: int, rows: int) -> Offsets:
+    """Offsets of a map's tokens from the tokens of its first rows."""
+    y, x = torch.arange(height), torch.arange(width)
+    return Offsets.between((y, x), (y[:rows], x))
+
+
+class RasterBiasAttention(LocalGlobalAttention):
+    """Local-global attention with the position bias of HLG's release.
+
+    Window m, counted row by row, has the global bias of token m of the map,
+    also counted row by row, and not that of the window's centre. Published
+    weights need it.
+
+    Shape: as `LocalGlobalAttention`.
+    """
+
+    def _key_offsets(self, grid: WindowGrid) -> Offsets:
+        height, width = grid.size
+        rows = ceil_div(math.prod(grid.shape), width)
+        return _first_rows_offsets(height, width, rows, like=self.k.weight)
+
+    def _spread_bias(
+        self, table: Tensor, rows: Tensor, columns: Tensor, grid: WindowGrid
+    ) -> Tensor:
+        # (h, Nq, W, rows) -> (h, Nq, nH * nW), one key for each window
+        bias = super()._spread_bias(table, rows, columns, grid)
+        bias = bias.transpose(2, 3).flatten(2)[..., : math.prod(grid.shape)]
+        # -> (h, Nq, nW, nH)
+        return bias.unflatten(2, grid.shape).transpose(2, 3)
 
 
 class FullAttention(Attention):

@@ -24,6 +24,7 @@ def test_every_published_key_has_its_place(arch, released):
         config = load_config(done.config, done.options)
         model = build_model(config)
     assert done.config == CONFIG.format(f'{arch[0]}-released')
+    assert config.model.backbone.window_bias == 'raster'
     expected = []
     if not released:
         if arch in ('medium', 'large'):
@@ -47,8 +48,10 @@ def test_unknown_keys_are_told():
         convert_published(weights, 'hlg')
 
 
+@pytest.mark.parametrize('raster', [True, False])
 @pytest.mark.parametrize('released', [True, False])
-def test_published_weights_give_the_published_function(released):
+def test_published_weights_give_the_published_function(released, raster):
+    """The published function is that with `raster`."""
     weights = random_weights(hlg_shapes('mobile', released))
     for name in weights:
         if '.pos_' in name:
@@ -56,7 +59,9 @@ def test_published_weights_give_the_published_function(released):
             weights[name] = 4 * weights[name]
     config = load_config(CONFIG.format('mobile'))
     config.model.backbone.update(
-        stem_kernel_size=3, mlp_width='output' if released else 'input'
+        stem_kernel_size=3,
+        mlp_width='output' if released else 'input',
+        window_bias='raster' if raster else 'centre',
     )
     model = build_model(config).eval()
     model.load_state_dict(convert_published(weights, 'hlg'), strict=True)
@@ -64,6 +69,8 @@ def test_published_weights_give_the_published_function(released):
     image = torch.rand(1, 3, 112, 112)
     with torch.no_grad():
         ours = model(image, mode='tensor')
-        theirs = hlg_naive.classifier(weights, image, 'mobile', raster=False)
+        theirs = hlg_naive.classifier(weights, image, 'mobile', raster)
+        other = hlg_naive.classifier(weights, image, 'mobile', not raster)
     assert theirs.std() > 0.1
+    assert not torch.allclose(theirs, other, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

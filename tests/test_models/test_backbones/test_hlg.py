@@ -68,6 +68,7 @@ def test_first_block_of_each_stage_halves():
         dict(window_embedding='dwconv'),
         dict(stem_kernel_size=3),
         dict(mlp_width='output'),
+        dict(window_bias='raster'),
     ],
     ids=str,
 )
@@ -80,7 +81,7 @@ def test_options_change_the_function(options):
         # The same draws for what both have.
         for name, param in model.named_parameters():
             torch.manual_seed(sum(map(ord, name)))
-            nn.init.normal_(param, std=0.1)
+            nn.init.normal_(param, std=0.3)
         with torch.no_grad():
             outs.append(model.eval()(image)[-1])
     assert outs[0].shape == outs[1].shape
@@ -145,3 +146,5 @@ def test_errors():
         HLGTransformer(ARCH, dilation=0)
     with pytest.raises(ValueError, match="mlp_width 'both' must be"):
         HLGTransformer(ARCH, mlp_width='both')
+    with pytest.raises(ValueError, match="window_bias 'corner' must be"):
+        HLGTransformer(ARCH, window_bias='corner')

@@ -10,6 +10,7 @@ from mmvit.models.layers import (
     FullAttention,
     LocalGlobalAttention,
     LocalGlobalLayer,
+    RasterBiasAttention,
     WindowGrid,
     local_global,
 )
@@ -54,7 +55,8 @@ def naive_local_global(attn, x, steps):
                 attn.num_heads,
             )
     x = x + local
-    windows = [tokens for tokens in windows if tokens]
+    numbers = [m for m, tokens in enumerate(windows) if tokens]
+    windows = [windows[m] for m in numbers]
     embedded = []
     for tokens in windows:
         values = torch.stack([x[at] for at in tokens])
@@ -63,6 +65,9 @@ def naive_local_global(attn, x, steps):
     embedded = attn.norm3(torch.stack(embedded))
     k, v = attn.k(embedded), attn.v(embedded)
     centres = [torch.tensor(t).float().mean(0) for t in windows]
+    if isinstance(attn, RasterBiasAttention):
+        places = [divmod(m, size[1]) for m in numbers]
+        centres = list(torch.tensor(places).float())
     # Eq. 9
     conv = F.conv2d(
         attn.norm2(local).permute(2, 0, 1)[None],
@@ -84,13 +89,20 @@ def naive_local_global(attn, x, steps):
     return x + attn.proj(out)
 
 
-@pytest.mark.parametrize('kind', ['avg', 'max'])
+@pytest.mark.parametrize(
+    ('kind', 'attention'),
+    [
+        ('avg', LocalGlobalAttention),
+        ('max', LocalGlobalAttention),
+        ('avg', RasterBiasAttention),
+    ],
+)
 @pytest.mark.parametrize('dilation', [None, 2])
 @pytest.mark.parametrize('windows', ['plain', 'dilated'])
 @pytest.mark.parametrize('size', SIZES)
-def test_attention_against_a_loop(size, windows, dilation, kind):
+def test_attention_against_a_loop(size, windows, dilation, kind, attention):
     attn = randomize(
-        LocalGlobalAttention(
+        attention(
             32,
             2,
             window_size=3,
@@ -112,8 +124,9 @@ def test_attention_against_a_loop(size, windows, dilation, kind):
 
 
 @pytest.mark.parametrize('elements', [1, 100])
-def test_large_maps_are_attended_to_in_strips(monkeypatch, elements):
-    attn = randomize(LocalGlobalAttention(32, 2, 3, 'dilated', 2))
+@pytest.mark.parametrize('kind', [LocalGlobalAttention, RasterBiasAttention])
+def test_large_maps_are_attended_to_in_strips(monkeypatch, elements, kind):
+    attn = randomize(kind(32, 2, 3, 'dilated', 2))
     x = torch.randn(2, 8, 7, 32)
     with torch.no_grad():
         whole = attn(x)

@@ -228,6 +228,9 @@ class LocalGlobalAttention(Attention):
         outside = grid.window_bias(table)
         row_elements = self.num_heads * grid.size[1] * k.shape[2]
         step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
+        if torch.compiler.is_compiling():
+            # The number of strips would depend on the map's size.
+            step = grid.size[0]
         strips = []
         for rows, strip in zip(
             offsets.rows.split(step), q.split(step * grid.size[1], 2)
@@ -308,6 +311,9 @@ class LocalGlobalLayer(BaseModule):
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C).
     """
+
+    #: See `mmvit.engine.compilation`.
+    is_compiled_alone = True
 
     def __init__(
         self,

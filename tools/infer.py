@@ -54,7 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='lowest score, 0 to 1, of the boxes that are drawn; the JSON '
         'file has all of them (default: 0.3)',
     )
-    parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
+    parser.add_shared('--device', '--compile', '--cfg-options')
+    parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
     try:
         args.paths = find_images(args.inputs)
@@ -80,6 +81,7 @@ from mmvit.apis.inference import (
     class_names,
     load_model,
 )
+from mmvit.engine.compilation import compile_model
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import (
     build_visualizer,
@@ -117,6 +119,8 @@ def main(argv: list[str] | None = None) -> None:
     cfg = load_config(args.config, args.cfg_options)
     device = args.device or get_device()
     model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    if args.compile:
+        print(compile_model(model, args.compile))
     meta = class_names(cfg, model)
     visualizer = build_visualizer(cfg, meta)
     pipeline = build_test_pipeline(cfg)

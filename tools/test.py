@@ -41,7 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='draw every Nth image only (default: 1, all of them)',
     )
-    parser.add_shared('--trust-checkpoint', '--launcher', '--local-rank')
+    parser.add_shared('--compile', '--trust-checkpoint')
+    parser.add_shared('--launcher', '--local-rank')
     return parser.parse_args(argv)
 
 

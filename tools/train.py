@@ -43,7 +43,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='multiply the learning rate by the total batch size over '
         'auto_scale_lr.base_batch_size of the config',
     )
-    parser.add_shared('--trust-checkpoint', '--launcher', '--local-rank')
+    parser.add_shared('--compile', '--trust-checkpoint')
+    parser.add_shared('--launcher', '--local-rank')
     return parser.parse_args(argv)
 
 

@@ -104,6 +104,14 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--seed': dict(type=int, default=0, help='random seed (default: 0)'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
+    '--compile': dict(
+        choices=('blocks', 'backbone'),
+        nargs='?',
+        const='blocks',
+        help="compile the model's blocks one by one (the default of the "
+        'option), or the whole backbone, with torch.compile; the first '
+        'iterations take longer',
+    ),
     '--trust-checkpoint': dict(
         action='append',
         default=[],

@@ -24,6 +24,11 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     work_dir = args.work_dir or cfg.get('work_dir')
     cfg.work_dir = work_dir or osp.join('work_dirs', name)
     cfg.experiment_name = cfg.get('experiment_name') or name
+    if args.compile:
+        # Other options of the config's key stay.
+        given = cfg.get('compile')
+        cfg.compile = given if isinstance(given, dict) else {}
+        cfg.compile.scope = args.compile
     cfg.setdefault('runner_type', 'mmvit.GuardedRunner')
     if cfg.runner_type == 'mmvit.GuardedRunner':
         check_top_level(unread_options(options))

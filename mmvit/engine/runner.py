@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
+from .compilation import compile_model
 from .guards import GUARDS
 from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
 from .guards.checkpoints import (
@@ -62,6 +63,7 @@ class GuardedRunner(Runner):
 
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
+        self._is_compiled = False
         super().__init__(*args, **kwargs)
         if self._resume == 'auto' or (self._resume and not self._load_from):
             self._resume_from_work_dir()
@@ -123,6 +125,17 @@ class GuardedRunner(Runner):
         )
         cfg.update(model_wrapper_cfg or {}, device_ids=None)
         return super().wrap_model(cfg, revert_sync_batchnorm(model))
+
+    def _maybe_compile(self, target: str) -> None:  # noqa: ARG002
+        """Compile the model once, as the key `compile` says.
+
+        mmengine would compile the whole training step.
+        """
+        cfg = self.cfg.get('compile')
+        if cfg and not self._is_compiled:
+            options = {} if cfg is True else cfg
+            self.logger.info(compile_model(unwrap(self.model), **options))
+            self._is_compiled = True
 
     @staticmethod
     def build_dataloader(

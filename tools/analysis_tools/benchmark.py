@@ -67,7 +67,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='print a table as in the papers, with parameters and FLOPs',
     )
-    parser.add_shared('--json', '--cfg-options', '--trust-checkpoint')
+    parser.add_shared('--json', '--cfg-options', '--compile')
+    parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
     if args.checkpoints and len(args.checkpoints) != len(args.configs):
         parser.error(
@@ -114,11 +115,6 @@ def add_subject_arguments(parser: CommandLine) -> None:
         '--channels-last',
         action='store_true',
         help="put the weights and images in torch's channels-last format",
-    )
-    parser.add_argument(
-        '--compile',
-        action='store_true',
-        help='compile the backbone with torch.compile (minutes on a CPU)',
     )
     parser.add_argument(
         '--checkpoints',
@@ -184,6 +180,7 @@ from mmvit.checkpoints import (
     read_state_dict,
     trust_checkpoint,
 )
+from mmvit.engine.compilation import compile_model
 
 DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
 
@@ -245,7 +242,7 @@ class Subject:
         model.to(self.device, **self.layout)
         self.backbone = model.backbone
         if args.compile:
-            self.backbone.compile(dynamic=False)
+            compile_model(model, args.compile)
         self.amp = DTYPES.get(args.amp)
         # float16 needs a scaler, which takes time.
         self.scaler = torch.amp.GradScaler(

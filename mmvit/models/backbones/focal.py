@@ -128,6 +128,12 @@ class Level(NamedTuple):
         return max(1, self.sub_window // window_size)
 
 
+def _extended_length(length: int, side: int, shift: int, level: Level) -> int:
+    """Places of an axis that is extended by the regions' reach."""
+    regions = ceil_div(ceil_div(length + shift, side), level.repeats(side))
+    return (regions - 1) * level.span(side) + level.region
+
+
 def _extended_axis(
     length: int, side: int, shift: int, level: Level, wrap: bool
 ) -> tuple[Tensor, Tensor, int]:
@@ -139,7 +145,7 @@ def _extended_axis(
     sub_window, region = level
     windows = ceil_div(length + shift, side)
     span, repeats = level.span(side), level.repeats(side)
-    places = (ceil_div(windows, repeats) - 1) * span + region
+    places = _extended_length(length, side, shift, level)
     index = torch.arange(places) - (region - span) // 2
     if sub_window == 1:
         if wrap:
@@ -154,7 +160,15 @@ def _extended_axis(
     return index.clamp(0, tokens - 1), real, tokens
 
 
-@cached_by_size
+@cached_by_size(
+    lambda height, width, side, shift, _, *level: [
+        (
+            int,
+            _extended_length(height, side, shift, Level(*level)),
+            _extended_length(width, side, shift, Level(*level)),
+        )
+    ]
+)
 def _level_index(
     height: int, width: int, side: int, shift: int, wrap: int, *level: int
 ) -> Tensor:
@@ -169,7 +183,17 @@ def _level_index(
     return rows[:, None] * tokens + columns
 
 
-@cached_by_size
+@cached_by_size(
+    lambda height, width, side, shift, _, *levels: [
+        (
+            float,
+            ceil_div(height + shift, side) * ceil_div(width + shift, side),
+            1,
+            1,
+            sum(region**2 for region in levels[1::2]),
+        )
+    ]
+)
 def _key_mask(
     height: int, width: int, side: int, shift: int, wrap: int, *levels: int
 ) -> Tensor:
@@ -346,7 +370,7 @@ class FocalAttention(Attention):
                 parts = sub_grid.cut(x).flatten(1, 2)
                 parts = parts.unflatten(0, (len(x), -1))
             tokens.append(pool(parts))
-        sizes = *size, side, shift, self.border == 'wrap'
+        sizes = *size, side, shift, int(self.border == 'wrap')
         kv = []
         for level, part in zip(self.levels, tokens):
             index = _level_index(*sizes, *level, like=x)

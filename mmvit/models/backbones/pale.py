@@ -115,11 +115,14 @@ class PaleAttention(Attention):
         Shape: qkv (3, B, H, W, h, d) -> (B, H, W, h, d).
         """
         groups = RowGroups(qkv.shape[2], self.pale_size, self.interlaced)
+        bias = groups.token_bias(qkv.shape[3], qkv)
+        if bias is not None:
+            bias = bias.repeat(qkv.shape[1], 1, 1, 1)
         outs = []
         for part in groups.cut(qkv.flatten(0, 1)):
             # (3 * B, n, h, s, W, d) -> (3, B * n, h, s * W, d)
             tokens = part.flatten(3, 4).unflatten(0, (3, -1)).flatten(1, 2)
-            out = self.attend_by_head(*tokens.unbind())
+            out = self.attend_by_head(*tokens.unbind(), bias)
             # (B * n, h, s * W, d) -> (B, n, h, s, W, d)
             out = out.unflatten(2, part.shape[3:5])
             outs.append(out.unflatten(0, (-1, part.shape[1])))

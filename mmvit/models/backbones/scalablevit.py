@@ -23,10 +23,10 @@ from ..layers import (
     Attention,
     DepthwiseConv,
     PatchEmbed,
-    map_parts,
+    in_order,
+    map_windows,
     merge_heads,
     split_heads,
-    window_spans,
 )
 from .pyramid import PyramidBackbone, doubling_arch
 
@@ -70,7 +70,9 @@ class WindowAttention(Attention):
             self.mixing = DepthwiseConv(embed_dims)
         self.build_projection()
 
-    def _attend_within(self, qkv: Tensor, rows: int, columns: int) -> Tensor:
+    def _attend_within(
+        self, qkv: Tensor, rows: int, columns: int, mask: Tensor | None
+    ) -> Tensor:
         """Attention of a map that windows of rows x columns tokens divide.
 
         Shape: qkv (B, H, W, 3 * C) -> (B, H, W, C).
@@ -78,24 +80,24 @@ class WindowAttention(Attention):
         # (B, n * r, m * c, 3 * h * d) -> (3, B, n, m, h, r, c, d)
         parts = qkv.unflatten(3, (3, self.num_heads, -1))
         parts = parts.unflatten(2, (-1, columns)).unflatten(1, (-1, rows))
-        parts = parts.permute(5, 0, 1, 3, 6, 2, 4, 7).flatten(5, 6)
+        parts = in_order(parts.permute(5, 0, 1, 3, 6, 2, 4, 7)).flatten(5, 6)
         q, k, v = parts.flatten(1, 3).unbind()
-        out = self.attend_by_head(q, k, v)
+        if mask is not None:
+            mask = mask.repeat(len(qkv), 1, 1, 1)
+        out = self.attend_by_head(q, k, v, mask)
         if self.interaction == 'lem':
             mixed = self.mixing(merge_heads(v, (rows, columns)))
             out = out + split_heads(mixed, self.num_heads)
         # (B * n * m, h, r * c, d) -> (B, n, r, m, c, h, d)
         out = out.unflatten(0, parts.shape[1:4]).unflatten(4, (rows, columns))
-        out = out.permute(0, 1, 4, 2, 5, 3, 6)
+        out = in_order(out.permute(0, 1, 4, 2, 5, 3, 6))
         return out.flatten(5).flatten(3, 4).flatten(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x)
-        spans = [
-            window_spans(length, self.window_size, self.shift)
-            for length in x.shape[1:3]
-        ]
-        out = map_parts(self._attend_within, qkv, *spans)
+        out = map_windows(
+            self._attend_within, qkv, self.window_size, self.shift
+        )
         if self.interaction == 'lim':
             out = out + self.mixing(qkv.chunk(3, dim=-1)[2])
         return self.project(out)

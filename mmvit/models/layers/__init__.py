@@ -23,8 +23,14 @@ from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
 from .rows import RowGroups
-from .sizes import MASKED, cached_by_size, ceil_div, padding_bias
-from .windows import WindowGrid, map_parts, window_spans
+from .sizes import (
+    MASKED,
+    cached_by_size,
+    ceil_div,
+    in_order,
+    padding_bias,
+)
+from .windows import WindowGrid, map_windows
 
 __all__ = [
     'MASKED',
@@ -47,9 +53,9 @@ __all__ = [
     'WindowGrid',
     'cached_by_size',
     'ceil_div',
-    'map_parts',
+    'in_order',
+    'map_windows',
     'merge_heads',
     'padding_bias',
     'split_heads',
-    'window_spans',
 ]

@@ -75,6 +75,9 @@ class TransformerBlock(BaseModule):
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """
 
+    #: See `mmvit.engine.compilation`.
+    is_compiled_alone = True
+
     def __init__(
         self,
         embed_dims: int,

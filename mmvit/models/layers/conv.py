@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .sizes import ceil_div
+from .sizes import ceil_div, must_pad
 
 
 class ChannelsLastConv2d(nn.Conv2d):
@@ -31,7 +31,7 @@ class ChannelsLastConv2d(nn.Conv2d):
             # A 1x1 convolution of a channels-last map is a linear layer.
             return F.linear(x, weight.flatten(1), bias)
         bottom, right = self._missing(x.shape[1]), self._missing(x.shape[2])
-        if bottom or right:
+        if must_pad(bottom, right):
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # A permuted map is a channels-last tensor: no copy is made.
         x = x.permute(0, 3, 1, 2)

@@ -243,6 +243,9 @@ class LocalGlobalAttention(Attention):
         outside = grid.window_bias(table)
         row_elements = self.num_heads * grid.size[1] * k.shape[2]
         step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
+        if torch.compiler.is_compiling():
+            # The number of strips would depend on the map's size.
+            step = grid.size[0]
         strips = []
         for rows, strip in zip(
             offsets.rows.split(step), q.split(step * grid.size[1], 2)
@@ -270,7 +273,13 @@ class LocalGlobalAttention(Attention):
         return self.residual(x, self._attend_globally(q, tokens, grid))
 
 
-@cached_by_size
+@cached_by_size(
+    lambda height, width, rows: [
+        (float, None, None, 2),
+        (int, height, rows),
+        (int, width, width),
+    ]
+)
 def _first_rows_offsets(height: int, width: int, rows: int) -> Offsets:
     """Offsets of a map's tokens from the tokens of its first rows."""
     y, x = torch.arange(height), torch.arange(width)
@@ -290,7 +299,8 @@ class RasterBiasAttention(LocalGlobalAttention):
     def _key_offsets(self, grid: WindowGrid) -> Offsets:
         height, width = grid.size
         rows = ceil_div(math.prod(grid.shape), width)
-        return _first_rows_offsets(height, width, rows, like=self.k.weight)
+        like = self.k.weight
+        return Offsets(*_first_rows_offsets(height, width, rows, like=like))
 
     def _spread_bias(
         self, table: Tensor, rows: Tensor, columns: Tensor, grid: WindowGrid
@@ -355,6 +365,9 @@ class LocalGlobalLayer(BaseModule):
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
         ceil(W / stride), C).
     """
+
+    #: See `mmvit.engine.compilation`.
+    is_compiled_alone = True
 
     def __init__(
         self,

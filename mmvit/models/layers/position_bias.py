@@ -52,7 +52,12 @@ class TokenOffsets(NamedTuple):
     pairs: Tensor
 
 
-@cached_by_size
+@cached_by_size(
+    lambda height, width: [
+        (float, 2 * height - 1, 2 * width - 1, 2),
+        (int, height * width, height * width),
+    ]
+)
 def token_offsets(height: int, width: int) -> TokenOffsets:
     """Offsets between all tokens of a map of this size."""
     positions = torch.arange(height), torch.arange(width)

@@ -1,9 +1,10 @@
 """Cutting maps into groups of rows."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .sizes import ceil_div
+from .sizes import ceil_div, in_order, padding_bias
 
 
 class RowGroups:
@@ -35,8 +36,17 @@ class RowGroups:
     def cut(self, x: Tensor) -> list[Tensor]:
         """Cut a map into groups, the longer ones and the shorter ones.
 
+        A compiled graph, which serves maps of all sizes, adds the missing
+        rows instead; see `token_bias`.
+
         Shape: x (B, H, W, h, d) -> one or two of (B, n, h, s, W, d).
         """
+        if torch.compiler.is_compiling():
+            x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, self.missing))
+            if self.interlaced:
+                return [in_order(self._interlace(x))]
+            x = x.unflatten(1, (self.number, self.size))
+            return [in_order(x.permute(0, 1, 4, 2, 3, 5))]
         if not self.interlaced:
             whole = self.height // self.size * self.size
             parts = [x]
@@ -71,11 +81,30 @@ class RowGroups:
         if not self.interlaced:
             parts = [part.permute(0, 1, 3, 4, 2, 5) for part in groups]
             parts = [part.flatten(1, 2) for part in parts]
-            return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+            x = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+            return x[:, : self.height]
         # (B, n, h, s, W, d) -> (B, s, n, W, h, d)
         parts = [part.permute(0, 3, 1, 4, 2, 5) for part in groups]
         if len(parts) == 1:
-            return parts[0].flatten(1, 2)
+            return in_order(parts[0]).flatten(1, 2)[:, : self.height]
         long, last = parts[0].split([self.size - 1, 1], 1)
         main = torch.cat([long, parts[1]], 2).flatten(1, 2)
         return torch.cat([main, last[:, 0]], 1)
+
+    def token_bias(self, width: int, like: Tensor) -> Tensor | None:
+        """Logits that exclude the missing rows, where `cut` has added them.
+
+        Shape: the map's W, a tensor of the wanted type and device ->
+            (N, 1, 1, s * W), or None.
+        """
+        if not torch.compiler.is_compiling():
+            return None
+        rows = torch.arange(self.number * self.size, device=like.device)
+        real = (rows < self.height).expand(width, -1)
+        if self.interlaced:
+            # (W, s * N) -> (N, s, W)
+            real = real.unflatten(1, (self.size, self.number)).permute(2, 1, 0)
+        else:
+            # (W, N * s) -> (N, s, W)
+            real = real.unflatten(1, (self.number, self.size)).permute(1, 2, 0)
+        return padding_bias(real.flatten(1)).to(like.dtype)[:, None, None]

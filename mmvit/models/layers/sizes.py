@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,37 +17,102 @@ def ceil_div(length: int, divisor: int) -> int:
     return -(-length // divisor)
 
 
-def cached_by_size(function: Callable) -> Callable:
-    """Cache the tensors that a function of integers makes.
+def must_pad(*amounts: int) -> bool:
+    """Whether something is padded.
+
+    A compiled or exported graph always pads, be it by nothing, so that it
+    serves maps of all sizes.
+    """
+    return torch.compiler.is_compiling() or any(amounts)
+
+
+def in_order(x: Tensor) -> Tensor:
+    """A permuted tensor, with its memory in the order of its axes.
+
+    Unlike `contiguous`, it always copies: whether axes can be merged without
+    a copy would depend on the map's size, and with it a compiled graph.
+    """
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def cached_by_size(shapes: Callable) -> Callable:
+    """Decorate a function of integers that makes tensors: cache its results.
+
+    In a compiled graph the function is one operator, whose results depend on
+    the map's size.
 
     Args:
-        function: Makes a tensor, or a named tuple of tensors, from integers
-            such as a map's lengths. Floating-point tensors are float64.
+        shapes: Returns, for the same integers, the type of each result (float
+            or int) followed by its lengths; None stands for a length that
+            only the function itself finds out.
 
     Returns:
-        The function, with a further argument `like`: a tensor of the wanted
-        device and floating-point type.
+        A decorator. The function gets a further argument `like`: a tensor of
+        the device and floating-point type of the results.
     """
 
-    @functools.lru_cache(maxsize=64)
-    def cached(
-        device: torch.device, dtype: torch.dtype, *sizes: int
-    ) -> Tensor | tuple:
-        def place(part: Tensor) -> Tensor:
-            is_float = part.is_floating_point()
-            return part.to(device, dtype if is_float else part.dtype)
+    def decorate(function: Callable) -> Callable:
+        @functools.lru_cache(maxsize=64)
+        def cached(
+            device: torch.device, dtype: torch.dtype, *sizes: int
+        ) -> list[Tensor]:
+            with torch.device('cpu'), torch.inference_mode(False):
+                made = function(*sizes)
+            parts = [made] if isinstance(made, Tensor) else made
+            return [
+                part.to(device, dtype if part.is_floating_point() else None)
+                for part in parts
+            ]
 
-        with torch.device('cpu'), torch.inference_mode(False):
-            made = function(*sizes)
-            if isinstance(made, Tensor):
-                return place(made)
-            return type(made)(*map(place, made))
+        operator = _operator(function, cached, shapes)
 
-    @functools.wraps(function)
-    def call(*sizes: int, like: Tensor) -> Tensor | tuple:
-        return cached(like.device, like.dtype, *sizes)
+        @functools.wraps(function)
+        def call(*sizes: int, like: Tensor) -> Tensor | list[Tensor]:
+            if torch.compiler.is_compiling():
+                parts = operator(sizes, like.device, like.dtype)
+            else:
+                parts = cached(like.device, like.dtype, *sizes)
+            return parts[0] if len(parts) == 1 else parts
 
-    return call
+        return call
+
+    return decorate
+
+
+def _operator(function: Callable, cached: Callable, shapes: Callable) -> Any:
+    """Register a cached function as an operator of torch."""
+
+    def run(
+        sizes: list[int], device: torch.device, dtype: torch.dtype
+    ) -> list[Tensor]:
+        # A graph may write into what an operator returns.
+        return [part.clone() for part in cached(device, dtype, *sizes)]
+
+    operator = torch.library.custom_op(
+        f'mmvit::{function.__name__.strip("_")}',
+        run,
+        mutates_args=(),
+        schema='(SymInt[] sizes, Device device, ScalarType dtype) -> Tensor[]',
+    )
+
+    @operator.register_fake
+    def _(
+        sizes: list[int], device: torch.device, dtype: torch.dtype
+    ) -> list[Tensor]:
+        context = torch.library.get_ctx()
+        return [
+            torch.empty(
+                [
+                    context.new_dynamic_size() if length is None else length
+                    for length in shape
+                ],
+                device=device,
+                dtype=dtype if kind is float else torch.long,
+            )
+            for kind, *shape in shapes(*sizes)
+        ]
+
+    return operator
 
 
 def padding_bias(real: Tensor) -> Tensor:

@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .position_bias import Offsets
-from .sizes import cached_by_size, ceil_div, padding_bias
+from .sizes import (
+    cached_by_size,
+    ceil_div,
+    in_order,
+    must_pad,
+    padding_bias,
+)
 
 
 def window_spans(
@@ -32,26 +38,36 @@ def window_spans(
     return [span for span in spans if span[0]]
 
 
-def map_parts(
-    function: Callable,
-    x: Tensor,
-    rows: list[tuple[int, int]],
-    columns: list[tuple[int, int]],
+def map_windows(
+    function: Callable, x: Tensor, side: int, shift: int = 0
 ) -> Tensor:
-    """Apply a function to each part of a map that has windows of one shape.
+    """Apply a function to windows that stick out of the map nowhere.
+
+    The map is split into parts whose windows have one shape each: the whole
+    windows, and shorter ones at the border. A compiled graph, which serves
+    maps of all sizes, pads the map and masks the padding instead.
 
     Args:
-        function: Takes a part, and the rows and columns of its windows.
+        function: Takes a part of the map that its windows divide, the rows
+            and columns of such a window, and the logits that exclude padded
+            tokens, of shape (nW, 1, 1, w * w) or None.
         x: The map.
-        rows, columns: See `window_spans`.
+        side: Side w of a window, in tokens.
+        shift: Tokens by which the windows start above and left of the map.
 
     Shape: x (B, H, W, C) -> (B, H, W, C'), as the function's results.
     """
-    (heights, row_sides), (widths, column_sides) = zip(*rows), zip(*columns)
+    if torch.compiler.is_compiling():
+        grid = WindowGrid(x.shape[1:3], side, shift=shift)
+        x = F.pad(x, (0, 0, *grid.padding))
+        return grid.crop(function(x, side, side, grid.token_bias(x)))
+    (heights, row_sides), (widths, column_sides) = (
+        zip(*window_spans(length, side, shift)) for length in x.shape[1:3]
+    )
     strips = []
     for strip, height in zip(_split(x, heights, 1), row_sides):
         parts = [
-            function(part, height, width)
+            function(part, height, width, None)
             for part, width in zip(_split(strip, widths, 2), column_sides)
         ]
         strips.append(_join(parts, 2))
@@ -91,6 +107,11 @@ class WindowAxis(NamedTuple):
         return ceil_div(self.length + self.shift, span), self.dilation
 
     @property
+    def windows(self) -> int:
+        """Windows along the axis."""
+        return math.prod(self.shape)
+
+    @property
     def padding(self) -> tuple[int, int]:
         """Tokens added before and after the map."""
         covered = self.side * self.shape[0] * self.dilation
@@ -119,7 +140,19 @@ def _both_axes(sizes: tuple[int, ...]) -> tuple[WindowAxis, WindowAxis]:
     return WindowAxis(*sizes[:4]), WindowAxis(*sizes[4:])
 
 
-@cached_by_size
+def _counts(sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Windows along each axis."""
+    rows, columns = _both_axes(sizes)
+    return rows.windows, columns.windows
+
+
+@cached_by_size(
+    lambda *sizes: [
+        (float, None, None, 2),
+        (int, sizes[0], _counts(sizes)[0]),
+        (int, sizes[4], _counts(sizes)[1]),
+    ]
+)
 def _window_offsets(*sizes: int) -> Offsets:
     axes = _both_axes(sizes)
     centres = []
@@ -131,7 +164,9 @@ def _window_offsets(*sizes: int) -> Offsets:
     return Offsets.between(tuple(tokens), tuple(centres))
 
 
-@cached_by_size
+@cached_by_size(
+    lambda *sizes: [(float, math.prod(_counts(sizes)), 1, 1, sizes[1] ** 2)]
+)
 def _token_bias(*sizes: int) -> Tensor:
     (_, rows), (_, columns) = (axis.positions() for axis in _both_axes(sizes))
     # (nH, w), (nW, w) -> (nH, nW, w, w) -> (nH * nW, 1, 1, w * w)
@@ -139,7 +174,7 @@ def _token_bias(*sizes: int) -> Tensor:
     return padding_bias(real.flatten(2).flatten(0, 1)[:, None, None])
 
 
-@cached_by_size
+@cached_by_size(lambda *axis: [(float, WindowAxis(*axis).windows, axis[0])])
 def _averages(*sizes: int) -> Tensor:
     """Weights of the tokens of an axis in the mean of each of its windows."""
     axis = WindowAxis(*sizes)
@@ -151,7 +186,7 @@ def _averages(*sizes: int) -> Tensor:
     return matrix.scatter_add_(1, positions, weights)
 
 
-@cached_by_size
+@cached_by_size(lambda *sizes: [(float, *_counts(sizes))])
 def _empty_windows(*sizes: int) -> Tensor:
     rows, columns = (axis.positions()[1] for axis in _both_axes(sizes))
     real = rows.amax(1)[:, None] * columns.amax(1)
@@ -193,11 +228,11 @@ class WindowGrid:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of windows along each axis."""
-        return math.prod(self.rows.shape), math.prod(self.columns.shape)
+        return self.rows.windows, self.columns.windows
 
     @property
     def is_padded(self) -> bool:
-        return any(self.padding)
+        return must_pad(*self.padding)
 
     def _unfold(self, x: Tensor) -> Tensor:
         """Shape: x (B, H, W, C) -> (B, n, w, D, n, w, D, C)."""
@@ -211,7 +246,8 @@ class WindowGrid:
 
         Shape: x (B, H, W, C) -> (B * nW, w, w, C).
         """
-        return self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7).flatten(0, 4)
+        x = self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7)
+        return in_order(x).flatten(0, 4)
 
     def cut_heads(self, x: Tensor, num_heads: int) -> Tensor:
         """Cut a map into windows and split the channels into heads.
@@ -223,7 +259,7 @@ class WindowGrid:
         """
         x = self._unfold(x).unflatten(7, (num_heads, -1))
         # (B, n, w, D, n, w, D, h, d) -> (B, n, D, n, D, h, w, w, d)
-        x = x.permute(0, 1, 3, 4, 6, 7, 2, 5, 8)
+        x = in_order(x.permute(0, 1, 3, 4, 6, 7, 2, 5, 8))
         return x.flatten(6, 7).flatten(1, 5)
 
     def join_heads(self, x: Tensor, num_heads: int) -> Tensor:
@@ -234,8 +270,14 @@ class WindowGrid:
         x = x.unflatten(2, (self.side, self.side))
         x = x.unflatten(1, (*self.rows.shape, *self.columns.shape, num_heads))
         # (B, n, D, n, D, h, w, w, d) -> (B, n, w, D, n, w, D, h, d)
-        x = x.permute(0, 1, 6, 2, 3, 7, 4, 5, 8)
-        x = x.flatten(7).flatten(4, 6).flatten(1, 3)
+        x = in_order(x.permute(0, 1, 6, 2, 3, 7, 4, 5, 8))
+        return self.crop(x.flatten(7).flatten(4, 6).flatten(1, 3))
+
+    def crop(self, x: Tensor) -> Tensor:
+        """Remove the padding.
+
+        Shape: x (B, H', W', C) -> (B, H, W, C).
+        """
         top, left = self.rows.padding[0], self.columns.padding[0]
         return x[:, top : top + self.size[0], left : left + self.size[1]]
 
@@ -256,7 +298,7 @@ class WindowGrid:
         A centre is the mean position of the window's tokens on the map. The
         result has the type and device of the tensor `like`.
         """
-        return _window_offsets(*self.rows, *self.columns, like=like)
+        return Offsets(*_window_offsets(*self.rows, *self.columns, like=like))
 
     def token_bias(self, like: Tensor) -> Tensor | None:
         """Logits that exclude padded tokens from attention within windows.

@@ -6,8 +6,7 @@ import torch
 from mmvit.models.layers import (
     MASKED,
     WindowGrid,
-    map_parts,
-    window_spans,
+    map_windows,
 )
 
 from .naive import windows_of
@@ -93,7 +92,8 @@ def test_parts_have_whole_windows(size, shift):
     x = torch.arange(size[0] * size[1]).view(1, *size, 1)
     seen = []
 
-    def look(part, rows, columns):
+    def look(part, rows, columns, mask):
+        assert mask is None
         assert part.shape[1] % rows == 0
         assert part.shape[2] % columns == 0
         for top in range(0, part.shape[1], rows):
@@ -102,8 +102,7 @@ def test_parts_have_whole_windows(size, shift):
                 seen.append(set(window.flatten().tolist()))
         return part
 
-    spans = [window_spans(length, 3, shift) for length in size]
-    assert torch.equal(map_parts(look, x, *spans), x)
+    assert torch.equal(map_windows(look, x, 3, shift), x)
     windows = WindowGrid(size, 3, shift=shift).cut(x + 1).flatten(1)
     expected = [{n - 1 for n in w.tolist() if n} for w in windows]
     assert sorted(map(sorted, seen)) == sorted(map(sorted, expected))

@@ -1,4 +1,4 @@
-# Semantic FPN on the digit scenes. The quickstart trains it, in about four
+# Semantic FPN on the digit scenes. The quickstart trains it, in about three
 # minutes on two cores. To tell the digits apart takes longest to learn, so the
 # crops are smaller than the scenes and the background has a small weight.
 _base_ = [
@@ -13,8 +13,8 @@ model = dict(
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
-train_cfg = dict(max_iters=1500)
+train_cfg = dict(max_iters=1000)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].end = 1500
+param_scheduler[1].end = 1000
 auto_scale_lr = dict(base_batch_size=8, enable=False)
 randomness = dict(seed=0)

@@ -1,67 +1,16 @@
 """torch.compile, block by block."""
 
-import copy
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch._dynamo.utils import counters
 
 from mmvit.engine import GuardedRunner
 from mmvit.engine.compilation import compile_model
-from mmvit.models.backbones import SETRViT
 from tests.support.tiny import tiny_config
-from tests.test_models.test_backbones.test_contract import BACKBONES, build
-
-# On smaller images, stage 4 of Pale has a single group of rows: one more
-# kind of map.
-SIZES = [
-    *((256, 256), (256, 320), (288, 352), (250, 333), (320, 256)),
-    *((233, 400), (300, 275), (352, 240), (281, 377), (256, 416)),
-]
-
-
-def build_any(name: str) -> nn.Module:
-    torch.manual_seed(0)
-    if name != 'SETRViT':
-        return build(name)
-    arch = dict(embed_dims=16, depth=2, num_heads=2, mlp_ratio=2)
-    return SETRViT(arch, img_size=64)
-
-
-def step(model: nn.Module, image: Tensor) -> tuple[list, dict]:
-    """A training step: outputs, and gradients by name."""
-    model.zero_grad()
-    outs = model(image)
-    sum(out.square().mean() for out in outs).backward()
-    grads = {name: p.grad for name, p in model.named_parameters()}
-    return list(outs), grads
-
-
-def compare(compiled: nn.Module, eager: nn.Module, size: tuple) -> None:
-    """Outputs and gradients of a training step agree."""
-    image = torch.rand(2, 3, *size)
-    (outs, grads), expected = step(compiled, image), step(eager, image)
-    torch.testing.assert_close(outs, expected[0], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(grads, expected[1], rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('name', [*BACKBONES, 'SETRViT'])
-def test_many_sizes_take_few_graphs(name):
-    """However many sizes come, a block is compiled three times at most."""
-    torch.compiler.reset()
-    counters.clear()
-    model = build_any(name).train()
-    eager = copy.deepcopy(model)
-    compile_model(model, backend='aot_eager', fullgraph=True)
-    graphs = []
-    for size in SIZES:
-        compare(model, eager, size)
-        graphs.append(counters['stats']['unique_graphs'])
-    assert graphs[-1] <= 3 * graphs[0], graphs
+from tests.test_models.test_backbones.test_contract import build
 
 
 def test_one_size_takes_one_graph_a_block():
@@ -129,16 +78,3 @@ def test_a_compiled_run_resumes(scenes, tmp_path):
     expected = whole.model.state_dict()
     for name, value in resumed.model.state_dict().items():
         assert torch.equal(value, expected[name]), name
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which('g++'), reason='inductor needs g++')
-@pytest.mark.parametrize('name', [*BACKBONES, 'SETRViT'])
-def test_inductor(name):
-    """Code that inductor makes gives the outputs and gradients of eager."""
-    torch.compiler.reset()
-    model = build_any(name).train()
-    eager = copy.deepcopy(model)
-    compile_model(model, fullgraph=True)
-    for size in SIZES[:2]:
-        compare(model, eager, size)

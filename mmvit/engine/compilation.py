@@ -10,8 +10,9 @@ def compile_model(model: nn.Module, scope: str = 'blocks', **options) -> str:
     """Compile a model in place; the names of its parameters stay.
 
     Blocks of one kind share their compiled code, so that compiling takes far
-    less time than for the whole backbone. Code for maps of any size is made
-    when a second size comes.
+    less time than for the whole backbone. Each size of the images is compiled
+    by itself. With `dynamic=None` torch makes code for all sizes when a second
+    one comes; the inductor of torch 2.14 fails at this for some backbones.
 
     Args:
         model: A model of any task.
@@ -29,6 +30,7 @@ def compile_model(model: nn.Module, scope: str = 'blocks', **options) -> str:
         raise ValueError(
             f'compile scope {scope!r}: choose one of {", ".join(SCOPES)}'
         )
+    options.setdefault('dynamic', False)
     if scope == 'backbone':
         backbone = getattr(model, 'backbone', None)
         if backbone is None:
@@ -47,7 +49,7 @@ def compile_model(model: nn.Module, scope: str = 'blocks', **options) -> str:
         )
     # Each kind of block, stage and size takes one of them.
     config = torch._dynamo.config
-    config.recompile_limit = max(config.recompile_limit, 64)
+    config.recompile_limit = max(config.recompile_limit, 128)
     for block in blocks:
         block.compile(**options)
     return f'torch.compile: {len(blocks)} blocks, one by one'

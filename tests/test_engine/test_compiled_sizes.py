@@ -25,7 +25,7 @@ def test_many_sizes_take_few_graphs(name):
     counters.clear()
     model = build_any(name).eval()
     eager = copy.deepcopy(model)
-    compile_model(model, backend='eager', fullgraph=True)
+    compile_model(model, backend='eager', fullgraph=True, dynamic=None)
     graphs = []
     for size in SIZES:
         image = torch.rand(2, 3, *size)

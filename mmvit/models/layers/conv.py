@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .sizes import ceil_div, must_pad
+from .sizes import must_pad
 
 
 class ChannelsLastConv2d(nn.Conv2d):
@@ -19,9 +19,11 @@ class ChannelsLastConv2d(nn.Conv2d):
 
     def _missing(self, length: int) -> int:
         """Zeros to add behind an axis of this length."""
-        stride = self.stride[0]
-        covered = (ceil_div(length, stride) - 1) * stride + self.kernel_size[0]
-        return max(0, covered - length - 2 * self.padding[0])
+        stride, padding = self.stride[0], 2 * self.padding[0]
+        missing = -length % stride + self.kernel_size[0] - stride - padding
+        # Without `max` where it is not needed: compilers treat it badly.
+        needs_no_max = self.kernel_size[0] >= stride + padding
+        return missing if needs_no_max else max(0, missing)
 
     # nn.Conv2d.forward calls this with the layer's own weights.
     def _conv_forward(

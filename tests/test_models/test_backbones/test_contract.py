@@ -131,13 +131,13 @@ def build(name: str, **kwargs) -> PyramidBackbone:
     return model
 
 
-def build_any(name: str) -> Backbone:
+def build_any(name: str, **kwargs) -> Backbone:
     """Build a pyramid, or SETR's encoder."""
     torch.manual_seed(0)
     if name != 'SETRViT':
-        return build(name)
+        return build(name, **kwargs)
     arch = dict(embed_dims=16, depth=2, num_heads=2, mlp_ratio=2)
-    return SETRViT(arch, img_size=64)
+    return SETRViT(arch, img_size=64, **kwargs)
 
 
 def test_all_are_covered():

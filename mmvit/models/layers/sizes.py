@@ -86,7 +86,7 @@ def _operator(function: Callable, cached: Callable, shapes: Callable) -> Any:
         sizes: list[int], device: torch.device, dtype: torch.dtype
     ) -> list[Tensor]:
         # A graph may write into what an operator returns.
-        return [part.clone() for part in cached(device, dtype, *sizes)]
+        return [in_order(part) for part in cached(device, dtype, *sizes)]
 
     operator = torch.library.custom_op(
         f'mmvit::{function.__name__.strip("_")}',

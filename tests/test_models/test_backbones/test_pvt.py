@@ -54,7 +54,7 @@ def test_class_token_errors():
 def test_drop_path_grows_linearly():
     model = PVT('tiny', drop_path_rate=0.7)
     rates = [
-        block.drop_path.drop_prob
+        block.residual.drop_path_rate
         for stage in model.stages
         for block in stage.blocks
     ]

@@ -27,7 +27,8 @@ def test_many_sizes_take_few_graphs(name):
     eager = copy.deepcopy(model)
     compile_model(model, backend='eager', fullgraph=True, dynamic=None)
     graphs = []
-    for size in SIZES:
+    # HLG's blocks take long to trace.
+    for size in SIZES[:4] if name == 'HLGTransformer' else SIZES:
         image = torch.rand(2, 3, *size)
         with torch.no_grad():
             outs, expected = model(image), eager(image)

@@ -16,7 +16,7 @@ def test_padded_keys_are_masked():
 def test_results_are_cached_by_size():
     calls = []
 
-    @cached_by_size
+    @cached_by_size(lambda length: [(float, length)])
     def range_of(length: int) -> torch.Tensor:
         calls.append(length)
         return torch.arange(length).double() / 3
@@ -34,7 +34,7 @@ def test_results_are_cached_by_size():
 def test_cached_tensors_can_be_trained_with():
     """A tensor that was first made in inference mode works in training."""
 
-    @cached_by_size
+    @cached_by_size(lambda length: [(float, length)])
     def ones(length: int) -> torch.Tensor:
         return torch.ones(length)
 
@@ -43,3 +43,21 @@ def test_cached_tensors_can_be_trained_with():
         ones(2, like=weight)
     (ones(2, like=weight) * weight).sum().backward()
     assert weight.grad.tolist() == [1, 1]
+
+
+def test_a_graph_gets_a_copy():
+    """What a compiled graph writes into a result does not stay there."""
+
+    @cached_by_size(lambda length: [(float, length), (int, None)])
+    def pair_of(length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(length), torch.arange(length + 1)
+
+    def write(x: torch.Tensor) -> torch.Tensor:
+        zeros, numbers = pair_of(len(x), like=x)
+        return zeros.add_(x).sum() + numbers.sum()
+
+    torch.compiler.reset()
+    compiled = torch.compile(write, backend='eager', fullgraph=True)
+    for _ in range(2):
+        assert compiled(torch.ones(3)) == 3 + 6
+    assert pair_of(3, like=torch.ones(1))[0].tolist() == [0, 0, 0]

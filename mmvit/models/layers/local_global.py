@@ -16,9 +16,9 @@ from .position_bias import DynamicPositionBias, Offsets, spread_bias
 from .sizes import cached_by_size, ceil_div
 from .windows import WindowGrid
 
-# Most elements of the global attention's bias that are made at once. More
-# are needed for images of more than about 800x1344 pixels.
-MAX_BIAS_ELEMENTS = 2**28
+# Most elements of the global attention's bias that inference makes at once.
+# Training keeps all of them for the backward pass.
+MAX_BIAS_ELEMENTS = 2**26
 
 
 class DWMlp(BaseModule):
@@ -243,18 +243,23 @@ class LocalGlobalAttention(Attention):
         outside = grid.window_bias(table)
         row_elements = self.num_heads * grid.size[1] * k.shape[2]
         step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
-        if torch.compiler.is_compiling():
-            # The number of strips would depend on the map's size.
+        # The number of strips depends on the map's size, a graph must not.
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
             step = grid.size[0]
-        strips = []
-        for rows, strip in zip(
-            offsets.rows.split(step), q.split(step * grid.size[1], 2)
-        ):
+
+        def attend(rows: Tensor, q: Tensor) -> Tensor:
+            # Its bias is freed before the next strip makes one.
             bias = self._spread_bias(table, rows, offsets.columns, grid)
             if outside is not None:
                 bias = bias + outside.T
-            bias = bias.flatten(2)[None]
-            strips.append(self.attend_by_head(strip, k, v, bias))
+            return self.attend_by_head(q, k, v, bias.flatten(2)[None])
+
+        strips = [
+            attend(*strip)
+            for strip in zip(
+                offsets.rows.split(step), q.split(step * grid.size[1], 2)
+            )
+        ]
         out = strips[0] if len(strips) == 1 else torch.cat(strips, 2)
         return self.project(merge_heads(out, grid.size))
 

@@ -4,11 +4,11 @@
 <https://arxiv.org/abs/2107.00641>`_. It computes the same function as the
 release in another way:
 
-- the surroundings of a window are one neighbourhood of 13x13 tokens, gathered
-  once together with the coarse tokens. The release takes four windows shifted
-  by 3 tokens, in which 12 tokens of the neighbourhood appear twice, each with
-  a bias of its own; two such keys act as one whose bias is the logarithm of
-  the sum of their exponentials (see `fold_ring_bias` in mmvit/checkpoints);
+- the surroundings of a window are one neighbourhood of 13x13 tokens. The
+  release takes four windows shifted by 3 tokens, in which 12 tokens of the
+  neighbourhood appear twice, each with a bias of its own; two such keys act as
+  one whose bias is the logarithm of the sum of their exponentials (see
+  `fold_ring_bias` in mmvit/checkpoints);
 - of the coarse tokens only keys and values are computed;
 - there is one attention call with one additive bias.
 

@@ -3,10 +3,9 @@
 `ScalableViT: Rethinking the Context-oriented Generalization of Vision
 Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
 
-- any input size: the padding of windows that stick out of the map is masked
-  and not read by the local interactive module; where the reduction of the
-  keys does not divide the map, zeros are added at the bottom and on the
-  right. At multiples of 224 nothing is added;
+- any input size: where 7 does not divide the map, windows at its border are
+  smaller; where the reduction of the keys does not divide it, zeros are added
+  at the bottom and on the right. At multiples of 224 neither happens;
 - detection and segmentation: the maps of all stages, without a norm;
 - the ablations of Tables 5 and 7 are arguments;
 - the head of two layers is mmpretrain's StackedLinearClsHead.

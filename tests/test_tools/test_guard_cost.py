@@ -9,7 +9,7 @@ from tests.support.helpers import load_tool
 from tests.support.tiny import tiny_config, write_config
 
 
-def test_guard_cost_compares(config, scenes, capsys) -> None:
+def test_guard_cost_compares(config, scenes, capsys, fresh_runs) -> None:
     tool = load_tool('dev/guard_cost')
     name = write_config(
         tiny_config('cls', scenes), Path(config('cls')).with_name('data.py')

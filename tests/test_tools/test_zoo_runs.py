@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ OPTIONS = (
 
 @pytest.fixture
 def server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_runs: Callable
 ) -> Iterator[FileServer]:
     """A mirror with weights of the quickstart's model, and its data set."""
     monkeypatch.setenv('MMVIT_HOME', str(tmp_path / 'home'))

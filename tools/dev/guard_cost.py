@@ -135,7 +135,8 @@ def iterations_per_second(
     (clock,) = (hook for hook in runner.hooks if isinstance(hook, Clock))
     runner.train()
     for logger in MMLogger._instance_dict.values():
-        for handler in logger.handlers:
+        for handler in tuple(logger.handlers):
+            logger.removeHandler(handler)
             handler.close()
     return (args.iters - args.warmup) / (clock.end - clock.begin)
 

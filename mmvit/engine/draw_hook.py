@@ -1,4 +1,3 @@
-import os.path as osp
 from pathlib import Path
 
 import mmcv
@@ -8,6 +7,7 @@ from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
 from mmvit.registry import HOOKS
+from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import draw_sample
 
 
@@ -46,7 +46,7 @@ class DrawHook(Hook):
                 image = mmcv.imfrombytes(get(path), channel_order='rgb')
                 # Class folders may hold files of one name.
                 name = f'{Path(path).parent.name}_{Path(path).stem}.png'
-                out_file = osp.join(self.out_dir, name)
+                out_file = path_within(self.out_dir, name)
                 draw_sample(
                     runner.visualizer, image, sample, out_file, self.score_thr
                 )

@@ -2,17 +2,29 @@
 
 import json
 import os
+import pickle
 from types import SimpleNamespace
 
+import mmengine
 import pytest
 import torch
+import yaml
+from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.models.losses.utils import get_class_weight
 from torch import nn
 
-from mmvit.checkpoints import guard_loading, read_state_dict, safe_load
+from mmvit.apis.config import load_config
+from mmvit.checkpoints import (
+    guard_loading,
+    read_state_dict,
+    reading,
+    safe_load,
+    trust_checkpoint,
+)
 from tests.support.file_server import Page, file_server
 from tests.support.helpers import run_python
 from tests.support.published_pvt import saved
@@ -111,6 +123,47 @@ def test_files_of_other_servers_are_read_safely(
     with guard_loading(), pytest.raises(ValueError, match='mkdir'):
         load_checkpoint(nn.Linear(2, 2), address)
     assert not trace.exists()
+
+
+@pytest.mark.parametrize('ending', ['pkl', 'pickle'])
+def test_pickles_of_data_are_refused(tmp_path, monkeypatch, ending):
+    """As ann_file, and as class_weight of mmseg's losses."""
+    monkeypatch.setattr(reading, '_trusted', set())
+    path, trace = tmp_path / f'data.{ending}', tmp_path / 'trace'
+    path.write_bytes(pickle.dumps(Command(trace)))
+    reads = [
+        lambda: mmengine.load(path),
+        lambda: BaseDataset(str(path)),
+        lambda: get_class_weight(str(path)),
+    ]
+    with guard_loading():
+        for read in reads:
+            with pytest.raises(ValueError, match='--trust-checkpoint') as err:
+                read()
+            assert str(err.value).startswith(f'{path} is a pickle')
+        assert not trace.exists()
+        trust_checkpoint(str(path))
+        mmengine.load(path)
+        assert trace.exists()
+        # Results are written as before.
+        mmengine.dump([1], tmp_path / f'out.{ending}')
+    assert mmengine.load(tmp_path / f'out.{ending}') == [1]
+
+
+@pytest.mark.parametrize('ending', ['yml', 'yaml'])
+def test_configs_in_yaml_make_no_objects(tmp_path, ending):
+    path, trace = tmp_path / f'config.{ending}', tmp_path / 'trace'
+    path.write_text(f'a: !!python/object/apply:os.mkdir ["{trace}"]')
+    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+        load_config(str(path))
+    base = tmp_path / 'inherits.py'
+    base.write_text(f'_base_ = {path.name!r}')
+    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+        load_config(str(base))
+    assert not trace.exists()
+    # What mmengine writes
+    mmengine.dump(dict(a=(1, (2, 3)), b=None), path)
+    assert load_config(str(path)).to_dict() == dict(a=(1, (2, 3)), b=None)
 
 
 @guard_loading()

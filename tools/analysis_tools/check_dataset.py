@@ -58,7 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of threads that read files (default: 4)',
     )
-    parser.add_shared('--cfg-options')
+    parser.add_shared('--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -73,6 +73,7 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
 from mmvit.apis.config import innermost_dataset, load_config
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.data_config import check_categories, check_paths
 from mmvit.engine.guards.data_samples import (
     check_class_names,
@@ -259,9 +260,12 @@ def _only_writes(evaluator: dict | list | None) -> bool:
     return any((one or {}).get('format_only') for one in evaluators)
 
 
+@guard_loading()
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     lines, errors = [], 0

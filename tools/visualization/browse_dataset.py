@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of images, spread over the data set (default: 20)',
     )
-    parser.add_shared('--seed', '--cfg-options')
+    parser.add_shared('--seed', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -39,15 +39,19 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
 from mmvit.apis.config import load_config
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.data_config import check_categories, check_paths
 from mmvit.engine.random_states import seed_all
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import build_visualizer, draw_sample
 
 
+@guard_loading()
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     key = f'{args.split}_dataloader'

@@ -1,8 +1,10 @@
 """Loading is guarded for a time, and imports change nothing."""
 
+import contextlib
 import json
 import os
 import pickle
+import shutil
 from types import SimpleNamespace
 
 import mmengine
@@ -12,7 +14,7 @@ import yaml
 from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import checkpoint, load_checkpoint
+from mmengine.runner import Runner, checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.losses.utils import get_class_weight
 from torch import nn
@@ -123,6 +125,31 @@ def test_files_of_other_servers_are_read_safely(
     with guard_loading(), pytest.raises(ValueError, match='mkdir'):
         load_checkpoint(nn.Linear(2, 2), address)
     assert not trace.exists()
+
+
+def test_a_config_inside_of_a_checkpoint_is_not_executed(tmp_path):
+    """mmengine's Runner would do so to resume."""
+    path, trace = str(tmp_path / 'file.pth'), tmp_path / 'trace'
+    program = f'import os\nos.mkdir({str(trace)!r})\nworkers = 1'
+    meta = dict(config=program, epoch=1, iter=2)
+    weights = nn.Linear(2, 2).state_dict()
+    torch.save(dict(state_dict=weights, meta=meta), path)
+    runner = SimpleNamespace(
+        load_checkpoint=lambda name, **_: load_checkpoint(
+            nn.Linear(2, 2), name
+        ),
+        train_loop=SimpleNamespace(),
+        _experiment_name='x',
+        _randomness_cfg={},
+        call_hook=lambda *_, **__: None,
+    )
+    for guard in (contextlib.nullcontext, guard_loading):
+        with guard(), contextlib.suppress(AttributeError):
+            Runner.resume(runner, path)
+        assert runner.train_loop._iter == 2
+        # Without the guard it is, so that this test sees something.
+        assert trace.exists() == (guard is not guard_loading)
+        shutil.rmtree(trace, ignore_errors=True)
 
 
 @pytest.mark.parametrize('ending', ['pkl', 'pickle'])

@@ -366,13 +366,15 @@ class Campaign:
                 ends.append(dict(last=operations[self.turn % len(operations)]))
                 self.turn += 1
             before = newest_checkpoint(str(work_dir))
-            ended = self.live(kind, name, **ends[-1]) == 0
+            status = self.live(kind, name, **ends[-1])
             after = newest_checkpoint(str(work_dir))
             kept = kept and (before is None or after is not None)
+            ended = status != -signal.SIGKILL
             if ended:
+                kept = kept and status == 0
                 break
             row.kills += 1
-        resumed = ended or self.live(kind, name) == 0
+        resumed = kept if ended else self.live(kind, name) == 0
         row.resumed += resumed
         expected = self.expected[kind]
         found = final(work_dir) if resumed else {}

@@ -254,19 +254,24 @@ class ConfigSchedule:
         """Let a resumed run have what the config says, from where it is."""
         text = f'The config differs from {runner._load_from}: '
         text += f'{some_of(differences)}. '
-        schedulers = runner.param_schedulers or []
-        if any(getattr(s, 'need_val_args', False) for s in schedulers):
+        pairs = list(zip(runner.param_schedulers or [], self._schedulers))
+        by_metric = [p for p in pairs if getattr(p[0], 'need_val_args', False)]
+        if by_metric:
+            for scheduler, fresh in by_metric:
+                settings = fresh.keys() - _PROGRESS
+                scheduler.load_state_dict({k: fresh[k] for k in settings})
             runner.logger.warning(
-                text + "The checkpoint's are used, because a schedule that "
-                'follows a metric cannot be repeated. To use the config, '
-                'start a new run from the weights with load_from=FILE and '
-                'without --resume'
+                f'{text}ReduceOnPlateau... goes on with the settings of the '
+                'config. The learning rate and other schedules stay as they '
+                'were: with a schedule that follows a metric they cannot be '
+                'repeated. To change them, start a new run from the weights '
+                'with load_from=FILE and without --resume'
             )
             return
         wrapper = runner.optim_wrapper
         for group, fresh in zip(wrapper.param_groups, self._groups):
             group.update(fresh)
-        for scheduler, fresh in zip(schedulers, self._schedulers):
+        for scheduler, fresh in pairs:
             scheduler.load_state_dict(fresh)
         _advance(runner)
         runner.logger.warning(

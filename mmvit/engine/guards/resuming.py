@@ -136,7 +136,7 @@ class ExactResumeHook(Hook):
         # Of the checkpoint that is resumed: `meta['run']`, until it is
         # restored, the config's text, and how this run's schedules differ
         self._saved: dict | None = None
-        self._config = ''
+        self._config: str | None = None
         self._schedule: ConfigSchedule | None = None
         self._differences: list[str] = []
 
@@ -216,9 +216,9 @@ class ExactResumeHook(Hook):
         if self._differences:
             self._schedule.follow(runner, self._differences)
             self._differences = []
-        if self._config:
+        if self._config is not None:
             report_finished(runner, self._config)
-            self._config = ''
+            self._config = None
 
     def _compare_batches(self, runner: Runner) -> None:
         old = UpdateBatch(*map(self._saved.get, UpdateBatch._fields))

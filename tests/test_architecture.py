@@ -27,7 +27,7 @@ RULES = {
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
     'mmvit.checkpoints': (
         *('filelock', 'gdown', 'mmengine', 'numpy', 'safetensors', 'torch'),
-        *('yaml', 'mmvit.utils.text', 'mmvit.version'),
+        *('yaml', 'mmvit.utils.paths', 'mmvit.utils.text', 'mmvit.version'),
     ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (
@@ -54,7 +54,10 @@ RULES = {
         *('mmengine', 'numpy', 'torch', 'torchvision'),
         *(LAYERS, 'mmvit.registry'),
     ),
-    'mmvit.datasets': ('mmcv', 'mmengine', 'torch', 'mmvit.registry'),
+    'mmvit.datasets': (
+        *('mmcv', 'mmengine', 'torch'),
+        *('mmvit.checkpoints', 'mmvit.registry'),
+    ),
     'mmvit.utils': (
         *('mmengine', 'mmvit.operators', 'mmvit.stack', 'mmvit.version'),
     ),

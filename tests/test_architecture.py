@@ -47,7 +47,7 @@ RULES = {
         *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.models.test_time_augs': (
-        *('mmcv.ops', 'mmdet', 'mmengine', 'torch'),
+        *('mmcv.ops', 'mmdet', 'mmengine', 'mmseg', 'torch'),
         'mmvit.registry',
     ),
     'mmvit.models.token_labels': (
@@ -63,6 +63,7 @@ RULES = {
     'mmvit.apis': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
+        *('mmvit.utils', 'mmvit.visualization'),
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),
     'mmvit.visualization': (

@@ -74,6 +74,7 @@ RULES = {
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.registry', 'mmvit.utils'),
         *('mmvit.stack', 'mmvit.version', 'mmvit.visualization'),
+        *('PIL', 'pycocotools'),
     ),
 }
 

@@ -47,7 +47,7 @@ RULES = {
         *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.models.test_time_augs': (
-        *('mmcv.ops', 'mmdet', 'mmengine', 'torch'),
+        *('mmcv.ops', 'mmdet', 'mmengine', 'mmseg', 'torch'),
         'mmvit.registry',
     ),
     'mmvit.models.token_labels': (
@@ -66,6 +66,7 @@ RULES = {
     'mmvit.apis': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
+        *('mmvit.utils', 'mmvit.visualization'),
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),
     'mmvit.visualization': (
@@ -76,6 +77,7 @@ RULES = {
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.registry', 'mmvit.utils'),
         *('mmvit.stack', 'mmvit.version', 'mmvit.visualization'),
+        *('PIL', 'pycocotools'),
     ),
 }
 

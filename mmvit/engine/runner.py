@@ -36,13 +36,25 @@ from .guards.checkpoints import (
     newest_checkpoint,
     remove_unfinished,
 )
+from .guards.coco_files import coco_files
 from .guards.config_keys import (
     check_custom_keys,
     check_sub_keys,
     check_top_level,
     unread_keys,
 )
-from .guards.data_config import check_categories, check_paths, empty_error
+from .guards.config_values import (
+    check_learning_rates,
+    check_schedules,
+    check_values,
+)
+from .guards.data_config import (
+    annotation_findings,
+    check_classes,
+    check_paths,
+    empty_error,
+)
+from .guards.findings import stop_or_warn
 from .guards.memory import advise
 from .guards.resumed_config import check_complete
 from .guards.signals import obey_parent_only
@@ -82,6 +94,7 @@ class GuardedRunner(Runner):
         if getattr(cfg, 'filename', None):
             check_top_level(unread_keys(cfg.filename))
         check_sub_keys(cfg, GUARDS)
+        check_values(cfg)
         return super().from_cfg(cfg)
 
     def _find_checkpoint(self) -> None:
@@ -190,6 +203,7 @@ class GuardedRunner(Runner):
             self._is_compiled = True
 
     @staticmethod
+    @coco_files()
     def build_dataloader(
         dataloader: DataLoader | dict,
         seed: int | None = None,
@@ -208,7 +222,8 @@ class GuardedRunner(Runner):
             cfg['persistent_workers'] = False
         dataset = cfg['dataset']
         if isinstance(dataset, dict):
-            check_categories(dataset)
+            check_classes('dataset', dataset)
+            stop_or_warn(annotation_findings(dataset), 'the data set')
         if isinstance(cfg.get('sampler'), dict):
             cfg = seeded(cfg, seed)
         try:
@@ -223,8 +238,10 @@ class GuardedRunner(Runner):
         )
         return loader
 
+    @coco_files()
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop if all data that it needs exist."""
+        check_schedules(self.cfg)
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
@@ -233,12 +250,14 @@ class GuardedRunner(Runner):
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
+    @coco_files()
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop if its data exist."""
         check_paths('val_dataloader', self._val_dataloader)
         refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
 
+    @coco_files()
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop if its data exist."""
         check_paths('test_dataloader', self._test_dataloader)
@@ -310,7 +329,9 @@ class GuardedRunner(Runner):
     ) -> OptimWrapper:
         """Build the optimizer if all its `custom_keys` have an effect."""
         check_custom_keys(optim_wrapper, unwrap(self.model))
-        return super().build_optim_wrapper(optim_wrapper)
+        wrapper = super().build_optim_wrapper(optim_wrapper)
+        check_learning_rates(wrapper)
+        return wrapper
 
     def scale_lr(
         self,

@@ -53,7 +53,7 @@ RULES = {
         *(LAYERS, 'mmvit.registry'),
     ),
     'mmvit.models.test_time_augs': (
-        *('mmcv.ops', 'mmdet', 'mmengine', 'torch'),
+        *('mmcv.ops', 'mmdet', 'mmengine', 'mmseg', 'torch'),
         'mmvit.registry',
     ),
     'mmvit.models.token_labels': (
@@ -70,7 +70,8 @@ RULES = {
     'mmvit.apis': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
-        *('mmvit.additions', 'mmvit.names', 'mmvit.visualization'),
+        *('mmvit.additions', 'mmvit.names', 'mmvit.utils'),
+        'mmvit.visualization',
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),
     'mmvit.visualization': (

@@ -43,6 +43,7 @@ from mmvit.engine.guards.data_config import check_categories, check_paths
 from mmvit.engine.random_states import seed_all
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import build_visualizer, draw_sample
+from mmvit.visualization.images import visible
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -64,8 +65,8 @@ def main(argv: list[str] | None = None) -> None:
         # number of images.
         seed_all(args.seed + index)
         data = dataset[index]
-        # (3, H, W) BGR -> (H, W, 3) RGB
-        image = data['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]
+        # (C, H, W) -> (H, W, 3) RGB
+        image = visible(data['inputs'].numpy().transpose(1, 2, 0))
         draw_sample(
             visualizer,
             image,

@@ -49,6 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
@@ -64,6 +65,16 @@ def write_predictions(cfg: Config, path: str) -> None:
         evaluators = [evaluators]
     dump = 'DumpDetResults' if cfg.default_scope == 'mmdet' else 'DumpResults'
     cfg.test_evaluator = [*evaluators, dict(type=dump, out_file_path=path)]
+
+
+def metric_text(value: object) -> str:
+    """Write a metric's value: a number, or whatever else a metric returns."""
+    if getattr(value, 'size', None) and np.size(value) == 1:
+        value = np.asarray(value).item()  # a tensor or an array
+    if isinstance(value, (int, float)):
+        return f'{value:.4g}'
+    text = str(value)
+    return text if '\n' not in text else f'\n{text}'
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -85,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
         metrics = RUNNERS.build(cfg).test()
     print(f'Result of {args.checkpoint}:')
     for name, value in metrics.items():
-        print(f'  {name}: {value:.4g}')
+        print(f'  {name}: {metric_text(value)}')
     if args.show_dir:
         print(f'Pictures: {osp.abspath(args.show_dir)}')
 

@@ -5,6 +5,7 @@ report wrong arguments before it imports torch and mmengine, which is slow.
 """
 
 import argparse
+import os
 import os.path as osp
 from argparse import ArgumentTypeError
 from collections.abc import Callable
@@ -41,6 +42,14 @@ def output_file(*endings: str) -> Callable[[str], str]:
         if not text.lower().endswith(endings):
             wanted = ' or '.join(endings)
             raise ArgumentTypeError(f'{text} must end with {wanted}')
+        folder = osp.dirname(osp.abspath(text))
+        while not osp.exists(folder):
+            folder = osp.dirname(folder)
+        if not (osp.isdir(folder) and os.access(folder, os.W_OK)):
+            raise ArgumentTypeError(
+                f'{text} cannot be written: {folder} is no folder that can be '
+                'written to'
+            )
         return text
 
     return path

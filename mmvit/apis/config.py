@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmvit.checkpoints import guard_loading
+from mmvit.engine.guards.config_keys import check_files
 
 
 def parse_cfg_options(entries: list[str]) -> dict:
@@ -31,7 +32,12 @@ def load_config(
             library (also `mmseg::`, `mmpretrain::`, `mmvit::`).
         cfg_options: Keys to set, `{'model.backbone.arch': 'tiny'}`, or the
             `KEY=VALUE` texts of a command line.
+
+    Raises:
+        ValueError: If a file is empty or is not Python, or if bases go in a
+            circle.
     """
+    check_files(path)
     with guard_loading():  # for those in YAML
         if '::' in path:
             text = f'_base_ = [{path!r}]'

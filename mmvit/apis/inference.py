@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import mmcv
 import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
@@ -14,6 +13,8 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
+from mmvit.utils.types import type_name
+from mmvit.visualization.images import load_image, loading_step
 
 from .config import build_model, innermost_dataset
 
@@ -77,7 +78,7 @@ def build_test_pipeline(cfg: Config) -> Compose:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     steps = innermost_dataset(cfg.test_dataloader.dataset).pipeline
     return Compose(
-        [s for s in steps if not s['type'].endswith('LoadAnnotations')]
+        [s for s in steps if not type_name(s).endswith('LoadAnnotations')]
     )
 
 
@@ -86,7 +87,7 @@ class ModelInput(NamedTuple):
 
     Args:
         image: RGB, (H, W, 3).
-        inputs: The model's input (1, 3, H', W').
+        inputs: The model's input (1, C, H', W').
         share: The shares of the input's height and width that are not
             padding, which lies at the bottom and at the right.
     """
@@ -117,9 +118,11 @@ class ModelInput(NamedTuple):
 
 def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
     """Read an image file and prepare it as the config's test does."""
-    data = build_test_pipeline(cfg)(dict(img_path=path, img_id=0))
+    pipeline = build_test_pipeline(cfg)
+    data = pipeline(dict(img_path=path, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]), False)
     inputs = batch['inputs']
     height, width = batch['data_samples'][0].img_shape[:2]
     share = height / inputs.shape[2], width / inputs.shape[3]
-    return ModelInput(mmcv.imread(path, channel_order='rgb'), inputs, share)
+    image = load_image(loading_step(pipeline), path)
+    return ModelInput(image, inputs, share)

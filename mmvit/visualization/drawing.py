@@ -15,6 +15,8 @@ from mmengine.visualization import Visualizer
 
 from mmvit.utils.paths import path_within
 
+from .images import label_map
+
 _FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
 _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
@@ -152,9 +154,9 @@ def draw_sample(
         image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
     fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
-    maps = [sample.get(name).data[0] for name in fields if name in sample]
+    maps = [label_map(sample.get(name)) for name in fields if name in sample]
     if maps:
-        maps = [_repeat(np.asarray(labels), factor) for labels in maps]
+        maps = [_repeat(labels, factor) for labels in maps]
         picture = draw_label_maps(image, maps, visualizer.dataset_meta)
         mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
         return
@@ -218,7 +220,7 @@ def draw_side_by_side(
     if 'pred_sem_seg' in samples[0]:
         factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
         large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
-        maps = [np.asarray(s.cpu().pred_sem_seg.data[0]) for s in samples]
+        maps = [label_map(sample.pred_sem_seg) for sample in samples]
         maps = [_repeat(labels, factor) for labels in maps]
         meta = visualizers[0].dataset_meta
         picture = draw_label_maps(large, maps, meta)

@@ -53,6 +53,7 @@ _PARAMWISE = dict(
     LearningRateDecayOptimizerConstructor=_BY_LAYER,
     LayerDecayOptimizerConstructor=_BY_LAYER,
     LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
+    LayerDecayOptimWrapperConstructor=(*_BY_NAME, 'layer_decay_rate'),
 )
 _SECTIONS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
@@ -152,6 +153,31 @@ def _complain(name: str, place: str) -> str:
             'the keys that it went into'
         )
     return f'{place}: top-level key {name!r} is read by nothing; {hint}'
+
+
+def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
+    """Check that a Python config and its bases can be read.
+
+    Raises:
+        ValueError: If a file is empty or is not Python, or if bases lead back
+            to a file that inherits from them.
+    """
+    if not (osp.isfile(path) and path.endswith('.py')):
+        return
+    place = osp.realpath(path)
+    if place in seen:
+        circle = ' -> '.join([*seen[seen.index(place) :], place])
+        raise ValueError(f'_base_ goes in a circle: {circle}')
+    try:
+        file = _File(path)
+    except SyntaxError as error:
+        raise ValueError(
+            f'{path}:{error.lineno}: {error.msg}: {(error.text or "").strip()}'
+        ) from error
+    if not file.text.strip():
+        raise ValueError(f'{path} is empty: it needs a _base_ or a model')
+    for base in file.bases:
+        check_files(base, (*seen, place))
 
 
 def unread_keys(path: str) -> Iterator[str]:

@@ -38,10 +38,12 @@ def load_config(
             circle.
     """
     check_files(path)
-    if '::' in path:
-        cfg = Config.fromstring(f'_base_ = [{path!r}]', file_format='.py')
-    else:
-        cfg = Config.fromfile(path)
+    with guard_loading():  # for those in YAML
+        if '::' in path:
+            text = f'_base_ = [{path!r}]'
+            cfg = Config.fromstring(text, file_format='.py')
+        else:
+            cfg = Config.fromfile(path)
     if isinstance(cfg_options, list):
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:

@@ -2,17 +2,24 @@
 
 import os.path as osp
 from datetime import timedelta
+from functools import partial
 
 import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed, is_main_process, master_only
+from mmengine.dist import (
+    broadcast_object_list,
+    is_distributed,
+    is_main_process,
+    master_only,
+)
 from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -25,6 +32,7 @@ from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
 from .guards.checkpoints import (
     ATOMIC,
     AtomicBackend,
+    explain_full_disk,
     newest_checkpoint,
     remove_unfinished,
 )
@@ -48,6 +56,9 @@ from .guards.data_config import (
 )
 from .guards.findings import stop_or_warn
 from .guards.memory import advise
+from .guards.resumed_config import check_complete
+from .guards.signals import obey_parent_only
+from .guards.work_dir import sole_run
 from .learning_rate import scale_lr
 from .run_facts import unwrap
 from .run_record import write_record
@@ -69,7 +80,6 @@ class GuardedRunner(Runner):
 
     # Programs may call these by themselves, outside of `train`.
     build_model = guard_loading()(Runner.build_model)
-    load_checkpoint = guard_loading()(Runner.load_checkpoint)
     val = guard_loading()(Runner.val)
     test = guard_loading()(Runner.test)
 
@@ -77,8 +87,6 @@ class GuardedRunner(Runner):
         self._data_batch: object = None
         self._is_compiled = False
         super().__init__(*args, **kwargs)
-        if self._resume == 'auto' or (self._resume and not self._load_from):
-            self._resume_from_work_dir()
 
     @classmethod
     def from_cfg(cls, cfg: Config | dict) -> 'GuardedRunner':
@@ -89,13 +97,19 @@ class GuardedRunner(Runner):
         check_values(cfg)
         return super().from_cfg(cfg)
 
-    def _resume_from_work_dir(self) -> None:
+    def _find_checkpoint(self) -> None:
+        """Find what to resume from, if no file was named."""
+        if not (
+            self._resume == 'auto' or (self._resume and not self._load_from)
+        ):
+            return
+        found = [None]
         if is_main_process():
-            remove_unfinished(self.work_dir)
-        newest = newest_checkpoint(self.work_dir)
-        if newest is not None:
-            self._load_from, self._resume = newest, True
-            self.logger.info(f'Resume from {newest}')
+            found = [newest_checkpoint(self.work_dir)]
+        broadcast_object_list(found)
+        if found[0] is not None:
+            self._load_from, self._resume = found[0], True
+            self.logger.info(f'Resume from {found[0]}')
         elif self._resume == 'auto':
             self._resume = False
             self.logger.info(f'{self.work_dir} has no checkpoint: start anew')
@@ -105,6 +119,44 @@ class GuardedRunner(Runner):
                 'checkpoint that can be read. Leave --resume out to '
                 'start anew, or name a file with it'
             )
+
+    def _take_seed(self) -> None:
+        """Seed a resumed run as its checkpoint was, before it has data."""
+        if not (self._resume and self._load_from):
+            return
+        seed = [None]
+        if is_main_process():
+            path = str(self._load_from)
+            checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu')
+            check_complete(path, checkpoint)
+            seed = [checkpoint['meta'].get('seed')]
+        broadcast_object_list(seed)
+        own = self._randomness_cfg.get('seed')
+        if seed[0] in (None, own):
+            return
+        if own is not None:
+            self.logger.warning(
+                f'{self._load_from} was written with the seed {seed[0]}, '
+                f'which is used instead of randomness.seed={own}'
+            )
+        self._randomness_cfg = {**self._randomness_cfg, 'seed': seed[0]}
+        self.set_randomness(**self._randomness_cfg)
+        self.logger.info(f'The seed is that of the checkpoint: {seed[0]}')
+        if is_main_process():
+            write_record(self)
+
+    def load_or_resume(self) -> None:
+        """Load weights, or resume from a checkpoint."""
+        self._find_checkpoint()
+        super().load_or_resume()
+
+    @guard_loading()
+    def load_checkpoint(self, *args, **kwargs) -> dict:
+        """Load a checkpoint's weights; see mmengine."""
+        checkpoint = super().load_checkpoint(*args, **kwargs)
+        # mmengine would execute this text as a config.
+        checkpoint.get('meta', {}).pop('config', None)
+        return checkpoint
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; on a CPU, processes talk by gloo."""
@@ -181,6 +233,9 @@ class GuardedRunner(Runner):
                 raise empty from error
             raise
         guard_dataset(loader.dataset, max_bad_samples)
+        loader.worker_init_fn = partial(
+            obey_parent_only, loader.worker_init_fn
+        )
         return loader
 
     @coco_files()
@@ -214,9 +269,19 @@ class GuardedRunner(Runner):
         """Train, and log at the end how many samples were skipped.
 
         Raises:
+            RuntimeError: If another run trains in this work dir.
             torch.OutOfMemoryError: With advice for this run.
+            OSError: With the free space, if the disk is full.
         """
+        with sole_run(self.work_dir):
+            return self._train_alone()
+
+    def _train_alone(self) -> nn.Module:
         try:
+            if is_main_process():
+                remove_unfinished(self.work_dir)
+            self._find_checkpoint()
+            self._take_seed()
             model = super().train()
         except BaseException as error:
             # For hooks that wrap or replace something during a training
@@ -225,6 +290,7 @@ class GuardedRunner(Runner):
             if out_of_memory and self._data_batch is not None:
                 text = f'{error}\n{advise(self, self._data_batch)}'
                 raise torch.OutOfMemoryError(text) from error
+            explain_full_disk(error, self.work_dir)
             raise
         count, _ = bad_samples(self.train_dataloader)
         if count:
@@ -279,8 +345,7 @@ class GuardedRunner(Runner):
     def dump_config(self) -> None:
         """Save the config, and the record of the run with its log."""
         super().dump_config()
-        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
-        write_record(self, osp.join(self.work_dir, name))
+        write_record(self)
 
     def save_checkpoint(
         self,

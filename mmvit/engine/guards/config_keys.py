@@ -53,6 +53,7 @@ _PARAMWISE = dict(
     LearningRateDecayOptimizerConstructor=_BY_LAYER,
     LayerDecayOptimizerConstructor=_BY_LAYER,
     LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
+    LayerDecayOptimWrapperConstructor=(*_BY_NAME, 'layer_decay_rate'),
 )
 _SECTIONS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),

@@ -1,6 +1,6 @@
 """tools/dev/model_zoo.py and the page that it writes."""
 
-from mmvit.checkpoints.zoo import released_files
+from mmvit.checkpoints.released import released_files
 from tests.support.helpers import load_tool
 
 tool = load_tool('dev/model_zoo')

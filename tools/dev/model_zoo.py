@@ -34,7 +34,8 @@ if __name__ == '__main__':
 
 import yaml
 
-from mmvit.checkpoints.zoo import SCHEME, Released, released_files
+from mmvit.checkpoints.reading import SCHEME
+from mmvit.checkpoints.released import Released, released_files
 
 
 def models_with_weights() -> dict[str, dict]:

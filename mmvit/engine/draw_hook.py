@@ -56,6 +56,10 @@ class DrawHook(Hook):
                 name = f'{number:06d}_{place}.png'
                 out_file = path_within(self.out_dir, name)
                 draw_sample(
-                    runner.visualizer, image, sample, out_file, self.score_thr
+                    runner.visualizer,
+                    image,
+                    sample,
+                    out_file,
+                    score_thr=self.score_thr,
                 )
             self._count += 1

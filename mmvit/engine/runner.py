@@ -16,6 +16,7 @@ from mmengine.dist import (
 )
 from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
@@ -27,6 +28,7 @@ from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
 from .compilation import compile_model
+from .console import be_brief
 from .guards import GUARDS
 from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
 from .guards.checkpoints import (
@@ -36,13 +38,25 @@ from .guards.checkpoints import (
     newest_checkpoint,
     remove_unfinished,
 )
+from .guards.coco_files import coco_files
 from .guards.config_keys import (
     check_custom_keys,
     check_sub_keys,
     check_top_level,
     unread_keys,
 )
-from .guards.data_config import check_categories, check_paths, empty_error
+from .guards.config_values import (
+    check_learning_rates,
+    check_schedules,
+    check_values,
+)
+from .guards.data_config import (
+    annotation_findings,
+    check_classes,
+    check_paths,
+    empty_error,
+)
+from .guards.findings import stop_or_warn
 from .guards.memory import advise
 from .guards.resumed_config import check_complete
 from .guards.signals import obey_parent_only
@@ -82,6 +96,7 @@ class GuardedRunner(Runner):
         if getattr(cfg, 'filename', None):
             check_top_level(unread_keys(cfg.filename))
         check_sub_keys(cfg, GUARDS)
+        check_values(cfg)
         return super().from_cfg(cfg)
 
     def _find_checkpoint(self) -> None:
@@ -145,6 +160,12 @@ class GuardedRunner(Runner):
         checkpoint.get('meta', {}).pop('config', None)
         return checkpoint
 
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build mmengine's logger, which keeps long texts off the screen."""
+        logger = super().build_logger(*args, **kwargs)
+        be_brief(logger)
+        return logger
+
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; on a CPU, processes talk by gloo."""
         if self.distributed and not is_distributed() and get_device() == 'cpu':
@@ -190,6 +211,7 @@ class GuardedRunner(Runner):
             self._is_compiled = True
 
     @staticmethod
+    @coco_files()
     def build_dataloader(
         dataloader: DataLoader | dict,
         seed: int | None = None,
@@ -208,7 +230,8 @@ class GuardedRunner(Runner):
             cfg['persistent_workers'] = False
         dataset = cfg['dataset']
         if isinstance(dataset, dict):
-            check_categories(dataset)
+            check_classes('dataset', dataset)
+            stop_or_warn(annotation_findings(dataset), 'the data set')
         if isinstance(cfg.get('sampler'), dict):
             cfg = seeded(cfg, seed)
         try:
@@ -223,8 +246,10 @@ class GuardedRunner(Runner):
         )
         return loader
 
+    @coco_files()
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop if all data that it needs exist."""
+        check_schedules(self.cfg)
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
@@ -233,12 +258,14 @@ class GuardedRunner(Runner):
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
+    @coco_files()
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop if its data exist."""
         check_paths('val_dataloader', self._val_dataloader)
         refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
 
+    @coco_files()
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop if its data exist."""
         check_paths('test_dataloader', self._test_dataloader)
@@ -310,7 +337,9 @@ class GuardedRunner(Runner):
     ) -> OptimWrapper:
         """Build the optimizer if all its `custom_keys` have an effect."""
         check_custom_keys(optim_wrapper, unwrap(self.model))
-        return super().build_optim_wrapper(optim_wrapper)
+        wrapper = super().build_optim_wrapper(optim_wrapper)
+        check_learning_rates(wrapper)
+        return wrapper
 
     def scale_lr(
         self,

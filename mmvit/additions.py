@@ -107,25 +107,27 @@ def add_classifiers(module: ModuleType) -> None:
             ours = _ours(model_name, 'mmpretrain', module.Config)
             if ours is None:
                 raise
-            return describe_classifier(*ours)
+            name, cfg = ours
+            return describe_classifier(name, cfg, published_weights(name))
         _tell_of_both(model_name, 'mmpretrain')
         return found
 
     hub.get = staticmethod(find_ours_too)
 
 
-def describe_classifier(name: str, config: object) -> SimpleNamespace:
+def describe_classifier(
+    name: str, config: object, weights: str | None = None
+) -> SimpleNamespace:
     """Make what mmpretrain keeps of a classifier in its hub.
 
     Args:
-        name: One of our names.
+        name: The model's name.
         config: Its config, as mmengine has loaded it.
+        weights: Where its weights are.
     """
+    task = SimpleNamespace(task='Image Classification')
     return SimpleNamespace(
-        name=name,
-        config=config,
-        weights=published_weights(name),
-        results=[SimpleNamespace(task='Image Classification')],
+        name=name, config=config, weights=weights, results=[task]
     )
 
 

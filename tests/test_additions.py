@@ -1,8 +1,6 @@
 """The libraries' own functions with our models, by name and by path."""
 
-import mmengine.config.utils
 import mmengine.hub
-import mmengine.infer.infer
 import mmpretrain.apis.model
 import pytest
 import torch
@@ -14,20 +12,13 @@ from mmpretrain import ImageClassificationInferencer, inference_model
 from mmseg.apis import MMSegInferencer
 
 from mmvit.names import find_config
-from tests.support.config_tools import load_once, values_of
+from tests.support.config_tools import values_of
 
 NAMES = dict(
     cls='pvt-nano_1xb32-15e_digit-scenes-64x64',
     det='retinanet_pvt-nano_fpn_1xb8-12e_digit-scenes-128x128',
     seg='fpn_pvt-nano_1xb8_digit-scenes-128x128',
 )
-
-
-@pytest.fixture(autouse=True)
-def metafiles_are_read_once(monkeypatch):
-    """mmengine reads all metafiles of a library for each name anew."""
-    for module in (mmengine.config.utils, mmengine.infer.infer):
-        monkeypatch.setattr(module, 'load', load_once)
 
 
 @pytest.fixture

@@ -69,11 +69,11 @@ RULES = {
         'mmvit.registry',
     ),
     # No third party: a tool answers --help before it imports torch.
-    'mmvit.apis.command_line': (),
+    'mmvit.apis.command_line': ('mmvit.names',),
     'mmvit.apis': (
         *('mmcv', 'mmengine', 'numpy', 'torch'),
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
-        *('mmvit.additions', 'mmvit.names', 'mmvit.utils'),
+        *('mmvit.additions', 'mmvit.names', 'mmvit.registry', 'mmvit.utils'),
         'mmvit.visualization',
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),

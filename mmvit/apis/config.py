@@ -9,6 +9,7 @@ from torch import nn
 
 from mmvit.checkpoints import guard_loading
 from mmvit.engine.guards.config_keys import check_files
+from mmvit.names import find_config
 
 
 def parse_cfg_options(entries: list[str]) -> dict:
@@ -28,8 +29,9 @@ def load_config(
     """Load a config of any OpenMMLab library.
 
     Args:
-        path: A file, or `mmdet::some/config.py` for one of an installed
-            library (also `mmseg::`, `mmpretrain::`, `mmvit::`).
+        path: A file, a name of `mmvit.list_models`, or
+            `mmdet::some/config.py` for one of an installed library (also
+            `mmseg::`, `mmpretrain::`, `mmvit::`).
         cfg_options: Keys to set, `{'model.backbone.arch': 'tiny'}`, or the
             `KEY=VALUE` texts of a command line.
 
@@ -37,6 +39,9 @@ def load_config(
         ValueError: If a file is empty or is not Python, or if bases go in a
             circle.
     """
+    endings = ('.py', '.json', '.yaml', '.yml')
+    if '::' not in path and not path.endswith(endings):
+        path = str(find_config(path))
     check_files(path)
     with guard_loading():  # for those in YAML
         if '::' in path:

@@ -8,7 +8,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
@@ -56,18 +56,28 @@ def load_model(
 
 
 def class_names(cfg: Config, model: nn.Module) -> dict:
-    """Find the classes that a model was trained on, or those of its config.
+    """Find the classes that a model was trained on, or those of its data set.
+
+    The checkpoint tells the former. The latter are the config's, or those of
+    the data set's class, such as ImageNet's.
 
     Raises:
-        SystemExit: If neither the checkpoint nor the config has them.
+        ValueError: If neither the checkpoint nor the config has them.
     """
+    dataset = innermost_dataset(cfg.test_dataloader.dataset)
+    kind, scope = dataset.get('type'), dataset.get('_scope_')
+    if isinstance(kind, str):
+        scope = scope or cfg.get('default_scope')
+        with DATASETS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(kind)
     for meta in (
         model.dataset_meta,
-        cfg.test_dataloader.dataset.get('metainfo') or {},
+        dataset.get('metainfo') or {},
+        getattr(kind, 'METAINFO', {}),
     ):
         if 'classes' in meta:
             return dict(meta)
-    raise SystemExit(
+    raise ValueError(
         'neither the checkpoint nor the config has the names of the classes: '
         'set test_dataloader.dataset.metainfo.classes'
     )

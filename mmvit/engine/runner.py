@@ -16,6 +16,7 @@ from mmengine.dist import (
 )
 from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
@@ -27,6 +28,7 @@ from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
 from .compilation import compile_model
+from .console import be_brief
 from .guards import GUARDS
 from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
 from .guards.checkpoints import (
@@ -157,6 +159,12 @@ class GuardedRunner(Runner):
         # mmengine would execute this text as a config.
         checkpoint.get('meta', {}).pop('config', None)
         return checkpoint
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build mmengine's logger, which keeps long texts off the screen."""
+        logger = super().build_logger(*args, **kwargs)
+        be_brief(logger)
+        return logger
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; on a CPU, processes talk by gloo."""

@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import os.path as osp
-from tempfile import TemporaryDirectory
 
 import cv2
 import mmcv
@@ -43,6 +41,24 @@ def heat_map(values: np.ndarray) -> np.ndarray:
     return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
 
 
+def distinct_colours(number: int) -> np.ndarray:
+    """Choose colours that can be told apart, RGB, (number, 3).
+
+    Hues follow each other by the golden angle, so that those of neighbours
+    are far from each other; lightness changes too.
+    """
+    index = np.arange(number)
+    hsv = np.stack(
+        [
+            (index * 0.618034 % 1) * 180,  # OpenCV's range
+            np.array([255, 150, 255])[index % 3],
+            np.array([255, 255, 130])[index % 3],
+        ],
+        axis=-1,
+    )
+    return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0]
+
+
 def build_visualizer(
     cfg: Config, classes: dict, name: str = 'mmvit.drawing'
 ) -> Visualizer:
@@ -58,6 +74,15 @@ def build_visualizer(
     )
     visualizer.dataset_meta = classes
     return visualizer
+
+
+def with_palette(metainfo: dict) -> dict:
+    """Give classes that have no palette colours that can be told apart."""
+    palette = metainfo.get('palette')
+    if palette is None or isinstance(palette, str):
+        drawn = distinct_colours(len(metainfo['classes']))
+        return dict(metainfo, palette=[tuple(c) for c in drawn.tolist()])
+    return metainfo
 
 
 def _repeat(maps: np.ndarray, factor: int) -> np.ndarray:
@@ -110,8 +135,7 @@ def draw_label_maps(
         metainfo: The data set's `classes` and, optionally, `palette`.
     """
     classes = metainfo['classes']
-    drawn = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
-    palette = np.asarray(metainfo.get('palette') or drawn, np.uint8)
+    palette = np.asarray(with_palette(metainfo)['palette'], np.uint8)
     panels, present = [image], set()
     for labels in maps:
         valid = labels < len(classes)
@@ -127,15 +151,14 @@ def draw_label_maps(
     return np.concatenate([picture, legend])
 
 
-def draw_sample(
+def picture_of_sample(
     visualizer: Visualizer,
     image: np.ndarray,
     sample: BaseDataElement,
-    out_file: str,
     score_thr: float = 0.3,
     draw_pred: bool = True,
     draw_gt: bool = True,
-) -> None:
+) -> np.ndarray:
     """Draw a sample: the ground truth, if any, left of the prediction.
 
     For label maps the plain image comes first.
@@ -145,11 +168,15 @@ def draw_sample(
         image: RGB, (H, W, 3), in the frame of the sample's boxes and maps; a
             small one is enlarged first.
         sample: The data sample; it is not changed.
-        out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
         draw_pred: Whether to draw the prediction.
         draw_gt: Whether to draw the ground truth.
+
+    Returns:
+        The picture, RGB, (H, W, 3).
     """
+    if 'classes' in (visualizer.dataset_meta or {}):
+        visualizer.dataset_meta = with_palette(visualizer.dataset_meta)
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
@@ -159,15 +186,12 @@ def draw_sample(
     maps = [label_map(sample.get(name)) for name in fields if name in sample]
     if maps:
         maps = [_repeat(labels, factor) for labels in maps]
-        picture = draw_label_maps(image, maps, visualizer.dataset_meta)
-        mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
-        return
+        return draw_label_maps(image, maps, visualizer.dataset_meta)
     draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     options = dict(
         name='picture',
         image=np.ascontiguousarray(image),
         data_sample=sample,
-        out_file=out_file,
         pred_score_thr=score_thr,
         draw_pred=draw_pred,
         draw_gt=draw_gt,
@@ -183,6 +207,24 @@ def draw_sample(
             draw(**options)
     finally:
         visualizer.dataset_meta = meta
+    return visualizer.get_image()
+
+
+def draw_sample(
+    visualizer: Visualizer,
+    image: np.ndarray,
+    sample: BaseDataElement,
+    out_file: str,
+    **options,
+) -> None:
+    """Write the picture of a sample to a file.
+
+    Args:
+        visualizer, image, sample, options: See `picture_of_sample`.
+        out_file: The file.
+    """
+    picture = picture_of_sample(visualizer, image, sample, **options)
+    mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
 
 
 def _heading(width: int, names: list[str]) -> np.ndarray:
@@ -231,14 +273,9 @@ def draw_side_by_side(
         picture = draw_label_maps(large, maps, meta)
         names = ['image', *names]
     else:
-        panels = []
-        with TemporaryDirectory() as folder:
-            file = osp.join(folder, 'panel.png')
-            for visualizer, sample in zip(visualizers, samples):
-                draw_sample(
-                    *(visualizer, image, sample, file, score_thr),
-                    draw_gt=False,
-                )
-                panels.append(mmcv.imread(file, channel_order='rgb'))
+        panels = [
+            picture_of_sample(*pair, score_thr, draw_gt=False)
+            for pair in zip(visualizers, [image] * len(samples), samples)
+        ]
         picture = np.concatenate(panels, axis=1)
     return np.concatenate([_heading(picture.shape[1], names), picture])

@@ -37,10 +37,7 @@ def each(files: list[Path]) -> pytest.MarkDecorator:
 @functools.cache
 def config_of(path: Path) -> Config:
     """Load a config as a user's one-line child: `mmvit::` and its name."""
-    with pytest.MonkeyPatch.context() as patch:
-        # mmengine reads all metafiles of a library for each `mmdet::` anew.
-        patch.setattr(mmengine.config.utils, 'load', load_once)
-        return load_config(f'mmvit::{name_of(path)}')
+    return load_config(f'mmvit::{name_of(path)}')
 
 
 def build_on_meta(cfg: Config) -> nn.Module:

@@ -78,7 +78,7 @@ RULES = {
     ),
     'mmvit.analysis': ('mmengine', 'torch', 'torchvision'),
     'mmvit.visualization': (
-        *('cv2', 'mmcv', 'mmengine', 'numpy'),
+        *('cv2', 'matplotlib', 'mmcv', 'mmengine', 'numpy', 'PIL'),
         'mmvit.utils',
     ),
     'mmvit.engine': (

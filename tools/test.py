@@ -1,6 +1,7 @@
 """Test a model of any task: print its metrics, draw its predictions."""
 
 import argparse
+import contextlib
 import os.path as osp
 
 from mmvit.apis.command_line import CommandLine, at_least, output_file
@@ -49,7 +50,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
@@ -69,8 +69,8 @@ def write_predictions(cfg: Config, path: str) -> None:
 
 def metric_text(value: object) -> str:
     """Write a metric's value: a number, or whatever else a metric returns."""
-    if getattr(value, 'size', None) and np.size(value) == 1:
-        value = np.asarray(value).item()  # a tensor or an array
+    with contextlib.suppress(AttributeError, RuntimeError, ValueError):
+        value = value.item()  # of a tensor or an array with one number
     if isinstance(value, (int, float)):
         return f'{value:.4g}'
     text = str(value)

@@ -139,7 +139,8 @@ _SHARED: dict[str, dict[str, Any]] = {
         default=[],
         metavar='FILE',
         help='allow this file to execute code while it is loaded; for your '
-        'own old checkpoints that hold more than tensors',
+        'own old checkpoints that hold more than tensors, and for pickles of '
+        'annotations',
     ),
     '--launcher': dict(
         choices=('none', 'pytorch', 'slurm', 'mpi'),

@@ -63,6 +63,23 @@ def innermost_dataset(dataset: dict) -> dict:
     return dataset
 
 
+def preprocessor_of(cfg: Config) -> dict:
+    """Return the config of the data preprocessor."""
+    found = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    return found or {}
+
+
+def input_channels(cfg: Config) -> int:
+    """Return the channels of a model's images.
+
+    They are those of the backbone, if its config has them, else one for each
+    mean of the data.
+    """
+    backbone = cfg.model.get('backbone') or {}
+    means = preprocessor_of(cfg).get('mean') or (0, 0, 0)
+    return backbone.get('in_channels') or len(means)
+
+
 def build_model(cfg: Config, device: str | None = None) -> nn.Module:
     """Build the model of a config of any task, without loading weights.
 

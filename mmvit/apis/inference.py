@@ -58,6 +58,9 @@ def load_model(
 def class_names(cfg: Config, model: nn.Module) -> dict:
     """Find the classes that a model was trained on, or those of its data set.
 
+    The checkpoint tells the former. The latter are the config's, or those of
+    the data set's class, such as ImageNet's.
+
     Raises:
         ValueError: If neither the checkpoint nor the config has them.
     """

@@ -480,7 +480,9 @@ def _read_archive(file: BinaryIO, size: int) -> tuple[bytes, dict[str, int]]:
             'its list of parts is not as torch.save writes it',
         )
         damaged = archive.testzip()
-        _expect(not damaged, f'{damaged} in it has another checksum')
+        _expect(
+            not damaged, f'it is damaged: {damaged} in it has another checksum'
+        )
         begin = f'{top}/data/'
         records = {p.filename.removeprefix(begin): p.file_size for p in parts}
         return archive.read(f'{top}/data.pkl'), records

@@ -261,7 +261,14 @@ def _load_file(
 
 def _load_checkpoint(*args, **kwargs) -> object:
     """Load from any address, with the weights where mmengine looks."""
-    return plain_checkpoint(_load_anything(*args, **kwargs))
+    content = plain_checkpoint(_load_anything(*args, **kwargs))
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict) and 'config' in meta:
+        # The text of a config: mmengine's Runner executes it to resume. Its
+        # own checkpoints have none there.
+        meta = {key: value for key, value in meta.items() if key != 'config'}
+        content = {**content, 'meta': meta}
+    return content
 
 
 _load_anything = CheckpointLoader.load_checkpoint

@@ -1,4 +1,3 @@
-import os.path as osp
 from pathlib import Path
 
 from mmengine.dist import get_dist_info
@@ -7,6 +6,7 @@ from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
 from mmvit.registry import HOOKS
+from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import draw_sample
 from mmvit.visualization.images import load_image, loading_step
 
@@ -54,7 +54,7 @@ class DrawHook(Hook):
                 # Images in two folders may have one name.
                 place = f'{Path(path).parent.name}_{Path(path).stem}'
                 name = f'{number:06d}_{place}.png'
-                out_file = osp.join(self.out_dir, name)
+                out_file = path_within(self.out_dir, name)
                 draw_sample(
                     runner.visualizer,
                     image,

@@ -14,8 +14,9 @@ from mmengine.visualization import Visualizer
 from mmvit.utils.paths import path_within
 
 from .images import label_map
+from .lettering import Lettering, letters_for, readable
 
-_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
+_SIZE = 15  # pixels, height of the letters
 _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
 
@@ -104,19 +105,19 @@ def _enlarge(sample: BaseDataElement, factor: int) -> None:
 
 def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
     """Draw colours with their names, in rows, RGB, (H, width, 3)."""
+    letters = Lettering(names, _SIZE)
     places, left, top = [], 0, 0
     for name in names:
-        length = 40 + cv2.getTextSize(name, *_FONT)[0][0]
+        length = 40 + letters.width(name)
         if left and left + length > width:
             left, top = 0, top + 24
         places.append((left, top))
         left += length
     legend = np.full((top + 24, width, 3), 255, np.uint8)
-    for name, colour, (left, top) in zip(names, colours, places):
+    for colour, (left, top) in zip(colours, places):
         legend[top + 5 : top + 19, left + 5 : left + 19] = colour
-        at = left + 25, top + 17
-        cv2.putText(legend, name, at, *_FONT[:2], (0, 0, 0), _FONT[2])
-    return legend
+    texts = [(n, left + 25, top + 17) for n, (left, top) in zip(names, places)]
+    return letters.draw(legend, texts)
 
 
 def draw_label_maps(
@@ -144,7 +145,8 @@ def draw_label_maps(
         panels.append(panel)
         present |= set(np.unique(labels[valid]).tolist())
     picture = np.concatenate(panels, axis=1)
-    names = [classes[number] for number in sorted(present)]
+    shown = readable(tuple(classes))
+    names = [shown[number] for number in sorted(present)]
     legend = _legend(picture.shape[1], names, palette[sorted(present)])
     return np.concatenate([picture, legend])
 
@@ -195,7 +197,16 @@ def picture_of_sample(
         draw_gt=draw_gt,
     )
     known = inspect.signature(draw).parameters
-    draw(**{key: options[key] for key in options if key in known})
+    options = {key: options[key] for key in options if key in known}
+    meta, names = visualizer.dataset_meta, ()
+    try:
+        if meta and meta.get('classes'):
+            names = tuple(meta['classes'])
+            visualizer.dataset_meta = {**meta, 'classes': readable(names)}
+        with letters_for(names):
+            draw(**options)
+    finally:
+        visualizer.dataset_meta = meta
     return visualizer.get_image()
 
 
@@ -219,26 +230,20 @@ def draw_sample(
 def _heading(width: int, names: list[str]) -> np.ndarray:
     """Draw names above columns of the same width, RGB, (H, width, 3)."""
     column = width // len(names)
-    longest = max(cv2.getTextSize(name, *_FONT)[0][0] for name in names)
+    longest = max(map(Lettering(names, _SIZE).width, names))
     # Larger on a large picture, but not wider than a column.
     scale = min(max(1.0, column / 640), (column - 8) / longest)
-    face, size, _ = _FONT
-    thickness = max(1, round(scale))
+    letters = Lettering(names, _SIZE * scale)
     heading = np.full((round(30 * scale), width, 3), 255, np.uint8)
-    for index, name in enumerate(names):
-        length = cv2.getTextSize(name, face, size * scale, thickness)[0][0]
-        left = index * column + (column - length) // 2
-        cv2.putText(
-            heading,
+    texts = [
+        (
             name,
-            (left, round(21 * scale)),
-            face,
-            size * scale,
-            (0, 0, 0),
-            thickness,
-            cv2.LINE_AA,
+            index * column + (column - letters.width(name)) // 2,
+            round(21 * scale),
         )
-    return heading
+        for index, name in enumerate(names)
+    ]
+    return letters.draw(heading, texts)
 
 
 def draw_side_by_side(

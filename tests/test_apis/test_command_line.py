@@ -117,6 +117,10 @@ def test_output_files(tmp_path) -> None:
     assert kind('a/b.PNG') == 'a/b.PNG'
     with pytest.raises(argparse.ArgumentTypeError, match=r'\.png or \.jpg'):
         kind('a/b.gif')
+    assert kind(str(tmp_path / 'new/x.png')), 'a folder that can be made'
+    (tmp_path / 'file').touch()
+    with pytest.raises(argparse.ArgumentTypeError, match='file is no folder'):
+        kind(str(tmp_path / 'file/x.png'))
     (tmp_path / 'x.png').mkdir()
     with pytest.raises(argparse.ArgumentTypeError, match='is a folder'):
         kind(str(tmp_path / 'x.png'))

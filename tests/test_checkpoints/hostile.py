@@ -134,7 +134,7 @@ def dictionary(*entries):
 
 ORDERED = call(('collections', 'OrderedDict'))
 FALSE = b'\x89'
-NESTED = b')' + b'\x85' * 300_000
+NESTED = b')' + b'\x85' * 200_000
 # A tuple of twice the tuple before it: its hash takes 2 ** 60 steps.
 DOUBLED = b')' + b'q\x00h\x00\x86' * 60
 

@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
 from mmvit import registry
+from mmvit.engine.guards.config_keys import check_custom_keys
 
 from ..support.config_tools import (
     CONFIGS,
@@ -120,7 +121,10 @@ def test_lr_is_for_a_stated_batch(path: Path) -> None:
 @each(LEAVES)
 def test_model_builds(path: Path) -> None:
     # Read through `mmvit::`, as the base of another config.
-    assert sum(p.numel() for p in model_of(path).parameters()) > 10_000
+    model = model_of(path)
+    assert sum(p.numel() for p in model.parameters()) > 10_000
+    # A training starts with this check.
+    check_custom_keys(config_of(path).optim_wrapper, model)
 
 
 @each(LEAVES)

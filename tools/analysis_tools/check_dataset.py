@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of threads that read files (default: 4)',
     )
-    parser.add_shared('--cfg-options')
+    parser.add_shared('--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -73,6 +73,7 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
 from mmvit.apis.config import innermost_dataset, load_config
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.coco_files import coco_files
 from mmvit.engine.guards.data_config import (
     annotation_findings,
@@ -309,9 +310,12 @@ def check_one(
     return report(split, names, found, classes)
 
 
+@guard_loading()
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     lines, errors = [], 0

@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of images, spread over the data set (default: 20)',
     )
-    parser.add_shared('--seed', '--cfg-options')
+    parser.add_shared('--seed', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -39,6 +39,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
 from mmvit.apis.config import load_config
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.coco_files import coco_files
 from mmvit.engine.guards.data_config import annotation_findings, check_paths
 from mmvit.engine.guards.findings import stop_or_warn
@@ -48,9 +49,12 @@ from mmvit.visualization.drawing import build_visualizer, draw_sample
 from mmvit.visualization.images import visible
 
 
+@guard_loading()
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     key = f'{args.split}_dataloader'

@@ -22,6 +22,7 @@ from mmvit.visualization.images import loading_step
 from ..run_facts import unwrap
 from .bad_samples import bad_samples, files_of
 from .batches import check_last_batch, check_stacking
+from .channels import check_channels
 from .config_values import check_class_weights
 from .data_config import is_remote
 from .evaluators import check_evaluator, check_monitored
@@ -335,6 +336,7 @@ class CheckDataHook(Hook):
         stop_or_warn(found, f'{key}.dataset')
         self._check_classes(model, dataset, key)
         if is_train:
+            check_channels(model)
             check_class_weights(model)
             check_last_batch(loader, model)
         else:

@@ -13,7 +13,7 @@ from tests.test_checkpoints.hostile import write
 
 # The two that would do most: code, and the end of the interpreter
 FORMS = ('the globals of a method', 'a key that crashes')
-SEEN = ('CONFIG', 'IMAGE', '--checkpoint', 'EVIL', '--out-dir', 'out')
+SEEN = ('CONFIG', 'EVIL', 'IMAGE', '--out-dir', 'out')
 RUN = ('CONFIG', '--work-dir', 'work')
 TOOLS = {
     'train --resume': (*RUN, '--resume', 'EVIL'),
@@ -31,7 +31,7 @@ TOOLS = {
     'visualization/attention_rollout': (*SEEN, '--point', '5', '5'),
     'visualization/feature_map': (*SEEN, '--blocks', 'stages.0.blocks.0'),
     'visualization/position_similarity': (
-        *('CONFIG', '--checkpoint', 'EVIL', '--out', 'out.png'),
+        *('CONFIG', 'EVIL', '--out', 'out.png'),
     ),
     'visualization/compare_models': (
         *('IMAGE', '--configs', 'CONFIG', 'CONFIG', '--names', 'a', 'b'),

@@ -26,7 +26,7 @@ METHODS = (
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'checkpoint?', 'image')
+    parser.add_shared('config', 'checkpoint', 'image')
     parser.add_argument(
         '--class-name',
         metavar='NAME',

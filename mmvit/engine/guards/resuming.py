@@ -111,6 +111,11 @@ def _differing_statistics(runner: Runner) -> list[dict[str, Tensor]]:
     ]
 
 
+def _number_of_images(runner: Runner) -> int | None:
+    dataset = runner.train_dataloader.dataset
+    return len(dataset) if hasattr(dataset, '__len__') else None
+
+
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
     return [h for h in runner.hooks if isinstance(h, EarlyStoppingHook)]
 
@@ -177,7 +182,7 @@ class ExactResumeHook(Hook):
         meta['run'] = dict(
             update_batch(runner)._asdict(),
             optimizers=optimizer_names(runner),
-            images=len(loader.dataset),
+            images=_number_of_images(runner),
             batches=batches,
             stopped=getattr(runner.train_loop, 'stop_training', False),
             early_stopping=[
@@ -223,7 +228,7 @@ class ExactResumeHook(Hook):
     def _compare_batches(self, runner: Runner) -> None:
         old = UpdateBatch(*map(self._saved.get, UpdateBatch._fields))
         new = update_batch(runner)
-        now = len(runner.train_dataloader.dataset)
+        now = _number_of_images(runner)
         images = self._saved.get('images', now), now
         if old != new or images[0] != images[1]:
             report_batch(runner._load_from, old, new, images)

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
+from . import sharding
 from .compilation import compile_model
 from .guards import GUARDS
 from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
@@ -64,6 +65,7 @@ class GuardedRunner(Runner):
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
         self._is_compiled = False
+        self._is_shared_out = False
         super().__init__(*args, **kwargs)
         if self._resume == 'auto' or (self._resume and not self._load_from):
             self._resume_from_work_dir()
@@ -111,6 +113,10 @@ class GuardedRunner(Runner):
     ) -> nn.Module:
         """Wrap the model for several processes, with or without GPUs."""
         on_gpu = get_device() != 'cpu'
+        if self.distributed and sharding.is_asked_for(self.cfg):
+            # It is shared out when its weights are there: `load_or_resume`.
+            model = model if on_gpu else revert_sync_batchnorm(model)
+            return model.to(get_device())
         if on_gpu or not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         self.logger.warning(
@@ -125,6 +131,20 @@ class GuardedRunner(Runner):
         )
         cfg.update(model_wrapper_cfg or {}, device_ids=None)
         return super().wrap_model(cfg, revert_sync_batchnorm(model))
+
+    def load_or_resume(self) -> None:
+        """Load or resume; then share the model out, if asked to train so."""
+        super().load_or_resume()
+        if (
+            self.distributed
+            and self._train_loop is not None
+            and sharding.is_asked_for(self.cfg)
+            and not self._is_shared_out
+        ):
+            sharding.check(self)
+            self._is_shared_out = True
+            optimizer = self.optim_wrapper.optimizer
+            self.logger.info(sharding.share_out(self.model, optimizer))
 
     def _maybe_compile(self, target: str) -> None:  # noqa: ARG002
         """Compile the model once, as the key `compile` says.
@@ -274,6 +294,7 @@ class GuardedRunner(Runner):
         if backend_args is None and '://' not in osp.join(out_dir, filename):
             register_backend(ATOMIC, AtomicBackend, force=True)
             backend_args = dict(backend=ATOMIC)
-        super().save_checkpoint(
-            out_dir, filename, *args, backend_args=backend_args, **kwargs
-        )
+        with sharding.whole_states(self.model, self.optim_wrapper):
+            super().save_checkpoint(
+                out_dir, filename, *args, backend_args=backend_args, **kwargs
+            )

@@ -7,6 +7,7 @@ from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mmvit.registry import HOOKS
 
@@ -103,7 +104,10 @@ def _pending_gradients(runner: Runner) -> dict[str, torch.Tensor]:
     for name, parameter in unwrap(runner.model).named_parameters():
         if parameter.grad is not None:
             grad = parameter.grad.detach().clone()
-            all_reduce(grad, 'mean')
+            if isinstance(grad, DTensor):  # It is averaged already.
+                grad = grad.full_tensor()
+            else:
+                all_reduce(grad, 'mean')
             gradients[name] = grad.cpu()
     return gradients
 
@@ -211,5 +215,9 @@ class ExactResumeHook(Hook):
             set_states(states[runner.rank])
         for name, grad in self._saved.get('gradients', {}).items():
             parameter = unwrap(runner.model).get_parameter(name)
-            parameter.grad = grad.to(parameter.device)
+            grad = grad.to(parameter.device)
+            if isinstance(parameter, DTensor):
+                mesh, placements = parameter.device_mesh, parameter.placements
+                grad = distribute_tensor(grad, mesh, placements)
+            parameter.grad = grad
         self._saved = None

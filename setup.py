@@ -64,7 +64,7 @@ setup(
     license='Apache License 2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmvit', 'mmvit.*']),
-    package_data={'mmvit.checkpoints': ['zoo.yml']},
+    package_data={'mmvit': ['py.typed'], 'mmvit.checkpoints': ['zoo.yml']},
     cmdclass=dict(build_py=BuildWithConfigs),
     install_requires=['torch>=2.6,<2.15', 'torchvision>=0.21,<0.30'],
     extras_require={

@@ -178,6 +178,7 @@ def test_a_model_that_is_shared_out_learns_and_resumes(
         cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
         cfg.train_dataloader.batch_size = batch_size
         cfg.train_cfg.val_interval = 100
+        cfg.default_hooks.checkpoint.max_keep_ckpts = -1
         cfg.optim_wrapper = dict(
             optimizer=dict(type='SGD', lr=0.1, momentum=0.9),
             clip_grad=dict(max_norm=1.0),

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from mmvit.apis.config import load_config
-from mmvit.checkpoints.zoo import released_files
+from mmvit.checkpoints.released import released_files
 from tests.support.archives import write_archives
 from tests.support.helpers import load_tool
 from tests.support.pages import (

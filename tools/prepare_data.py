@@ -20,8 +20,8 @@ from mmvit.utils.label_ids import CITYSCAPES_IDS, PASCAL_CONTEXT_IDS
 EXAMPLES = """
   python tools/prepare_data.py coco --archives downloads
   python tools/prepare_data.py imagenet --archives downloads --parts val
-  python tools/prepare_data.py cityscapes --archives /nas/zips --out data \\
-      --parts fine coarse
+  python tools/prepare_data.py cityscapes --archives /nas/zips \\
+      --out-dir data --parts fine coarse
 """
 IMAGENET_PAGE = 'https://image-net.org/download-images.php (registration)'
 CITYSCAPES_PAGE = 'https://www.cityscapes-dataset.com/downloads (registration)'
@@ -163,7 +163,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: its folder below --out, and the archives of its parts."""
+    """A data set: its folder in --out-dir, and the archives of its parts."""
 
     folder: str
     parts: dict[str, tuple[Archive, ...]]
@@ -424,7 +424,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'published with',
     )
     parser.add_argument(
-        '--out',
+        '--out-dir',
         type=Path,
         default='data',
         metavar='DIR',
@@ -605,7 +605,7 @@ def main(argv: list[str] | None = None) -> None:
     """Prepare; see --help."""
     args = parse_args(argv)
     dataset = DATASETS[args.dataset]
-    root = args.out / dataset.folder
+    root = args.out_dir / dataset.folder
     check_presence(dataset, args, root)
     for archive in needed(dataset, args.parts):
         try:

@@ -12,10 +12,21 @@ import functools
 import os
 import os.path as osp
 from pathlib import Path
-from typing import NamedTuple
+
+from .released import listing, released_files
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('name', nargs='?', help='such as pvt-s_in1k')
+    wanted = parser.parse_args().name
+    if not wanted:  # the list needs none of the slow imports
+        print(listing())
+        parser.exit()
 
 import torch
-import yaml
 from mmengine.logging import print_log
 
 from mmvit.version import __version__
@@ -27,40 +38,11 @@ from .download import (
     sole_process,
 )
 from .published import convert
-from .reading import SCHEME, read_state_dict
+from .reading import SCHEME, read_state_dict, safe_load
 
-_DRIVE = 'https://drive.google.com/uc?id='
 # Where files come from instead of the authors' addresses: an address, after
 # which NAME.pth stands.
 _MIRROR = 'MMVIT_ZOO_MIRROR'
-
-
-class Released(NamedTuple):
-    """A published file; zoo.yml describes its fields."""
-
-    family: str
-    config: str = ''
-    printed: str = ''
-    url: str = ''
-    drive: str = ''
-    note: str = ''
-
-    @property
-    def addresses(self) -> list[str]:
-        """Where its authors have put it."""
-        drive = f'{_DRIVE}{self.drive}' if self.drive else ''
-        return [address for address in (self.url, drive) if address]
-
-
-@functools.cache
-def released_files() -> dict[str, Released]:
-    """All published files by their names."""
-    text = Path(__file__).with_name('zoo.yml').read_text(encoding='utf-8')
-    return {
-        name: Released(family, **facts)
-        for family, files in yaml.safe_load(text).items()
-        for name, facts in files.items()
-    }
 
 
 def cache_folder() -> str:
@@ -162,7 +144,7 @@ def _is_current(converted: str, published: str) -> bool:
         return False
     try:
         check_container(converted)
-        meta = torch.load(converted, mmap=True, weights_only=True)['meta']
+        meta = safe_load(converted)['meta']
     except Exception as error:  # torch has many for a damaged file
         print_log(f'{converted} is made anew: {error}', 'current')
         return False
@@ -172,23 +154,8 @@ def _is_current(converted: str, published: str) -> bool:
     return made_of == (__version__, _facts(published))
 
 
-def _list() -> str:
-    lines = []
-    for name, released in released_files().items():
-        printed = released.printed or released.note
-        config = f'  configs/{released.config}' if released.config else ''
-        lines.append(f'{name:36} {printed}{config}')
-    return '\n'.join(lines)
-
-
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('name', nargs='?', help='such as pvt-s_in1k')
-    name = parser.parse_args().name
     try:
-        print(fetch(name) if name else _list())  # noqa: T201
+        print(fetch(wanted))
     except (ValueError, DownloadError) as error:
         raise SystemExit(str(error)) from error

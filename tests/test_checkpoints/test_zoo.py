@@ -1,12 +1,15 @@
 """`mmvit://NAME`: the names, and what they stand for."""
 
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
 
 from mmvit.checkpoints import FAMILIES
-from mmvit.checkpoints.zoo import fetch, released_files
+from mmvit.checkpoints.released import released_files
+from mmvit.checkpoints.zoo import fetch
 from tests.support.config_tools import CONFIGS, METAFILES, models_in
 from tests.support.helpers import run_python
 
@@ -54,12 +57,17 @@ def test_an_unknown_name():
         fetch('mmvit://pvt-s_in2k')
 
 
-@pytest.mark.slow
 def test_the_command_lists_all_names():
-    done = run_python('-m', 'mmvit.checkpoints.zoo')
+    done = run_python('-X', 'importtime', '-m', 'mmvit.checkpoints.zoo')
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(released_files())
     assert 'top-1 79.8  configs/pvt/pvt-s_8xb128-300e_in1k.py' in done.stdout
-    done = run_python('-m', 'mmvit.checkpoints.zoo', 'pvt-x_in1k')
-    assert done.returncode == 1
-    assert done.stderr.strip().startswith("the zoo has no 'pvt-x_in1k'; near")
+    assert 'import time' in done.stderr
+    assert not re.search(r'\| +(torch|mmengine)\n', done.stderr)
+
+
+@pytest.mark.filterwarnings('ignore:.*found in sys.modules')
+def test_the_command_refuses_another_name(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['zoo', 'pvt-x_in1k'])
+    with pytest.raises(SystemExit, match="the zoo has no 'pvt-x_in1k'; near"):
+        runpy.run_module('mmvit.checkpoints.zoo', run_name='__main__')

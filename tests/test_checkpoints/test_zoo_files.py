@@ -20,7 +20,8 @@ from mmvit.checkpoints import (
     read_state_dict,
 )
 from mmvit.checkpoints.download import DownloadError
-from mmvit.checkpoints.zoo import fetch, released_files
+from mmvit.checkpoints.released import released_files
+from mmvit.checkpoints.zoo import fetch
 from mmvit.registry import MODELS
 from tests.support.file_server import FileServer, Page, file_server
 from tests.support.helpers import clean_environment

@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
 from mmvit import registry
+from mmvit.engine.guards.config_keys import check_custom_keys
 
 from ..support.config_tools import (
     CONFIGS,
@@ -119,7 +120,19 @@ def test_lr_is_for_a_stated_batch(path: Path) -> None:
 
 @each(LEAVES)
 def test_model_builds(path: Path) -> None:
-    assert sum(p.numel() for p in model_of(path).parameters()) > 10_000
+    # Read through `mmvit::`, as the base of another config.
+    model = model_of(path)
+    assert sum(p.numel() for p in model.parameters()) > 10_000
+    # A training starts with this check.
+    check_custom_keys(config_of(path).optim_wrapper, model)
+
+
+@each(LEAVES)
+def test_types_are_those_of_the_task(path: Path) -> None:
+    # `mmengine.hub.get_model` builds in mmengine's scope of the prefix.
+    cfg = config_of(path)
+    assert cfg.model._scope_ == cfg.default_scope
+    assert 'mmvit' not in set(values_of('_scope_', cfg.to_dict()))
 
 
 @each(PAPER_LEAVES)

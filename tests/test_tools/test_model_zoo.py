@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmvit.checkpoints.zoo import released_files
+from mmvit.checkpoints.released import released_files
 from tests.support.helpers import ROOT, load_tool
 
 tool = load_tool('dev/model_zoo')

@@ -112,7 +112,13 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 from mmvit.analysis.flops import COUNTING_RULE, Complexity, count_complexity
-from mmvit.apis.config import build_model, innermost_dataset, load_config
+from mmvit.apis.config import (
+    build_model,
+    innermost_dataset,
+    input_channels,
+    load_config,
+    preprocessor_of,
+)
 
 
 class UnknownShapeError(ValueError):
@@ -139,8 +145,8 @@ def default_shape(cfg: Config) -> tuple[int, int] | None:
             shape = None
         elif name == 'Pad' and step.get('size'):
             shape = _pair(step['size'])[::-1]
-    if shape is None and _preprocessor(cfg).get('size'):
-        shape = _pair(_preprocessor(cfg)['size'])
+    if shape is None and preprocessor_of(cfg).get('size'):
+        shape = _pair(preprocessor_of(cfg)['size'])
     return shape
 
 
@@ -148,23 +154,10 @@ def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def _preprocessor(cfg: Config) -> dict:
-    return (
-        cfg.model.get('data_preprocessor')
-        or cfg.get('data_preprocessor')
-        or {}
-    )
-
-
 def padded_shape(cfg: Config, shape: tuple[int, int]) -> tuple[int, int]:
     """Round a size up to what the data preprocessor pads to."""
-    divisor = _preprocessor(cfg).get('pad_size_divisor', 1)
+    divisor = preprocessor_of(cfg).get('pad_size_divisor', 1)
     return tuple(-(-side // divisor) * divisor for side in shape)
-
-
-def input_channels(cfg: Config) -> int:
-    """Return the channels of an image: one for each mean of the data."""
-    return len(_preprocessor(cfg).get('mean') or (0, 0, 0))
 
 
 def as_dict(config: str, found: Complexity) -> dict:

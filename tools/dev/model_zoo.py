@@ -51,7 +51,8 @@ from collections.abc import Callable, Iterable
 
 import yaml
 
-from mmvit.checkpoints.zoo import SCHEME, Released, released_files
+from mmvit.checkpoints.reading import SCHEME
+from mmvit.checkpoints.released import Released, released_files
 
 
 @functools.cache

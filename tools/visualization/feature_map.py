@@ -9,11 +9,11 @@ import argparse
 from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
-  python tools/visualization/feature_map.py CONFIG photo.jpg \\
-      --checkpoint checkpoints/scalablevit_small.pth \\
+  python tools/visualization/feature_map.py CONFIG \\
+      checkpoints/scalablevit_small.pth photo.jpg \\
       --blocks stages.0.blocks.0 stages.0.blocks.1 --out-dir features
-  python tools/visualization/feature_map.py SETR_PUP_CONFIG photo.jpg \\
-      --checkpoint work_dirs/setr/iter_80000.pth \\
+  python tools/visualization/feature_map.py SETR_PUP_CONFIG \\
+      work_dirs/setr/iter_80000.pth photo.jpg \\
       --blocks blocks.0 blocks.8 blocks.23 decode_head.steps.0 \\
       decode_head.steps.3 --out-dir features
 """
@@ -21,7 +21,7 @@ EXAMPLES = """
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_shared('config', 'checkpoint?', 'image')
     parser.add_argument(
         '--blocks',
         nargs='+',
@@ -43,61 +43,10 @@ import torch
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
+from mmvit.analysis.blocks import as_map, blocks_of, find_blocks
 from mmvit.apis.config import load_config
 from mmvit.apis.inference import load_model, read_image
-from mmvit.models import PyramidBackbone
 from mmvit.visualization.drawing import save_picture
-
-
-def blocks_of(backbone: nn.Module) -> dict[str, nn.Module]:
-    """Find the blocks of a pyramid or of a plain vision transformer."""
-    if isinstance(backbone, PyramidBackbone):
-        return {
-            f'stages.{stage}.blocks.{index}': block
-            for stage, part in enumerate(backbone.stages)
-            for index, block in enumerate(part.blocks)
-        }
-    return {
-        f'blocks.{index}': block
-        for index, block in enumerate(getattr(backbone, 'blocks', ()))
-    }
-
-
-def find_blocks(
-    model: nn.Module, names: list[str]
-) -> list[tuple[str, nn.Module]]:
-    """Find parts by name; without names, the last block of each stage.
-
-    Args:
-        model: A model of any task.
-        names: Names of blocks within the backbone, or of other parts of the
-            model that return maps.
-
-    Returns:
-        The names and the parts.
-    """
-    known = blocks_of(model.backbone)
-    if not known:
-        raise SystemExit(
-            f"the config's {type(model.backbone).__name__} is none of "
-            "MMViT's backbones: its blocks are not known"
-        )
-    if not names:
-        last = {name.rpartition('.')[0]: name for name in known}
-        names = list(last.values())
-    parts = {
-        name: part
-        for name, part in model.named_modules()
-        if name and not name.startswith('backbone.')
-    }
-    unknown = [name for name in names if name not in {**known, **parts}]
-    if unknown:
-        raise SystemExit(
-            f'no block {", ".join(unknown)}; there are: {", ".join(known)}, '
-            'and the parts of the model outside of its backbone, such as '
-            f'{", ".join(list(parts)[:5])}'
-        )
-    return [(name, known.get(name, parts.get(name))) for name in names]
 
 
 def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
@@ -114,14 +63,8 @@ def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
         out = out[0] if isinstance(out, tuple) else out
         if found or out.dim() != 4:
             return
-        if is_block and len(inputs) > 1:
-            # A plain transformer's block gets the map's size and returns
-            # (1, 1, 1 + N, C).
-            height, width = inputs[1]
-            out = out.flatten(1, 2)[:, -height * width :]
-            out = out.unflatten(1, (height, width))
         if is_block:
-            out = out.permute(0, 3, 1, 2)
+            out = as_map(out, inputs)
         found.append(out[0].float().cpu())
 
     block.register_forward_hook(append)
@@ -160,7 +103,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
     model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
-    blocks = find_blocks(model, args.blocks)
+    try:
+        blocks = find_blocks(model, args.blocks)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     found = read_image(cfg, model, args.image)
     for name, out in record_all(model, blocks, found.inputs).items():
         rows, columns = found.without_padding(out.shape[1:])

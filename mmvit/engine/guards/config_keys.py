@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -155,6 +156,31 @@ def _complain(name: str, place: str) -> str:
     return f'{place}: top-level key {name!r} is read by nothing; {hint}'
 
 
+def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
+    """Check that a Python config and its bases can be read.
+
+    Raises:
+        ValueError: If a file is empty or is not Python, or if bases lead back
+            to a file that inherits from them.
+    """
+    if not (osp.isfile(path) and path.endswith('.py')):
+        return
+    place = osp.realpath(path)
+    if place in seen:
+        circle = ' -> '.join([*seen[seen.index(place) :], place])
+        raise ValueError(f'_base_ goes in a circle: {circle}')
+    try:
+        file = _File(path)
+    except SyntaxError as error:
+        raise ValueError(
+            f'{path}:{error.lineno}: {error.msg}: {(error.text or "").strip()}'
+        ) from error
+    if not file.text.strip():
+        raise ValueError(f'{path} is empty: it needs a _base_ or a model')
+    for base in file.bases:
+        check_files(base, (*seen, place))
+
+
 def unread_keys(path: str) -> Iterator[str]:
     """Find the top-level keys of a config file that nothing reads.
 
@@ -238,18 +264,32 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
 def check_custom_keys(
     optim_wrapper: OptimWrapper | dict, model: nn.Module
 ) -> None:
-    """Check that each entry of `paramwise_cfg.custom_keys` has an effect."""
+    """Check that each entry of `paramwise_cfg.custom_keys` has an effect.
+
+    An entry that resembles a part of a parameter's name is misspelt. Others
+    are told in the log: the libraries' schedules name parameters that only
+    some of their own models have, such as Swin's `absolute_pos_embed`.
+
+    Raises:
+        ValueError: If an entry is misspelt.
+    """
     if not isinstance(optim_wrapper, dict):
         return
     paramwise = optim_wrapper.get('paramwise_cfg') or {}
     names = [name for name, _ in model.named_parameters()]
     parts = {part for name in names for part in name.split('.')}
-    example = f'names are like {names[0]}' if names else ''
-    lines = [
-        f'optim_wrapper.paramwise_cfg.custom_keys[{key!r}] is part of no '
-        f"parameter's name; {_hint(key, parts) or example}"
-        for key in paramwise.get('custom_keys') or {}
-        if not any(key in name for name in names)
-    ]
-    if lines:
-        raise ValueError('\n'.join(lines))
+    misspelt = []
+    for key in paramwise.get('custom_keys') or {}:
+        if any(key in name for name in names):
+            continue
+        hint = _hint(key, parts)
+        line = (
+            f'optim_wrapper.paramwise_cfg.custom_keys[{key!r}] is part of no '
+            "parameter's name"
+        )
+        if hint:
+            misspelt.append(f'{line}; {hint}')
+        else:
+            print_log(f'{line} and has no effect', 'current')
+    if misspelt:
+        raise ValueError('\n'.join(misspelt))

@@ -98,6 +98,16 @@ class PyramidBackbone(Backbone):
     def num_outputs(self) -> int:
         return NUM_STAGES
 
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that are returned."""
+        return tuple(self.embed_dims[stage] for stage in self.out_indices)
+
+    @property
+    def out_strides(self) -> tuple[int, ...]:
+        """Pixels of the image for a step in each map that is returned."""
+        return tuple(4 * 2**stage for stage in self.out_indices)
+
     def build_stages(self) -> None:
         """Build all parts; a subclass calls it at the end of its __init__."""
         rates = iter(self.drop_path_rates)

@@ -199,6 +199,7 @@ class SETRViT(Backbone):
     ) -> None:
         super().__init__(arch, **kwargs)
         self.depth = self.out_indices[-1] + 1
+        self.patch_size = patch_size
         self.patch_embed = ChannelsLastConv2d(
             in_channels, self.embed_dims, patch_size, patch_size
         )
@@ -239,6 +240,16 @@ class SETRViT(Backbone):
     @property
     def num_outputs(self) -> int:
         return self.arch['depth']
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that are returned."""
+        return (self.embed_dims,) * len(self.out_indices)
+
+    @property
+    def out_strides(self) -> tuple[int, ...]:
+        """Pixels of the image for a step in each map that is returned."""
+        return (self.patch_size,) * len(self.out_indices)
 
     def _embed(self, x: Tensor) -> Tensor:
         x = self.position(x)

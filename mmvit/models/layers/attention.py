@@ -44,6 +44,10 @@ class Attention(BaseModule):
         drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(
+                f'num_heads {num_heads} must divide embed_dims {embed_dims}'
+            )
         self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.attn_drop_rate = attn_drop_rate

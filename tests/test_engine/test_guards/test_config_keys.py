@@ -156,6 +156,20 @@ def test_custom_keys_without_effect():
     check_custom_keys(wrapper, model)
 
 
+def test_custom_keys_of_other_models_are_allowed(monkeypatch):
+    """Swin's schedule, which our classifiers inherit, has such keys."""
+    told = []
+    monkeypatch.setattr(
+        'mmvit.engine.guards.config_keys.print_log',
+        lambda text, *_: told.append(text),
+    )
+    keys = {'.absolute_pos_embed': dict(decay_mult=0.0), 'bias': dict()}
+    wrapper = dict(paramwise_cfg=dict(custom_keys=keys))
+    check_custom_keys(wrapper, nn.Linear(2, 2))
+    assert len(told) == 1
+    assert "['.absolute_pos_embed'] is part of no parameter's name" in told[0]
+
+
 def test_train_refuses(scenes, command, tmp_path):
     cfg = tiny_config('cls', scenes)
     path = write_config(cfg, tmp_path / 'typo.py')

@@ -1,0 +1,258 @@
+"""Draw what trainings have logged: losses, learning rates, metrics.
+
+Each key gets a panel of the picture, with a curve for each training. Losses
+and learning rates are drawn over the iterations, and metrics of the validation
+over the epochs or iterations after which it ran, as in Figure 5 of PVT. Reads
+the logs that each training leaves in its work dir, those of a resumed training
+included.
+"""
+
+import argparse
+import json
+import os
+import os.path as osp
+from pathlib import Path
+
+from mmvit.apis.command_line import CommandLine, output_file
+
+EXAMPLES = """
+  python tools/analysis_tools/plot_logs.py \\
+      work_dirs/retinanet_pvt-s_fpn_1x_coco --out curves.png
+  python tools/analysis_tools/plot_logs.py \\
+      work_dirs/retinanet_pvt-s_fpn_1x_coco \\
+      work_dirs/retinanet_pvt-s_fpn_scratch-1x_coco \\
+      --names 'pre-trained' 'from scratch' --keys coco/bbox_mAP loss \\
+      --out curves.png
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_argument(
+        'runs',
+        type=Path,
+        nargs='+',
+        metavar='RUN',
+        help="work dirs of trainings, or mmengine's files scalars.json",
+    )
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        metavar='KEY',
+        help='what to draw, as the log names it, such as loss, lr, mIoU, '
+        'coco/bbox_mAP, accuracy/top1 (default: loss, lr, and a metric that '
+        'all runs have)',
+    )
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help="the runs' names in the picture (default: those of the folders)",
+    )
+    parser.add_argument(
+        '--out',
+        type=output_file('.png', '.pdf', '.svg'),
+        required=True,
+        metavar='FILE.png',
+        help='picture to write: PNG, PDF or SVG',
+    )
+    parser.add_shared('--json')
+    args = parser.parse_args(argv)
+    if args.names and len(args.names) != len(args.runs):
+        parser.error(
+            f'{len(args.names)} --names for {len(args.runs)} runs: give one '
+            'for each'
+        )
+    if not args.names:
+        args.names = [osp.basename(osp.abspath(run)) for run in args.runs]
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # --help and mistakes end here, before the slow imports
+
+from typing import NamedTuple
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
+
+Curve = dict[int, float]  # the value by epoch or iteration
+COUNTERS = ('epoch', 'iter', 'step')
+DURATIONS = ('data_time', 'time')  # every line has them
+MAIN = ('coco/bbox_mAP', 'mIoU', 'accuracy/top1')  # the tasks' metrics
+
+
+class Log(NamedTuple):
+    """What a run has logged: a curve for each key, and what `val` counts."""
+
+    train: dict[str, Curve]
+    val: dict[str, Curve]
+    val_unit: str
+
+    def curve(self, key: str) -> tuple[Curve, str]:
+        """Return a key's curve and what its steps count; empty if unknown."""
+        if key in self.train:
+            return self.train[key], 'iteration'
+        return self.val.get(key, {}), self.val_unit
+
+
+def log_files(run: Path) -> list[Path]:
+    """Find the logs of a run, oldest first.
+
+    Raises:
+        SystemExit: If there is none.
+    """
+    if run.is_file():
+        return [run]
+    # The folders are named by the time of each start.
+    files = sorted(run.glob('*/vis_data/scalars.json'))
+    if not files:
+        raise SystemExit(
+            f'{run} has no */vis_data/scalars.json: give the work dir of a '
+            'training, or a scalars.json'
+        )
+    return files
+
+
+def read_run(run: Path) -> Log:
+    """Read what a run has logged.
+
+    A line of training has `iter`, and `epoch` where epochs are counted; one
+    of a validation has neither, and its `step` counts epochs or iterations.
+    What both have, such as a loss of the validation, gets `val/` before it
+    there.
+    """
+    train: dict[str, Curve] = {}
+    val: dict[str, Curve] = {}
+    last = dict(epoch=0, iter=0)
+    for file in log_files(run):
+        for text in file.read_text(encoding='utf-8').splitlines():
+            line = json.loads(text)
+            curves, skipped = val, COUNTERS + DURATIONS
+            if 'iter' in line or 'epoch' in line:
+                last = {key: line.get(key, 0) for key in last}
+                curves, skipped = train, COUNTERS
+            for key, value in line.items():
+                if key not in skipped and isinstance(value, (int, float)):
+                    curves.setdefault(key, {})[line['step']] = value
+    final = max((step for c in val.values() for step in c), default=0)
+    by_epoch = 0 < last['epoch'] < last['iter'] and final <= last['epoch']
+    val = {f'val/{k}' if k in train else k: c for k, c in val.items()}
+    return Log(train, val, 'epoch' if by_epoch else 'iteration')
+
+
+def default_keys(logs: list[Log]) -> list[str]:
+    """Choose what to draw: loss, lr, and a metric that all runs have."""
+    known = [*MAIN, *logs[0].val]
+    metrics = [key for key in known if all(key in log.val for log in logs)]
+    common = [
+        key for key in ('loss', 'lr') if all(key in log.train for log in logs)
+    ]
+    return common + metrics[:1]
+
+
+def choose(
+    logs: dict[str, Log], keys: list[str] | None
+) -> dict[str, tuple[dict[str, Curve], str]]:
+    """Find the curves of the keys.
+
+    Args:
+        logs: The log of each run.
+        keys: What was asked for; None chooses.
+
+    Returns:
+        For each key the curve of each run, and what its steps count.
+
+    Raises:
+        SystemExit: If a run does not have a key, or counts something else.
+    """
+    panels = {}
+    for key in keys or default_keys(list(logs.values())):
+        found = {name: log.curve(key) for name, log in logs.items()}
+        for name, (curve, _) in found.items():
+            if not curve:
+                has = [*logs[name].train, *logs[name].val]
+                raise SystemExit(
+                    f'{name} has logged no {key}; it has: '
+                    f'{", ".join(has) or "nothing yet"}'
+                )
+        units = {unit for _, unit in found.values()}
+        if len(units) > 1:
+            raise SystemExit(
+                f'{key}: some runs count epochs and others iterations: draw '
+                'them apart'
+            )
+        curves = {name: curve for name, (curve, _) in found.items()}
+        panels[key] = curves, units.pop()
+    if not panels:
+        raise SystemExit('the runs have no key in common: draw them apart')
+    return panels
+
+
+def draw(panels: dict[str, tuple[dict[str, Curve], str]], path: str) -> None:
+    """Draw a panel for each key, one below the other.
+
+    Args:
+        panels: What `choose` returns.
+        path: Picture to write.
+    """
+    figure, rows = plt.subplots(
+        len(panels), figsize=(6, 3 * len(panels)), squeeze=False
+    )
+    for axes, (key, (curves, unit)) in zip(rows[:, 0], panels.items()):
+        for (name, curve), marker in zip(curves.items(), 'osD^v<>P*X' * 9):
+            few = len(curve) <= 50
+            axes.plot(
+                *zip(*sorted(curve.items())),
+                marker=marker if few else '',
+                markersize=4,
+                linewidth=1.5 if few else 1,
+                label=name,
+            )
+        axes.set(xlabel=unit, ylabel=key)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.tight_layout()
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def as_table(key: str, curves: dict[str, Curve], unit: str) -> str:
+    """Format the last, the lowest and the highest value of each run."""
+    width = max(map(len, curves))
+    lines = [f'{key}:']
+    for name, curve in curves.items():
+        last = max(curve)
+        low, high = min(curve, key=curve.get), max(curve, key=curve.get)
+        lines.append(
+            f'  {name:{width}}  {curve[last]:.4g} after {unit} {last}, from '
+            f'{curve[low]:.4g} ({unit} {low}) to {curve[high]:.4g} ({unit} '
+            f'{high})'
+        )
+    return '\n'.join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw; see --help."""
+    args = parse_args(argv)
+    logs = dict(zip(args.names, map(read_run, args.runs)))
+    panels = choose(logs, args.keys)
+    draw(panels, args.out)
+    if args.json:
+        found = {
+            key: dict(unit=unit, curves=curves)
+            for key, (curves, unit) in panels.items()
+        }
+        print(json.dumps(found))
+        return
+    for key, (curves, unit) in panels.items():
+        print(as_table(key, curves, unit))
+    print(f'Picture: {osp.abspath(args.out)}')
+
+
+if __name__ == '__main__':
+    main()

@@ -13,7 +13,7 @@ from tests.test_checkpoints.hostile import write
 
 # The two that would do most: code, and the end of the interpreter
 FORMS = ('the globals of a method', 'a key that crashes')
-SEEN = ('CONFIG', 'IMAGE', '--checkpoint', 'EVIL', '--out-dir', 'out')
+SEEN = ('CONFIG', 'EVIL', 'IMAGE', '--out-dir', 'out')
 RUN = ('CONFIG', '--work-dir', 'work')
 TOOLS = {
     'train --resume': (*RUN, '--resume', 'EVIL'),
@@ -23,15 +23,20 @@ TOOLS = {
         'model.backbone.init_cfg.checkpoint=EVIL',
     ),
     'test': (*RUN[:1], 'EVIL', *RUN[1:]),
-    'infer': ('CONFIG', 'EVIL', 'IMAGE', '--out-dir', 'out'),
+    'infer': SEEN,
     'dataset_converters/label_maps': ('CONFIG', 'EVIL', '--out-dir', 'out'),
     'model_converters/convert_checkpoint': ('pvt', 'EVIL', 'out.pth'),
+    'model_converters/publish_model': ('EVIL', 'out.pth'),
+    'analysis_tools/segmentation_errors': (
+        *('SEGMENTATION', 'EVIL', '--out-dir', 'out'),
+    ),
+    'visualization/class_activation': SEEN,
     'analysis_tools/benchmark': ('CONFIG', '--checkpoints', 'EVIL'),
     'visualization/attention_map': (*SEEN, '--block', 'stages.0.blocks.0'),
     'visualization/attention_rollout': (*SEEN, '--point', '5', '5'),
     'visualization/feature_map': (*SEEN, '--blocks', 'stages.0.blocks.0'),
     'visualization/position_similarity': (
-        *('CONFIG', '--checkpoint', 'EVIL', '--out', 'out.png'),
+        *('CONFIG', 'EVIL', '--out', 'out.png'),
     ),
     'visualization/compare_models': (
         *('IMAGE', '--configs', 'CONFIG', 'CONFIG', '--names', 'a', 'b'),
@@ -44,10 +49,14 @@ TOOLS = {
 def test_hostile_weights(
     tmp_path, monkeypatch, scenes, trained, no_sync, fresh_runs, tool
 ):
+    if tool == 'visualization/class_activation':
+        pytest.importorskip('pytorch_grad_cam')
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.chdir(tmp_path)
-    config, _ = trained('cls')
-    names = dict(CONFIG=config, IMAGE=str(scenes / 'img_dir/val/val_0.jpg'))
+    names = dict(CONFIG=trained('cls')[0])
+    if 'SEGMENTATION' in TOOLS[tool]:
+        names['SEGMENTATION'] = trained('seg')[0]
+    names['IMAGE'] = str(scenes / 'img_dir/val/val_0.jpg')
     arguments = [
         names.get(part, part).replace('EVIL', 'evil.pth')
         for part in TOOLS[tool]

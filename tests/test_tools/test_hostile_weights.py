@@ -32,6 +32,9 @@ TOOLS = {
     ),
     'visualization/class_activation': SEEN,
     'analysis_tools/benchmark': ('CONFIG', '--checkpoints', 'EVIL'),
+    'analysis_tools/segmentation_errors': ('CONFIG', 'EVIL', *SEEN[3:]),
+    'model_converters/publish_model': ('EVIL', 'out.pth'),
+    'visualization/class_activation': SEEN,
     'visualization/attention_map': (*SEEN, '--block', 'stages.0.blocks.0'),
     'visualization/attention_rollout': (*SEEN, '--point', '5', '5'),
     'visualization/feature_map': (*SEEN, '--blocks', 'stages.0.blocks.0'),
@@ -61,12 +64,14 @@ def test_hostile_weights(
         names.get(part, part).replace('EVIL', 'evil.pth')
         for part in TOOLS[tool]
     ]
-    main = load_tool(tool.partition(' ')[0]).main
+    module = load_tool(tool.partition(' ')[0])
+    if hasattr(module, 'pytorch_grad_cam'):
+        monkeypatch.setattr(module, 'pytorch_grad_cam', 'is installed')
     for form in FORMS:
         fresh_runs()
         write(form, Path('evil.pth'))
         with pytest.raises((ValueError, SystemExit)) as error:
-            main(arguments)
+            module.main(arguments)
         assert 'evil.pth cannot be read as a checkpoint' in str(error.value)
     assert not os.path.exists('TRACE')
 

@@ -68,7 +68,13 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize('form', [*HOSTILE, *FILES])
+# It takes a second for each way in.
+CRASH = pytest.param('a key that crashes', marks=pytest.mark.slow)
+FORMS = [*HOSTILE, *FILES]
+FORMS[FORMS.index(CRASH.values[0])] = CRASH
+
+
+@pytest.mark.parametrize('form', FORMS)
 def test_hostile_file_is_refused(tmp_path, monkeypatch, form):
     if form.startswith('tensors'):
         pytest.importorskip('safetensors')
@@ -125,7 +131,10 @@ def test_weights_are_read_in_one_place():
         for folder in ('mmvit', 'tools')
         for path in (ROOT / folder).rglob('*.py')
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and dotted(node.func) in DANGEROUS
+        if isinstance(node, ast.Call)
+        and dotted(node.func) in DANGEROUS
+        # With a loader that is named, which ruff knows for safe or not.
+        and not (dotted(node.func) == 'yaml.load' and len(node.args) == 2)
     }
     assert found == {('mmvit/checkpoints/reading.py', 'torch.load')}
 

@@ -114,6 +114,8 @@ def test_fine_tuning_from_noise(saved, command, change):
 @pytest.mark.parametrize('change', [wider, other_task, more_classes])
 def test_resume_is_strict(saved, command, change):
     cfg, weights = saved
+    parts = dict(meta=dict(epoch=1, iter=2), message_hub={}, optimizer={})
+    torch.save(dict(state_dict=weights_of(weights), **parts), weights)
     with pytest.raises(ValueError, match='another architecture'):
         command('train', change(cfg), '--resume', weights)
 

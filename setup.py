@@ -16,6 +16,11 @@ OPENMMLAB = [
     'onedl-mmpretrain>=1.3.6,<1.4',
 ]
 QUICKSTART = [*OPENMMLAB, 'scikit-learn', 'scikit-image']
+DOCS = [
+    *OPENMMLAB,
+    *('sphinx>=8', 'myst-parser>=4', 'furo'),
+    *('sphinx-copybutton', 'sphinx-design'),
+]
 # What `mmvit::pvt/...` and OpenMMLab's tools look for inside the package.
 MIM_PARTS = ('configs', 'tools', 'model-index.yml')
 
@@ -59,7 +64,7 @@ setup(
     license='Apache License 2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmvit', 'mmvit.*']),
-    package_data={'mmvit.checkpoints': ['zoo.yml']},
+    package_data={'mmvit': ['py.typed'], 'mmvit.checkpoints': ['zoo.yml']},
     cmdclass=dict(build_py=BuildWithConfigs),
     install_requires=['torch>=2.6,<2.15', 'torchvision>=0.21,<0.30'],
     extras_require={
@@ -67,6 +72,6 @@ setup(
         'quickstart': QUICKSTART,
         'drive': ['gdown>=5'],  # published weights on Google Drive
         'tests': [*QUICKSTART, 'pytest', 'pytest-xdist', 'ruff'],
-        'docs': [*OPENMMLAB, 'sphinx', 'myst-parser'],
+        'docs': DOCS,
     },
 )

@@ -6,34 +6,30 @@ so a finder on `sys.meta_path` waits until somebody asks for them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from types import ModuleType
 
-_OPERATORS, _PREFIXES = 'mmcv._ext', 'mmengine.config.utils'
+from .additions import ADDITIONS
+
+_OPERATORS = 'mmcv._ext'
 
 
-def add_prefixes(module: ModuleType) -> None:
-    """Let mmengine find `mmseg::` and `mmvit::` configs.
+class _Adding(Loader):
+    """Adds to a module after another loader has loaded it."""
 
-    mmengine resolves `mmseg::` through the name of a distribution, and the
-    maintained mmsegmentation has another one. The import name serves both.
-    """
-    module.MODULE2PACKAGE.update(mmseg='mmseg', mmvit='mmvit')
-
-
-class _AddPrefixes(Loader):
-    """Runs `add_prefixes` after another loader has loaded the module."""
-
-    def __init__(self, loader: Loader) -> None:
+    def __init__(
+        self, loader: Loader, add: Callable[[ModuleType], None]
+    ) -> None:
         self.create_module = loader.create_module
         self._exec_module = loader.exec_module
+        self._add = add
 
     def exec_module(self, module: ModuleType) -> None:
         self._exec_module(module)
-        add_prefixes(module)
+        self._add(module)
 
 
 class _Operators(Loader):
@@ -72,7 +68,7 @@ def _try_operators(module: ModuleType) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Serves the two modules, and leaves all others to Python's finders."""
+    """Serves a few modules, and leaves all others to Python's finders."""
 
     def find_spec(
         self,
@@ -80,18 +76,21 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if name not in (_OPERATORS, _PREFIXES):
+        if name != _OPERATORS and name not in ADDITIONS:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if name == _OPERATORS:
             return ModuleSpec(name, _Operators(spec))
-        spec.loader = _AddPrefixes(spec.loader)
+        if spec is not None:
+            spec.loader = _Adding(spec.loader, ADDITIONS[name])
         return spec
 
 
 def prepare() -> None:
     """Put the finder in place, once, and catch up on what is imported."""
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-    if _PREFIXES in sys.modules:
-        add_prefixes(sys.modules[_PREFIXES])
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _Finder())
+    for name, add in ADDITIONS.items():
+        if name in sys.modules:
+            add(sys.modules[name])

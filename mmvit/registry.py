@@ -23,7 +23,19 @@ def _child(parent: Registry, folder: str) -> Registry:
 MODELS = _child(root.MODELS, 'mmvit.models')
 DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'mmvit.engine')
 HOOKS = _child(root.HOOKS, 'mmvit.engine')
+LOOPS = _child(root.LOOPS, 'mmvit.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    root.OPTIM_WRAPPER_CONSTRUCTORS, 'mmvit.engine'
+)
 RUNNERS = _child(root.RUNNERS, 'mmvit.engine')
 TRANSFORMS = _child(root.TRANSFORMS, 'mmvit.datasets')
 
-__all__ = ['DATA_SAMPLERS', 'HOOKS', 'MODELS', 'RUNNERS', 'TRANSFORMS']
+__all__ = [
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'LOOPS',
+    'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+    'RUNNERS',
+    'TRANSFORMS',
+]

@@ -54,7 +54,7 @@ REQUIREMENTS = (
     Requirement(
         'mmengine', 'onedl-mmengine==0.10.12', '0.10.7', '0.11', 'mmengine'
     ),
-    Requirement('mmcv', 'onedl-mmcv==2.3.6', '2.1', '2.4', 'mmcv mmcv-lite'),
+    Requirement('mmcv', 'onedl-mmcv==2.3.6', '2.1', '2.4', 'mmcv'),
     Requirement(
         'mmdet', 'onedl-mmdetection==3.5.1', '3.3', '3.6', 'mmdet', True
     ),
@@ -75,6 +75,10 @@ REQUIREMENTS = (
         True,
     ),
 )
+
+# OpenMMLab's own releases, below the first version here, refuse mmcv from the
+# second on when they are imported.
+_MMCV_CEILINGS = {'mmdet': ('3.4', '2.2'), 'mmseg': ('1.3', '2.2')}
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -100,6 +104,34 @@ def check_stack() -> None:
                 f'MMViT needs {needed.module} >= {low}, < {below}, but '
                 f'{found} installed. Run: pip install {needed.tested}'
             )
+    _check_pairs({r.module: r for r in REQUIREMENTS})
+
+
+def _check_pairs(requirements: dict[str, Requirement]) -> None:
+    """Check what the packages demand of each other.
+
+    Raises:
+        StackError: If two of them do not go together.
+    """
+    mmcv = requirements['mmcv']
+    for name, (below, ceiling) in _MMCV_CEILINGS.items():
+        library = requirements[name]
+        old = library.version and _numbers(library.version) < _numbers(below)
+        if old and _numbers(mmcv.version) >= _numbers(ceiling):
+            raise StackError(
+                f'{name} {library.version} refuses mmcv from {ceiling} on, '
+                f'and {mmcv.version} is installed. Run: pip install '
+                f'{library.tested}'
+            )
+    try:
+        metadata.version('mmcv-lite')
+    except metadata.PackageNotFoundError:
+        return
+    raise StackError(
+        'mmcv-lite, which lacks the operators, has the same import name as '
+        f'mmcv. Run: pip uninstall -y mmcv-lite && pip install '
+        f'--force-reinstall --no-deps {mmcv.tested}'
+    )
 
 
 def check_mmcv() -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import mmengine.config.utils
 import mmengine.dataset.base_dataset
+import mmengine.infer.infer
 import pytest
 import torch
 import yapf.yapflib.yapf_api
@@ -15,6 +17,7 @@ from mmengine.utils import ManagerMixin
 
 from mmvit.apis.config import build_model
 
+from .support.config_tools import load_once
 from .support.helpers import load_tool
 from .support.scenes import write_scenes
 from .support.tiny import tiny_config, write_config
@@ -40,6 +43,15 @@ def no_garbage_collection() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         idle = SimpleNamespace(collect=lambda: 0)
         patch.setattr(mmengine.dataset.base_dataset, 'gc', idle)
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def metafiles_are_read_once() -> Iterator[None]:
+    """mmengine reads all metafiles of a library for each base anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (mmengine.config.utils, mmengine.infer.infer):
+            patch.setattr(module, 'load', load_once)
         yield
 
 

@@ -1,43 +1,52 @@
-"""Kill small trainings at random moments and see whether anything is lost.
+"""Kill real trainings of all tasks and see whether anything is lost.
 
-Each run trains a small PVT with random augmentation, dropout, drop path, EMA
-and a schedule, is killed with SIGKILL, resumed with `resume='auto'` and
-compared, bit for bit, with a training that nobody disturbed. A part of the
-kills falls into the writing of a checkpoint, which is made slow for that.
-The kinds of runs are all combinations of loops over epochs and iterations,
-`max_keep_ckpts` 1 and 3, and workers that load (none, two, two persistent
-ones).
+Small models of each library are trained by tools/train.py, in one process
+and in two, without a seed and with a warm-up, a plateau schedule, early
+stopping, a best checkpoint, averaged weights and accumulated gradients. Each
+training is killed with SIGKILL and resumed up to six times: at one of its
+file operations, at a random moment, and so on. What it ends with is compared,
+bit for bit, with a training that nobody disturbed: weights,
+averages, optimizer, schedules, random states, early stopping, and the best
+checkpoint with its score. So are the names of the files that are left.
 """
 
 import argparse
 import contextlib
-import itertools
+import importlib
 import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
+import mmengine.dataset.base_dataset
+import mmengine.runner.runner
 import numpy as np
-from mmengine.fileio import LocalBackend
+import torch
+import yapf.yapflib.yapf_api
+from mmengine.config import Config
 
 from mmvit.apis.command_line import CommandLine, at_least
 from mmvit.checkpoints import safe_load
-from mmvit.engine import SafeCheckpointHook
 from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
 from mmvit.registry import MODELS
-from tests.support.small_runs import make_runner, noisy_loader, same
+from tests.support.helpers import load_tool
+from tests.support.scenes import write_scenes
+from tests.support.small_runs import same
+from tests.support.tiny import METRIC, TASKS, tiny_config, write_config
 
 EXAMPLES = """
   python -m tests.fault_campaign
-  python -m tests.fault_campaign --kills 6 --in-saves 2
+  python -m tests.fault_campaign --kills 6 --tasks seg --processes 2
 """
 
 
@@ -46,16 +55,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--kills',
         type=at_least(1),
-        default=72,
+        default=300,
         metavar='N',
-        help='number of trainings to kill (default: 72)',
+        help='number of kills (default: 300)',
     )
     parser.add_argument(
-        '--in-saves',
-        type=at_least(0),
-        default=36,
-        metavar='N',
-        help='number of kills during a save that is made slow (default: 36)',
+        '--tasks',
+        nargs='+',
+        choices=TASKS,
+        default=TASKS,
+        help='(default: all)',
+    )
+    parser.add_argument(
+        '--processes',
+        nargs='+',
+        type=int,
+        choices=(1, 2),
+        default=(1, 2),
+        help='numbers of processes of a training (default: 1 and 2)',
     )
     parser.add_shared('--seed')
     parser.add_argument(
@@ -69,106 +86,209 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-# Seconds that each part of a save takes where it is made slow.
-PAUSE = 0.03
-SAVING = 'saving'
+# How often a training is killed, unless it ends before
+KILLS = 6
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of run.
+    """A kind of training."""
 
-    Args:
-        by_epoch: Whether its loop counts epochs or iterations.
-        keep: How many checkpoints it keeps.
-        workers: Number of workers that load its data.
-        persistent: Whether they live longer than an epoch.
-    """
-
-    by_epoch: bool
-    keep: int
-    workers: int
-    persistent: bool
+    task: str
+    processes: int
 
     def __str__(self) -> str:
-        loop = 'epochs' if self.by_epoch else 'iterations'
-        persistent = ', persistent' if self.persistent else ''
-        return (
-            f'{loop:10}  keep {self.keep}  {self.workers} workers{persistent}'
+        return f'{self.task} in {self.processes} processes'
+
+    def config(self, root: Path) -> Config:
+        """Make its config, on the scenes in a folder."""
+        by_epoch = self.task == 'cls'
+        cfg = tiny_config(self.task, root)
+        metric = METRIC[self.task]
+        hooks = cfg.default_hooks
+        hooks.checkpoint.update(
+            interval=1 if by_epoch else 3,
+            max_keep_ckpts=1,
+            save_best=metric,
+            rule='greater',
         )
+        cfg.merge_from_dict(
+            dict(
+                optim_wrapper=dict(
+                    accumulative_counts=2, clip_grad=dict(max_norm=1.0)
+                ),
+                randomness=dict(seed=None),
+            )
+        )
+        cfg.param_scheduler = [
+            dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=4),
+            dict(
+                type='ReduceOnPlateauLR',
+                monitor=metric,
+                rule='greater',
+                factor=0.5,
+                patience=0,
+            ),
+        ]
+        stop = dict(monitor=metric, rule='greater', patience=3)
+        cfg.custom_hooks = [
+            dict(type='EMAHook', momentum=0.1),
+            dict(type='EarlyStoppingHook', **stop),
+        ]
+        if by_epoch:
+            cfg.train_cfg.max_epochs = 6
+            # Three iterations an epoch: gradients wait across its end.
+            cfg.train_dataloader.batch_size = 3 if self.processes == 1 else 2
+            cfg.train_dataloader.num_workers = 2 if self.processes == 1 else 0
+        else:
+            cfg.train_cfg.max_iters = 10
+            cfg.train_dataloader.batch_size = 2
+        return cfg
 
 
-KINDS = [
-    Kind(by_epoch, keep, workers, persistent)
-    for by_epoch, keep, (workers, persistent) in itertools.product(
-        (True, False), (1, 3), ((0, False), (2, False), (2, True))
-    )
-]
+class FileOperations:
+    """Counts what a process does to files, and ends it at one of them.
+
+    Args:
+        folder: The folder that is watched.
+        last: The number of the operation that is not done any more, 0 for
+            none.
+    """
+
+    def __init__(self, folder: Path, last: int) -> None:
+        self.folder, self.last = str(folder), last
+        self.names: list[str] = []
+
+    def watch(self) -> None:
+        """Begin, for as long as the process lives."""
+        sys.addaudithook(self._see)
+        fsync = os.fsync
+
+        def seen_fsync(number: int) -> None:
+            self._count('fsync', os.readlink(f'/proc/self/fd/{number}'))
+            fsync(number)
+
+        def write(_: AtomicBackend, obj: bytes, unfinished: str) -> None:
+            with open(unfinished, 'wb') as file:
+                file.write(obj[: len(obj) // 2])
+                file.flush()
+                self._count('write', unfinished)
+                file.write(obj[len(obj) // 2 :])
+                file.flush()
+                os.fsync(file.fileno())
+
+        os.fsync, AtomicBackend.write = seen_fsync, write
+
+    def _see(self, event: str, args: tuple) -> None:
+        if event == 'open' and isinstance(args[0], str):
+            if args[2] & (os.O_WRONLY | os.O_RDWR):
+                self._count(event, args[0])
+        elif event in ('os.rename', 'os.remove', 'os.mkdir'):
+            self._count(event, str(args[0]))
+
+    def _count(self, event: str, path: str) -> None:
+        if path.startswith(self.folder):
+            self.names.append(f'{event} {path[len(self.folder) :]}')
+            if len(self.names) == self.last:
+                os.killpg(0, signal.SIGKILL)
 
 
-def _pause_around(holder: object, name: str, pauses: int = 2) -> None:
-    function = getattr(holder, name)
-
-    def slow(*args, **kwargs) -> object:
-        time.sleep(PAUSE)
-        result = function(*args, **kwargs)
-        time.sleep(PAUSE * (pauses - 1))
-        return result
-
-    setattr(holder, name, slow)
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(('localhost', 0))
+        return server.getsockname()[1]
 
 
-def _slow_write(_: AtomicBackend, obj: bytes, unfinished: str) -> None:
-    parts = np.linspace(0, len(obj), 6).astype(int)
-    with open(unfinished, 'wb') as file:
-        for begin, end in itertools.pairwise(parts):
-            file.write(obj[begin:end])
-            file.flush()
-            time.sleep(PAUSE)
-        os.fsync(file.fileno())
+def train(
+    config: str, work_dir: Path, processes: int, last: int, draw: int
+) -> None:
+    """Train, or go on with it; the target of a process of its own.
 
-
-def _make_saves_slow(work_dir: Path) -> None:
-    """Slow down every part of a save, and mark its time by a file."""
-    AtomicBackend.write = _slow_write
-    _pause_around(os, 'replace')
-    _pause_around(LocalBackend, 'remove')
-    save = SafeCheckpointHook._save_checkpoint_with_step
-
-    def marked_save(self: SafeCheckpointHook, *args, **kwargs) -> None:
-        (work_dir / SAVING).touch()
-        save(self, *args, **kwargs)
-        (work_dir / SAVING).unlink()
-
-    SafeCheckpointHook._save_checkpoint_with_step = marked_save
-
-
-def train(work_dir: Path, kind: Kind, slow: bool = False) -> None:
-    """Train, or go on with it; the target of a process of its own."""
-    os.setsid()  # so that a kill takes the workers along
+    Args:
+        config: The config's file.
+        work_dir: The run's folder.
+        processes: How many train together.
+        last: See `FileOperations`.
+        draw: Seeds what draws the seed of a run that has none.
+    """
+    os.setsid()  # so that a kill takes all processes along
     work_dir.mkdir(parents=True, exist_ok=True)
-    with open(work_dir / 'output.txt', 'a') as file:
+    with open(work_dir.with_suffix('.txt'), 'a') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    if slow:
-        _make_saves_slow(work_dir)
-    loader = noisy_loader(
-        kind.by_epoch,
-        num_workers=kind.workers,
-        persistent_workers=kind.persistent,
+    args = [config, '--work-dir', str(work_dir), '--resume', 'auto']
+    os.environ['LOCAL_RANK'] = '0'
+    child = None
+    if processes > 1:
+        port = str(_free_port())
+        os.environ.update(
+            WORLD_SIZE='2', MASTER_ADDR='localhost', MASTER_PORT=port
+        )
+        child = os.fork()
+        os.environ['RANK'] = os.environ['LOCAL_RANK'] = str(int(not child))
+        args += ['--launcher', 'pytorch']
+    np.random.seed(draw)
+    operations = FileOperations(work_dir, last)
+    if child != 0:
+        operations.watch()
+    try:
+        load_tool('train').main(args)
+    finally:
+        if child == 0:
+            sys.stdout.flush()
+            os._exit(int(sys.exc_info()[0] is not None))
+    if child and os.waitpid(child, 0)[1]:
+        raise RuntimeError('the second process has failed')
+    names = json.dumps(operations.names)
+    work_dir.with_suffix('.json').write_text(names)
+
+
+def final(work_dir: Path) -> dict:
+    """Everything that a training ends with."""
+    content = safe_load(newest_checkpoint(str(work_dir)))
+    info = content['message_hub']['runtime_info']
+    best = Path(info['best_ckpt'])
+    found = {
+        key: content[key]
+        for key in (
+            *('state_dict', 'ema_state_dict', 'optimizer'),
+            'param_schedulers',
+        )
+    }
+    keys = ('epoch', 'iter', 'seed', 'validated', 'run')
+    found.update(
+        meta={key: content['meta'][key] for key in keys},
+        best=(info['best_score'], best.name),
+        best_weights=safe_load(str(work_dir / best.name))['state_dict'],
+        files=sorted(path.name for path in work_dir.glob('*.pth*')),
     )
-    make_runner(
-        work_dir, kind.by_epoch, kind.keep, train_dataloader=loader
-    ).train()
+    return found
 
 
-def _wait(condition: Callable[[], bool], process: object) -> bool:
-    deadline = time.monotonic() + 120
-    while process.is_alive() and time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.001)
-    return False
+def _prepare() -> None:
+    """Import everything once, before the forks, and leave out what is slow."""
+    torch.set_num_threads(1)
+    for scope in ('mmdet', 'mmseg', 'mmpretrain'):
+        importlib.import_module(f'{scope}.utils').register_all_modules(False)
+    MODELS.import_from_location()
+    # Asking compilers, formatting configs and collecting garbage take longer
+    # than a training.
+    mmengine.runner.runner.collect_env = dict
+    yapf.yapflib.yapf_api.FormatCode = lambda text, **_: (text, True)
+    mmengine.dataset.base_dataset.gc = SimpleNamespace(collect=lambda: 0)
+
+
+@dataclass
+class Row:
+    """Counts of a kind of training."""
+
+    kind: str
+    operations: int = 0
+    trainings: int = 0
+    kills: int = 0
+    resumed: int = 0
+    equal: int = 0
+    lost: list[str] = field(default_factory=list)
 
 
 class Campaign:
@@ -180,139 +300,131 @@ class Campaign:
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
         self.rng = random.Random(seed)
-        # Everything is imported, and nothing was computed yet.
         self.context = multiprocessing.get_context('fork')
-        self.expected: dict[bool, dict] = {}
-        self.seconds: dict[bool, float] = {}
+        self.root = write_scenes(self.folder / 'scenes')
+        self.expected: dict[Kind, dict] = {}
+        self.operations: dict[Kind, list[int]] = {}
+        self.seconds: dict[Kind, float] = {}
+        self.turn = 0  # number of kills at operations so far
 
-    def start(self, work_dir: Path, kind: Kind, slow: bool = False) -> object:
+    def live(
+        self, kind: Kind, name: str, last: int = 0, seconds: float = 600
+    ) -> int:
+        """Train until the end, an operation or a time; returns the exit."""
+        work_dir = self.folder / name
+        fresh = newest_checkpoint(str(work_dir)) is None
+        # Another seed would be drawn by a run that has a checkpoint.
+        draw = 0 if fresh else self.rng.randrange(1, 2**31)
+        config = self.folder / f'{kind.task}-{kind.processes}.py'
+        if not config.exists():
+            write_config(kind.config(self.root), config)
         process = self.context.Process(
-            target=train, args=(work_dir, kind, slow)
+            target=train,
+            args=(str(config), work_dir, kind.processes, last, draw),
         )
         process.start()
-        return process
-
-    def final(self, work_dir: Path) -> dict:
-        """Everything that a training ends with."""
-        path = newest_checkpoint(str(work_dir))
-        content = safe_load(path)
-        return {
-            key: content[key]
-            for key in ('state_dict', 'ema_state_dict', 'optimizer')
-        } | dict(iter=content['meta']['iter'])
-
-    def undisturbed(self, by_epoch: bool) -> None:
-        """Train without a kill, and keep the result."""
-        work_dir = self.folder / f'whole-{by_epoch}'
-        process = self.start(work_dir, Kind(by_epoch, 1, 0, False))
-        _wait((work_dir / 'last_checkpoint').exists, process)
-        begin = time.monotonic()
-        process.join()
-        self.seconds[by_epoch] = time.monotonic() - begin
-        if process.exitcode:
-            raise RuntimeError((work_dir / 'output.txt').read_text()[-3000:])
-        self.expected[by_epoch] = self.final(work_dir)
-
-    def run(self, number: int, kind: Kind, in_save: bool) -> dict:
-        """Kill one training, resume it, and compare.
-
-        Returns:
-            'killed', 'in_save', 'loadable', 'resumed', 'equal': booleans.
-        """
-        work_dir = self.folder / f'run-{number}'
-        delay = self.seconds[kind.by_epoch] * self.rng.uniform(0, 0.8)
-        process = self.start(work_dir, kind, slow=in_save)
-        _wait((work_dir / 'last_checkpoint').exists, process)
-        if in_save:
-            for _ in range(self.rng.randint(1, 3)):
-                _wait(lambda: not (work_dir / SAVING).exists(), process)
-                _wait((work_dir / SAVING).exists, process)
-            delay = self.rng.uniform(0, 9 * PAUSE)
-        time.sleep(delay)
+        process.join(seconds)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.join()
-        found = dict(
-            killed=process.exitcode == -signal.SIGKILL,
-            in_save=(work_dir / SAVING).exists(),
-        )
-        path = newest_checkpoint(str(work_dir))
-        found['loadable'] = path is not None and 'optimizer' in safe_load(path)
-        process = self.start(work_dir, kind)
-        process.join()
-        found['resumed'] = process.exitcode == 0
-        found['equal'] = found['resumed'] and same(
-            self.final(work_dir), self.expected[kind.by_epoch]
-        )
-        if found['equal']:
+        return process.exitcode
+
+    def undisturbed(self, kind: Kind) -> Row:
+        """Train without a kill, and keep the result."""
+        name = f'whole-{kind.task}-{kind.processes}'
+        begin = time.monotonic()
+        if self.live(kind, name):
+            text = (self.folder / f'{name}.txt').read_text()
+            raise RuntimeError(text[-3000:])
+        self.seconds[kind] = time.monotonic() - begin
+        self.expected[kind] = final(self.folder / name)
+        names = json.loads((self.folder / f'{name}.json').read_text())
+        # What belongs to checkpoints, and some of what is logged
+        matter = re.compile(r'\.pth|last_checkpoint|\.lock')
+        self.operations[kind] = [
+            number
+            for number, operation in enumerate(names, 1)
+            if matter.search(operation) or number % 10 == 0
+        ]
+        self.rng.shuffle(self.operations[kind])
+        return Row(str(kind), len(self.operations[kind]))
+
+    def run(self, kind: Kind, row: Row) -> None:
+        """Kill one training some times, resume it, and compare."""
+        name = f'run-{kind.task}-{kind.processes}-{row.trainings}'
+        work_dir = self.folder / name
+        operations = self.operations[kind]
+        ends, kept, ended = [], True, False
+        row.trainings += 1
+        for number in range(KILLS):
+            if number % 2:
+                # Resumed ones are shorter.
+                moment = self.rng.uniform(0.05, 0.7) * self.seconds[kind]
+                ends.append(dict(seconds=moment))
+            else:
+                last = operations[self.turn % len(operations)]
+                ends.append(dict(last=last if number == 0 else last // 2))
+                self.turn += 1
+            before = newest_checkpoint(str(work_dir))
+            status = self.live(kind, name, **ends[-1])
+            after = newest_checkpoint(str(work_dir))
+            kept = kept and (before is None or after is not None)
+            ended = status != -signal.SIGKILL
+            if ended:
+                kept = kept and status == 0
+                break
+            row.kills += 1
+        resumed = kept if ended else self.live(kind, name) == 0
+        row.resumed += resumed
+        expected = self.expected[kind]
+        found = final(work_dir) if resumed else {}
+        differ = [k for k in expected if not same(found.get(k), expected[k])]
+        row.equal += not differ
+        if differ or not kept:
+            row.lost.append(f'{name}: {ends}: {", ".join(differ)}')
+        else:
             shutil.rmtree(work_dir)
-        return found
-
-
-@dataclass
-class Row:
-    """Counts of a kind of run."""
-
-    kind: str
-    kills: int = 0
-    in_save: int = 0
-    loadable: int = 0
-    resumed: int = 0
-    equal: int = 0
-    lost: list[int] = field(default_factory=list)
-
-    def add(self, number: int, found: dict) -> None:
-        self.kills += 1
-        for key in ('in_save', 'loadable', 'resumed', 'equal'):
-            setattr(self, key, getattr(self, key) + found[key])
-        if not (found['loadable'] and found['equal']):
-            self.lost.append(number)
 
 
 def as_text(rows: list[Row]) -> str:
-    head = f'{"kind":40} kills in-save loadable resumed bit-equal'
+    head = (
+        f'{"kind":22} trainings killed, at operations of, kills, resumed, '
+        'bit-equal'
+    )
     total = Row('all')
+    keys = ('operations', 'trainings', 'kills', 'resumed', 'equal')
     for row in rows:
-        for key in ('kills', 'in_save', 'loadable', 'resumed', 'equal'):
+        for key in keys:
             setattr(total, key, getattr(total, key) + getattr(row, key))
         total.lost += row.lost
     lines = [
-        f'{row.kind:40} {row.kills:5} {row.in_save:7} {row.loadable:8} '
-        f'{row.resumed:7} {row.equal:9}'
+        f'{row.kind:22} {row.trainings:9} {row.operations:22} '
+        f'{row.kills:6} {row.resumed:8} {row.equal:10}'
         for row in (*rows, total)
     ]
-    lost = f'lost: {len(total.lost)}' + (f' {total.lost}' * bool(total.lost))
-    return '\n'.join([head, *lines, lost])
+    return '\n'.join([head, *lines, f'lost: {len(total.lost)}', *total.lost])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the campaign; see --help."""
     args = parse_args(argv)
     folder = args.folder or Path(tempfile.mkdtemp(prefix='faults-'))
+    _prepare()
     campaign = Campaign(folder, args.seed)
-    MODELS.import_from_location()  # once, before the forks
     begin = time.monotonic()
-    for by_epoch in (True, False):
-        campaign.undisturbed(by_epoch)
-    rows = {kind: Row(str(kind)) for kind in KINDS}
-    saves = args.in_saves
-    for number in range(args.kills):
-        kind = KINDS[number % len(KINDS)]
-        # Rounds of all kinds are in saves, or anywhere, until both are done.
-        in_save = saves > 0 and (
-            (number // len(KINDS)) % 2 == 0 or args.kills - number <= saves
+    kinds = [Kind(t, n) for n in args.processes for t in args.tasks]
+    rows = {kind: campaign.undisturbed(kind) for kind in kinds}
+    turn = 0
+    while sum(row.kills for row in rows.values()) < args.kills:
+        kind = kinds[turn % len(kinds)]
+        campaign.run(kind, rows[kind])
+        turn += 1
+        print(
+            f'{time.monotonic() - begin:.0f} s: {rows[kind]}', file=sys.stderr
         )
-        saves -= in_save
-        # One that ends before its kill does not count.
-        for _ in range(10):
-            found = campaign.run(number, kind, in_save)
-            if found['killed'] and found['in_save'] >= in_save:
-                break
-        rows[kind].add(number, found)
-        print(f'run {number + 1}: {kind}: {found}', file=sys.stderr)
-    rows = [row for row in rows.values() if row.kills]
+    rows = list(rows.values())
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:

@@ -1,9 +1,11 @@
-"""The documentation's links, paths and example; needs no Sphinx."""
+"""The documentation's links, paths, pictures and example; needs no Sphinx."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+import setuptools
 import torch
 
 from mmvit.models import PyramidBackbone
@@ -110,6 +112,36 @@ def test_every_page_is_in_the_toctree():
         page.relative_to(DOCS).with_suffix('').as_posix() for page in PAGES
     }
     assert listed == names - {'index'}
+
+
+def test_pictures_are_used_and_small():
+    text = ''.join(path.read_text(encoding='utf-8') for path in FILES)
+    for picture in (DOCS / 'images').iterdir():
+        assert f'images/{picture.name}' in text
+        assert picture.stat().st_size < 150_000, picture.name
+
+
+def test_badges_are_true(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **kw: asked.update(kw))
+    runpy.run_path(str(ROOT / 'setup.py'))
+    shown = {
+        path.stem: re.search('<title>(.*)</title>', path.read_text())[1]
+        for path in (DOCS / 'images').glob('badge-*.svg')
+    }
+    python = asked['python_requires'].removeprefix('>=')
+    (torch_range,) = (
+        requirement.removeprefix('torch')
+        for requirement in asked['install_requires']
+        if requirement.startswith('torch>')
+    )
+    low, above = re.fullmatch(r'>=2\.(\d+),<2\.(\d+)', torch_range).groups()
+    licence = asked['license'].removesuffix('.0').replace(' License', '')
+    assert shown == {
+        'badge-python': f'Python: {python} or newer',
+        'badge-torch': f'PyTorch: 2.{low} to 2.{int(above) - 1}',
+        'badge-licence': f'licence: {licence}.0',
+    }
 
 
 def test_the_new_backbone_of_the_guide_works():

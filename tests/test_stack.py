@@ -110,6 +110,28 @@ def test_versions_out_of_range(installed, package, version):
     assert re.search(rf'Run: pip install .*{package}==', text)
 
 
+@pytest.mark.parametrize('library', ['mmdet', 'mmsegmentation'])
+def test_mmcv_that_a_library_refuses(installed, library):
+    others = dict.fromkeys({'mmdet', 'mmsegmentation'} - {library})
+    packages = {**CLASSIC, 'mmcv': '2.2.0'}
+    installed({key: packages[key] for key in packages if key not in others})
+    with pytest.raises(StackError, match='refuses mmcv from 2.2 on'):
+        check_stack()
+    installed({**PINNED, 'onedl-mmcv': '2.2.0'})
+    check_stack()
+
+
+def test_mmcv_lite_is_refused(installed):
+    packages = {key: CLASSIC[key] for key in CLASSIC if key != 'mmcv'}
+    installed({**packages, 'mmcv-lite': '2.1.0'})
+    with pytest.raises(StackError, match='none is installed'):
+        check_stack()
+    # Beside mmcv it has replaced some of its files.
+    installed({**CLASSIC, 'mmcv-lite': '2.1.0'})
+    with pytest.raises(StackError, match='pip uninstall -y mmcv-lite'):
+        check_stack()
+
+
 @pytest.mark.parametrize('package', ['torch', 'onedl-mmengine', 'onedl-mmcv'])
 def test_missing_package(installed, package):
     installed({key: PINNED[key] for key in PINNED if key != package})

@@ -4,41 +4,16 @@ import argparse
 import json
 import os
 import os.path as osp
+import sys
 
-from mmvit.apis.command_line import CommandLine
+from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.utils.paths import find_images
 
 EXAMPLES = """
   python tools/infer.py CONFIG CHECKPOINT photo.jpg --out-dir predictions
-  python tools/infer.py CONFIG CHECKPOINT folder/ --out-dir predictions
+  python tools/infer.py CONFIG CHECKPOINT folder/ --out-dir predictions \\
+      --batch-size 8
 """
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-
-
-def find_images(inputs: list[str]) -> list[str]:
-    """List files, and the images in folders and their subfolders.
-
-    Raises:
-        ValueError: If an input does not exist, or there is no image.
-    """
-    paths = []
-    for item in inputs:
-        if osp.isfile(item):
-            paths.append(item)
-        elif osp.isdir(item):
-            for folder, _, names in sorted(os.walk(item)):
-                paths += [
-                    osp.join(folder, name)
-                    for name in sorted(names)
-                    if name.lower().endswith(SUFFIXES)
-                ]
-        else:
-            raise ValueError(f'no file or folder {item}')
-    if not paths:
-        raise ValueError(
-            f'no image in {", ".join(inputs)}: looked for files that end '
-            f'with {", ".join(SUFFIXES)}'
-        )
-    return paths
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,11 +29,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='lowest score, 0 to 1, of the boxes that are drawn; the JSON '
         'file has all of them (default: 0.3)',
     )
+    parser.add_argument(
+        '--batch-size',
+        type=at_least(1),
+        default=1,
+        metavar='N',
+        help='images that the model gets at once, where they have the same '
+        "size after the test's resizing (default: 1)",
+    )
     parser.add_shared('--device', '--compile', '--cfg-options')
     parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
     try:
-        args.paths = find_images(args.inputs)
+        args.paths = find_images(args.inputs, args.out_dir)
     except ValueError as error:
         parser.error(str(error))
     return args
@@ -67,92 +50,86 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import mmcv
-import numpy as np
-import torch
-from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
-from mmengine.structures import BaseDataElement
 from mmengine.utils import ProgressBar
 
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import (
-    build_test_pipeline,
-    class_names,
-    load_model,
-)
+from mmvit.apis.inferencer import Inferencer
 from mmvit.engine.compilation import compile_model
 from mmvit.utils.paths import path_within
-from mmvit.visualization.drawing import (
-    build_visualizer,
-    draw_sample,
-    save_picture,
-)
+from mmvit.visualization.drawing import save_picture
 
 
-def to_plain(sample: BaseDataElement, classes: list[str]) -> dict:
-    """Convert a prediction of boxes or of a class to plain numbers."""
-    if 'pred_instances' in sample:
-        found = sample.pred_instances
-        return dict(
-            boxes=[
-                dict(
-                    name=classes[label],
-                    score=round(score, 4),
-                    box_xyxy=[round(side, 1) for side in box],
-                )
-                for label, score, box in zip(
-                    found.labels.tolist(),
-                    found.scores.tolist(),
-                    found.bboxes.tolist(),
-                )
-            ]
-        )
-    label = int(sample.pred_label)
-    score = float(sample.pred_score[label])
-    return dict(name=classes[label], score=round(score, 4))
+def predict(infer: Inferencer, args: argparse.Namespace) -> tuple[dict, dict]:
+    """Predict on all files; returns the results and what failed, by path."""
+    found, failed = {}, {}
+    progress = ProgressBar(len(args.paths))
+    for start in range(0, len(args.paths), args.batch_size):
+        batch = args.paths[start : start + args.batch_size]
+        try:
+            results = infer(batch, args.batch_size, True, args.score_thr)
+        except Exception:
+            results = []  # one by one: a broken file must not cost the others
+        for offset, path in enumerate(batch):
+            try:
+                if results:
+                    result = results[offset]
+                else:
+                    (result,) = infer(path, 1, True, args.score_thr)
+                # The number tells files of the same name in two folders apart.
+                stem = osp.splitext(osp.basename(path))[0]
+                stem = f'{start + offset:05d}_{stem}'
+                found[path] = write(result, args.out_dir, stem)
+            except Exception as error:
+                failed[path] = f'{type(error).__name__}: {error}'
+            progress.update()
+    return found, failed
 
 
-def main(argv: list[str] | None = None) -> None:
+def write(result: dict, out_dir: str, stem: str) -> dict:
+    """Write a result's pictures; returns the rest in plain numbers."""
+    save_picture(result['picture'], out_dir, f'{stem}.png')
+    if 'label_map' in result:
+        name = f'{stem}_labels.png'
+        save_picture(result['label_map'], out_dir, name)
+        return dict(labels=name)
+    if 'boxes' not in result:
+        return dict(name=result['name'], score=round(result['score'], 4))
+    numbers = zip(
+        result['names'], result['scores'].tolist(), result['boxes'].tolist()
+    )
+    return dict(
+        boxes=[
+            dict(
+                name=name,
+                score=round(score, 4),
+                box_xyxy=[round(side, 1) for side in box],
+            )
+            for name, score, box in numbers
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
     """Predict; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    device = args.device or get_device()
-    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    infer = Inferencer(
+        *(args.config, args.checkpoint, args.device),
+        cfg_options=args.cfg_options,
+        trusted=args.trust_checkpoint,
+    )
     if args.compile:
-        print(compile_model(model, args.compile))
-    meta = class_names(cfg, model)
-    visualizer = build_visualizer(cfg, meta)
-    pipeline = build_test_pipeline(cfg)
+        print(compile_model(infer.model, args.compile))
     os.makedirs(args.out_dir, exist_ok=True)
-    predictions = {}
-    progress = ProgressBar(len(args.paths))
-    for index, path in enumerate(args.paths):
-        data = pipeline(dict(img_path=path, img_id=index))
-        with torch.no_grad():
-            (sample,) = model.test_step(pseudo_collate([data]))
-        # The number tells files of the same name in two folders apart.
-        stem = f'{index:05d}_{osp.splitext(osp.basename(path))[0]}'
-        draw_sample(
-            visualizer,
-            mmcv.imread(path, channel_order='rgb'),
-            sample,
-            path_within(args.out_dir, f'{stem}.png'),
-            args.score_thr,
-        )
-        if 'pred_sem_seg' in sample:
-            labels = sample.pred_sem_seg.data[0].cpu().numpy()
-            name = f'{stem}_labels.png'
-            save_picture(labels.astype(np.uint8), args.out_dir, name)
-            predictions[path] = dict(labels=name)
-        else:
-            predictions[path] = to_plain(sample.cpu(), meta['classes'])
-        progress.update()
+    predictions, failed = predict(infer, args)
     file = path_within(args.out_dir, 'predictions.json')
     with open(file, 'w', encoding='utf-8') as stream:
-        json.dump(predictions, stream, indent=1)
+        json.dump(predictions, stream, indent=1, ensure_ascii=False)
     print(f'\nPictures and predictions: {osp.abspath(args.out_dir)}')
+    if failed:
+        print(f'{len(failed)} of {len(args.paths)} files failed:')
+        for path, reason in failed.items():
+            print(f'  {path}: {reason}')
+    return int(bool(failed))
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

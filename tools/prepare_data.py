@@ -16,12 +16,13 @@ from pathlib import Path, PurePosixPath
 from mmvit.apis.command_line import CommandLine
 from mmvit.utils.archives import ArchiveError, Place, move_into, unpack
 from mmvit.utils.label_ids import CITYSCAPES_IDS, PASCAL_CONTEXT_IDS
+from mmvit.utils.paths import path_within
 
 EXAMPLES = """
   python tools/prepare_data.py coco --archives downloads
   python tools/prepare_data.py imagenet --archives downloads --parts val
-  python tools/prepare_data.py cityscapes --archives /nas/zips --out data \\
-      --parts fine coarse
+  python tools/prepare_data.py cityscapes --archives /nas/zips \\
+      --out-dir data --parts fine coarse
 """
 IMAGENET_PAGE = 'https://image-net.org/download-images.php (registration)'
 CITYSCAPES_PAGE = 'https://www.cityscapes-dataset.com/downloads (registration)'
@@ -65,7 +66,7 @@ def sort_into_classes(unpacked: Path, root: Path) -> None:
     truth = root / 'devkit/ILSVRC2012_validation_ground_truth.txt'
     for index, line in enumerate(truth.read_text().split(), 1):
         name = f'ILSVRC2012_val_{index:08d}.JPEG'
-        folder = unpacked / 'val' / wordnet[int(line)]
+        folder = Path(path_within(unpacked / 'val', wordnet[int(line)]))
         if (unpacked / 'val' / name).is_file():
             folder.mkdir(exist_ok=True)
             (unpacked / 'val' / name).replace(folder / name)
@@ -163,7 +164,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: its folder below --out, and the archives of its parts."""
+    """A data set: its folder in --out-dir, and the archives of its parts."""
 
     folder: str
     parts: dict[str, tuple[Archive, ...]]
@@ -424,7 +425,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'published with',
     )
     parser.add_argument(
-        '--out',
+        '--out-dir',
         type=Path,
         default='data',
         metavar='DIR',
@@ -605,7 +606,7 @@ def main(argv: list[str] | None = None) -> None:
     """Prepare; see --help."""
     args = parse_args(argv)
     dataset = DATASETS[args.dataset]
-    root = args.out / dataset.folder
+    root = args.out_dir / dataset.folder
     check_presence(dataset, args, root)
     for archive in needed(dataset, args.parts):
         try:

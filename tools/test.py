@@ -1,6 +1,7 @@
 """Test a model of any task: print its metrics, draw its predictions."""
 
 import argparse
+import contextlib
 import os.path as osp
 
 from mmvit.apis.command_line import CommandLine, at_least, output_file
@@ -66,6 +67,16 @@ def write_predictions(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, dict(type=dump, out_file_path=path)]
 
 
+def metric_text(value: object) -> str:
+    """Write a metric's value: a number, or whatever else a metric returns."""
+    with contextlib.suppress(AttributeError, RuntimeError, ValueError):
+        value = value.item()  # of a tensor or an array with one number
+    if isinstance(value, (int, float)):
+        return f'{value:.4g}'
+    text = str(value)
+    return text if '\n' not in text else f'\n{text}'
+
+
 def main(argv: list[str] | None = None) -> None:
     """Test; see --help."""
     args = parse_args(argv)
@@ -85,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
         metrics = RUNNERS.build(cfg).test()
     print(f'Result of {args.checkpoint}:')
     for name, value in metrics.items():
-        print(f'  {name}: {value:.4g}')
+        print(f'  {name}: {metric_text(value)}')
     if args.show_dir:
         print(f'Pictures: {osp.abspath(args.show_dir)}')
 

@@ -1,6 +1,7 @@
 # UperNet + HLG-Medium on Cityscapes, which the paper shows in Figure 9. It is
 # trained as the paper's own head in pup_hlg-s_4xb2-40k_cityscapes-768x768.py.
 _base_ = [
+    '../_base_/prefixes.py',
     'mmseg::_base_/models/upernet_r50.py',
     '../_base_/datasets/cityscapes_setr_768x768.py',
     'mmseg::_base_/schedules/schedule_40k.py',

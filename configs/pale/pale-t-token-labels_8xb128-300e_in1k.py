@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/runtime/cls.py',
 ]
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(
         type='mmvit.PaleTransformer',

@@ -2,6 +2,7 @@
 # iterations; all else is as for Semantic FPN. With 256 channels and without an
 # auxiliary head it has about the printed parameters.
 _base_ = [
+    '../_base_/prefixes.py',
     'mmseg::_base_/models/deeplabv3plus_r50-d8.py',
     'mmseg::_base_/datasets/ade20k.py',
     '../_base_/schedules/fpn_adamw_80k.py',

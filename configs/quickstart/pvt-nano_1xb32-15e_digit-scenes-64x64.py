@@ -29,9 +29,6 @@ model = dict(head=dict(num_classes=len(classes)))
 train_cfg = dict(max_epochs=15)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = 15
-default_hooks = dict(
-    logger=dict(interval=20),
-    checkpoint=dict(max_keep_ckpts=2, save_best='accuracy/top1'),
-)
+default_hooks = dict(logger=dict(interval=20))
 auto_scale_lr = dict(base_batch_size=32, enable=False)
 randomness = dict(seed=0)

@@ -16,16 +16,28 @@ copyright = '2026, the MMViT authors'  # noqa: A001
 author = 'the MMViT authors'
 release = __version__
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+extensions = [
+    'myst_parser',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+    'sphinx_copybutton',
+    'sphinx_design',
+]
 exclude_patterns = ['_build']
-myst_heading_anchors = 3
-html_theme = 'alabaster'
-html_theme_options = {
-    'description': 'Vision-transformer backbones for dense prediction',
-    'page_width': '1100px',
-}
+myst_enable_extensions = ['colon_fence']
+myst_heading_anchors = 4
+html_theme = 'furo'
+html_title = f'MMViT {release}'
+html_static_path = ['_static']
+html_css_files = ['mmvit.css']
+# A prompt or a comment is not copied with a command.
+copybutton_prompt_text = '$ '
 
 autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+# One argument a line in a signature that is longer than this
+maximum_signature_line_length = 60
+python_use_unqualified_type_names = True
 # Docstrings have Google's sections; types stand in the signatures alone.
 napoleon_numpy_docstring = False
 napoleon_include_init_with_doc = False

@@ -5,10 +5,13 @@ report wrong arguments before it imports torch and mmengine, which is slow.
 """
 
 import argparse
+import os
 import os.path as osp
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
+
+from mmvit.names import find_config
 
 
 def existing_file(path: str) -> str:
@@ -19,10 +22,15 @@ def existing_file(path: str) -> str:
 
 
 def config_path(path: str) -> str:
-    """Return the path of a config, or its name in an installed library."""
-    if '::' not in path and not osp.isfile(path):
+    """Return the path of a config, or its name here or in a library."""
+    if '::' in path or osp.isfile(path):
+        return path
+    if osp.splitext(path)[1]:
         raise ArgumentTypeError(f'no config at {path}')
-    return path
+    try:
+        return str(find_config(path))
+    except ValueError as error:
+        raise ArgumentTypeError(f'no config at {path}, and {error}') from error
 
 
 def checkpoint_path(path: str) -> str:
@@ -30,6 +38,11 @@ def checkpoint_path(path: str) -> str:
     if '://' not in path and not osp.isfile(path):
         raise ArgumentTypeError(f'no checkpoint at {path}')
     return path
+
+
+def optional_checkpoint(path: str) -> str | None:
+    """Return the path of a checkpoint or its address; None for `none`."""
+    return None if path == 'none' else checkpoint_path(path)
 
 
 def output_file(*endings: str) -> Callable[[str], str]:
@@ -41,6 +54,14 @@ def output_file(*endings: str) -> Callable[[str], str]:
         if not text.lower().endswith(endings):
             wanted = ' or '.join(endings)
             raise ArgumentTypeError(f'{text} must end with {wanted}')
+        folder = osp.dirname(osp.abspath(text))
+        while not osp.exists(folder):
+            folder = osp.dirname(folder)
+        if not (osp.isdir(folder) and os.access(folder, os.W_OK)):
+            raise ArgumentTypeError(
+                f'{text} cannot be written: {folder} is no folder that can be '
+                'written to'
+            )
         return text
 
     return path
@@ -73,18 +94,19 @@ def _key_value(entry: str) -> str:
 _SHARED: dict[str, dict[str, Any]] = {
     'config': dict(
         type=config_path,
-        help='config of any task: a file, or mmdet::name.py for one of an '
-        'installed library (also mmseg::, mmpretrain::)',
+        help='config of any task: a file, a name of mmvit.list_models(), or '
+        'mmdet::name.py for one of an installed library (also mmseg::, '
+        'mmpretrain::)',
     ),
     'checkpoint': dict(
         type=checkpoint_path, help="the model's weights: a file or an address"
     ),
-    'image': dict(type=existing_file, help='image file'),
-    '--checkpoint': dict(
-        type=checkpoint_path,
-        metavar='FILE',
-        help="the model's weights (default: random ones)",
+    'checkpoint?': dict(
+        type=optional_checkpoint,
+        help="the model's weights: a file, an address, or none for random "
+        'ones',
     ),
+    'image': dict(type=existing_file, help='image file'),
     '--cfg-options': dict(
         nargs='+',
         action='extend',
@@ -117,7 +139,8 @@ _SHARED: dict[str, dict[str, Any]] = {
         default=[],
         metavar='FILE',
         help='allow this file to execute code while it is loaded; for your '
-        'own old checkpoints that hold more than tensors',
+        'own old checkpoints that hold more than tensors, and for pickles of '
+        'annotations',
     ),
     '--launcher': dict(
         choices=('none', 'pytorch', 'slurm', 'mpi'),
@@ -145,6 +168,9 @@ class CommandLine(argparse.ArgumentParser):
         )
 
     def add_shared(self, *names: str) -> None:
-        """Add arguments that several tools have, by their names."""
+        """Add arguments that several tools have, by their names.
+
+        `checkpoint?` is a checkpoint that may be left out by `none`.
+        """
         for name in names:
-            self.add_argument(name, **_SHARED[name])
+            self.add_argument(name.rstrip('?'), **_SHARED[name])

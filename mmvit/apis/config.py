@@ -8,6 +8,8 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmvit.checkpoints import guard_loading
+from mmvit.engine.guards.config_keys import check_files
+from mmvit.names import find_config
 
 
 def parse_cfg_options(entries: list[str]) -> dict:
@@ -27,15 +29,26 @@ def load_config(
     """Load a config of any OpenMMLab library.
 
     Args:
-        path: A file, or `mmdet::some/config.py` for one of an installed
-            library (also `mmseg::`, `mmpretrain::`, `mmvit::`).
+        path: A file, a name of `mmvit.list_models`, or
+            `mmdet::some/config.py` for one of an installed library (also
+            `mmseg::`, `mmpretrain::`, `mmvit::`).
         cfg_options: Keys to set, `{'model.backbone.arch': 'tiny'}`, or the
             `KEY=VALUE` texts of a command line.
+
+    Raises:
+        ValueError: If a file is empty or is not Python, or if bases go in a
+            circle.
     """
-    if '::' in path:
-        cfg = Config.fromstring(f'_base_ = [{path!r}]', file_format='.py')
-    else:
-        cfg = Config.fromfile(path)
+    endings = ('.py', '.json', '.yaml', '.yml')
+    if '::' not in path and not path.endswith(endings):
+        path = str(find_config(path))
+    check_files(path)
+    with guard_loading():  # for those in YAML
+        if '::' in path:
+            text = f'_base_ = [{path!r}]'
+            cfg = Config.fromstring(text, file_format='.py')
+        else:
+            cfg = Config.fromfile(path)
     if isinstance(cfg_options, list):
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:
@@ -48,6 +61,23 @@ def innermost_dataset(dataset: dict) -> dict:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset
+
+
+def preprocessor_of(cfg: Config) -> dict:
+    """Return the config of the data preprocessor."""
+    found = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    return found or {}
+
+
+def input_channels(cfg: Config) -> int:
+    """Return the channels of a model's images.
+
+    They are those of the backbone, if its config has them, else one for each
+    mean of the data.
+    """
+    backbone = cfg.model.get('backbone') or {}
+    means = preprocessor_of(cfg).get('mean') or (0, 0, 0)
+    return backbone.get('in_channels') or len(means)
 
 
 def build_model(cfg: Config, device: str | None = None) -> nn.Module:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import mmcv
 import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
@@ -14,6 +13,8 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
+from mmvit.utils.types import type_name
+from mmvit.visualization.images import load_image, loading_step
 
 from .config import build_model, innermost_dataset
 
@@ -55,18 +56,21 @@ def load_model(
 
 
 def class_names(cfg: Config, model: nn.Module) -> dict:
-    """Find the classes that a model was trained on, or those of its data.
+    """Find the classes that a model was trained on, or those of its data set.
 
     The checkpoint tells the former. The latter are the config's, or those of
     the data set's class, such as ImageNet's.
 
     Raises:
-        SystemExit: If neither has them.
+        ValueError: If neither the checkpoint nor the config has them.
     """
-    dataset = innermost_dataset(cfg.test_dataloader.dataset)
-    scope = cfg.get('default_scope', 'mmengine')
-    with DATASETS.switch_scope_and_registry(scope) as registry:
-        kind = registry.get(dataset.type)
+    loader = cfg.get('test_dataloader') or {}
+    dataset = innermost_dataset(loader.get('dataset') or {})
+    kind, scope = dataset.get('type'), dataset.get('_scope_')
+    if isinstance(kind, str):
+        scope = scope or cfg.get('default_scope')
+        with DATASETS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(kind)
     for meta in (
         model.dataset_meta,
         dataset.get('metainfo') or {},
@@ -74,7 +78,7 @@ def class_names(cfg: Config, model: nn.Module) -> dict:
     ):
         if 'classes' in meta:
             return dict(meta)
-    raise SystemExit(
+    raise ValueError(
         'neither the checkpoint nor the config has the names of the classes: '
         'set test_dataloader.dataset.metainfo.classes'
     )
@@ -85,7 +89,7 @@ def build_test_pipeline(cfg: Config) -> Compose:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     steps = innermost_dataset(cfg.test_dataloader.dataset).pipeline
     return Compose(
-        [s for s in steps if not s['type'].endswith('LoadAnnotations')]
+        [s for s in steps if not type_name(s).endswith('LoadAnnotations')]
     )
 
 
@@ -94,7 +98,7 @@ class ModelInput(NamedTuple):
 
     Args:
         image: RGB, (H, W, 3).
-        inputs: The model's input (1, 3, H', W').
+        inputs: The model's input (1, C, H', W').
         share: The shares of the input's height and width that are not
             padding, which lies at the bottom and at the right.
     """
@@ -125,9 +129,11 @@ class ModelInput(NamedTuple):
 
 def read_image(cfg: Config, model: nn.Module, path: str) -> ModelInput:
     """Read an image file and prepare it as the config's test does."""
-    data = build_test_pipeline(cfg)(dict(img_path=path, img_id=0))
+    pipeline = build_test_pipeline(cfg)
+    data = pipeline(dict(img_path=path, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]), False)
     inputs = batch['inputs']
     height, width = batch['data_samples'][0].img_shape[:2]
     share = height / inputs.shape[2], width / inputs.shape[3]
-    return ModelInput(mmcv.imread(path, channel_order='rgb'), inputs, share)
+    image = load_image(loading_step(pipeline), path)
+    return ModelInput(image, inputs, share)

@@ -17,6 +17,11 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     options = parse_cfg_options(args.cfg_options or [])
     cfg = load_config(args.config, options)
+    if 'model' not in cfg:
+        raise ValueError(
+            f'{args.config} has no model: give it the _base_ of a model, or '
+            'name the config that inherits from it'
+        )
     cfg.launcher = args.launcher
     for path in args.trust_checkpoint:
         trust_checkpoint(path)

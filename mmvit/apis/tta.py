@@ -2,6 +2,8 @@
 
 from mmengine.config import Config
 
+from mmvit.utils.types import type_name
+
 from .config import innermost_dataset
 
 # The TTA model of configs that name none, by default scope.
@@ -10,10 +12,9 @@ _TTA_MODELS = {
         type='mmvit.InstanceTTAModel',
         tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
     ),
-    'mmseg': dict(type='SegTTAModel'),
+    'mmseg': dict(type='mmvit.SegmentationTTAModel'),
     'mmpretrain': dict(type='AverageClsScoreTTA'),
 }
-_BOXES_ONLY = ('DetTTAModel', 'mmdet.DetTTAModel')
 _PACKING = ('PackDetInputs', 'PackSegInputs', 'PackInputs')
 # What a packed sample must tell of its flip, so that boxes can be flipped
 # back. mmdet's default leaves out the last two.
@@ -42,18 +43,21 @@ def enable_tta(cfg: Config) -> None:
             )
         cfg.tta_model = _TTA_MODELS[scope]
     heads = {**cfg.model, **(cfg.model.get('roi_head') or {})}
-    if 'mask_head' in heads and cfg.tta_model.get('type') in _BOXES_ONLY:
+    if 'mask_head' in heads and type_name(cfg.tta_model) == 'DetTTAModel':
         raise ValueError(
             "mmdet's DetTTAModel merges boxes only, and the model has masks: "
             "set tta_model.type to 'mmvit.InstanceTTAModel', which has the "
             'same arguments and merges both'
         )
+    if type_name(cfg.tta_model) == 'SegTTAModel':
+        # The same, and right for heads with one logit
+        cfg.tta_model.type = 'mmvit.SegmentationTTAModel'
     dataset = innermost_dataset(cfg.test_dataloader.dataset)
     if 'tta_pipeline' in cfg:
         dataset.pipeline = cfg.tta_pipeline
     else:
         *steps, pack = dataset.pipeline
-        if pack['type'] not in _PACKING:
+        if type_name(pack) not in _PACKING:
             raise ValueError(
                 'the test pipeline does not end with one of '
                 f'{", ".join(_PACKING)}: set tta_pipeline in the config'

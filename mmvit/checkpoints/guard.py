@@ -1,14 +1,22 @@
 """Safe loading for all libraries, for as long as it is asked for."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator
+from typing import IO
 
+import yaml
+from mmengine.fileio.handlers import (
+    PickleHandler,
+    YamlHandler,
+    file_handlers,
+)
 from mmengine.model.weight_init import PretrainedInit, update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
 from .matching import MIN_MATCHED, load_pretrained
-from .reading import MapLocation, safe_schemes
+from .reading import MapLocation, is_trusted, safe_schemes
 
 
 class CheckedPretrainedInit(PretrainedInit):
@@ -36,12 +44,75 @@ class CheckedPretrainedInit(PretrainedInit):
             update_init_info(module, init_info=self._get_init_info())
 
 
+class UntrustedPickleHandler(PickleHandler):
+    """mmengine's reader of pickles, which reads none that is not trusted.
+
+    A pickle executes whatever it wants to. Pickles are written as before.
+    """
+
+    def load_from_fileobj(self, file: IO, **kwargs) -> object:
+        """Refuse the file, or load it.
+
+        Raises:
+            ValueError: If the file is not trusted.
+        """
+        # mmengine.load knows the path, and does not tell its readers.
+        path = inspect.currentframe().f_back.f_locals.get('file')
+        if not (isinstance(path, str) and is_trusted(path)):
+            raise ValueError(
+                f'{path} is a pickle, which can execute code while it is '
+                'read: write it as JSON, or, if you trust it, name it with '
+                '--trust-checkpoint FILE (mmvit.checkpoints.trust_checkpoint)'
+            )
+        return super().load_from_fileobj(file, **kwargs)
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """Reads plain data, and the tuples that mmengine writes."""
+
+
+_YamlLoader.add_constructor(
+    'tag:yaml.org,2002:python/tuple',
+    lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),
+)
+
+
+class SafeYamlHandler(YamlHandler):
+    """mmengine's reader of YAML, which makes no objects that a tag names."""
+
+    def load_from_fileobj(self, file: IO, **kwargs) -> object:
+        """Read plain data."""
+        return super().load_from_fileobj(
+            file, **{**kwargs, 'Loader': _YamlLoader}
+        )
+
+
+_HANDLERS = dict.fromkeys(('pkl', 'pickle'), UntrustedPickleHandler())
+_HANDLERS |= dict.fromkeys(('yml', 'yaml'), SafeYamlHandler())
+
+
+@contextlib.contextmanager
+def safe_files() -> Iterator[None]:
+    """Let mmengine read YAML and pickles safely for a time.
+
+    It reads configs, annotation files (`ann_file`) and weights of classes
+    (`class_weight`) by the same function.
+    """
+    before = {ending: file_handlers[ending] for ending in _HANDLERS}
+    file_handlers.update(_HANDLERS)
+    try:
+        yield
+    finally:
+        file_handlers.update(before)
+
+
 @contextlib.contextmanager
 def guard_loading() -> Iterator[None]:
     """Make loading of all OpenMMLab libraries safe and checked, for a time.
 
-    Inside the context, local files and URLs are loaded without executing
-    anything that they hold, and `Pretrained` is `CheckedPretrainedInit`.
+    Inside the context, weights of local files and URLs are loaded without
+    executing anything that they hold, `Pretrained` is
+    `CheckedPretrainedInit`, and mmengine reads no pickles; see `safe_files`.
     Contexts may be nested; each restores what was there before it. It also
     serves as a decorator: `@guard_loading()`.
     """
@@ -49,7 +120,7 @@ def guard_loading() -> Iterator[None]:
     before = initializers['Pretrained']
     initializers['Pretrained'] = CheckedPretrainedInit
     try:
-        with safe_schemes():
+        with safe_schemes(), safe_files():
             yield
     finally:
         initializers['Pretrained'] = before

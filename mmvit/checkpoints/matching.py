@@ -1,6 +1,7 @@
 """Loading weights into modules, once it is certain that they fit."""
 
 import logging
+from collections import Counter
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import load_state_dict
@@ -13,6 +14,7 @@ from .reading import SCHEME, read_state_dict
 # Share of a module's parameters that pre-trained weights must have. The rest
 # is for what pre-training has no use for, such as the norms of the outputs.
 MIN_MATCHED = 0.5
+_STATISTICS = ('running_mean', 'running_var')
 
 
 def check_match(
@@ -29,7 +31,8 @@ def check_match(
         state_dict: The weights.
         source: Where they come from, for the message.
         min_matched: Share of the module's parameters, counted by tensors,
-            that must be found with their shape.
+            that must be found with their shape. With 1, every buffer must be
+            found, too.
         allow_shapes: Whether tensors of another shape count as missing, as in
             the head for another data set; otherwise they are an error.
     """
@@ -58,9 +61,135 @@ def check_match(
             f'{report}. The file belongs to another architecture or size, or '
             'its keys need another prefix or a conversion '
             '(tools/model_converters/convert_checkpoint.py).'
+            f'{_hint(state_dict, known)}'
         )
+    check_statistics(module, state_dict, source, complete=min_matched >= 1)
+    used = {name: state_dict[name] for name in state_dict if name in known}
+    check_values(used, source, known)
     level = logging.WARNING if missing or misshapen else logging.INFO
     print_log(report, 'current', level)
+
+
+def _hint(state_dict: dict[str, Tensor], known: dict) -> str:
+    """Find out whether names would fit without what they begin with."""
+    starts = Counter(name.partition('.')[0] for name in state_dict)
+    for start, _ in starts.most_common(3):
+        names = [n for n in state_dict if n.startswith(f'{start}.')]
+        found = sum(n.removeprefix(f'{start}.') in known for n in names)
+        if found > len(known) / 2:
+            return (
+                f' {found} of its keys would fit without "{start}." before '
+                'them: take it off, or give Pretrained that prefix.'
+            )
+    return ''
+
+
+def check_statistics(
+    module: nn.Module,
+    state_dict: dict[str, Tensor],
+    source: str,
+    complete: bool = True,
+) -> None:
+    """Check that the statistics of norms come with their weights.
+
+    A BatchNorm without its running mean and variance gives other results
+    than the one that was trained, and no error.
+
+    Args:
+        module: The module that the weights are for.
+        state_dict: The weights, under the module's names.
+        source: Where they come from, for the message.
+        complete: Whether every buffer of numbers must be there, not only the
+            statistics of those norms whose weights are.
+
+    Raises:
+        ValueError: If some are missing.
+    """
+    parameters = dict(module.named_parameters())
+    missing = [
+        name
+        for name, value in module.state_dict().items()
+        if name not in parameters
+        and name not in state_dict
+        and isinstance(value, Tensor)
+        and value.is_floating_point()
+        and (complete or _is_torn(name, state_dict))
+    ]
+    if missing:
+        raise ValueError(
+            f'{source} has the parameters of {type(module).__name__} but not '
+            f'what training has measured beside them: {some_of(missing)}. The '
+            'results would be wrong. Write the file from state_dict(), not '
+            'from parameters()'
+        )
+
+
+def _is_torn(name: str, state_dict: dict[str, Tensor]) -> bool:
+    """Whether a norm's statistics are missing, and its weight is not."""
+    owner, _, kind = name.rpartition('.')
+    return kind in _STATISTICS and f'{owner}.weight'.lstrip('.') in state_dict
+
+
+def check_values(
+    weights: dict[str, Tensor], source: str, own: dict[str, Tensor]
+) -> None:
+    """Check that weights are numbers that training can have made.
+
+    Weights that are all zero get a warning, unless the module's own are.
+
+    Args:
+        weights: The weights.
+        source: Where they come from, for the message.
+        own: A state dict whose types the weights must have.
+
+    Raises:
+        ValueError: If numbers are integers, NaN or infinite, if a variance is
+            negative, or if all matrices are zero.
+    """
+    floats = {n: w for n, w in weights.items() if own[n].is_floating_point()}
+    wrong = [
+        f'{name} ({str(value.dtype).removeprefix("torch.")})'
+        for name, value in floats.items()
+        if not value.is_floating_point()
+    ]
+    if wrong:
+        raise ValueError(
+            f'{source} has weights that are no floating-point numbers: '
+            f'{some_of(wrong)}. Quantized weights are not read'
+        )
+    # Numbers of 8 bits have no such functions of their own.
+    floats = {n: w.float() if w.itemsize < 2 else w for n, w in floats.items()}
+    wrong = [n for n, w in floats.items() if not w.isfinite().all()]
+    if wrong:
+        raise ValueError(
+            f'{source} has weights that are NaN or infinite: {some_of(wrong)}.'
+            ' Its training had diverged, or the file is damaged: take an '
+            'earlier one'
+        )
+    wrong = [
+        n
+        for n, w in floats.items()
+        if n.endswith('running_var') and w.min() < 0
+    ]
+    if wrong:
+        raise ValueError(
+            f'{source} has negative variances, so it is damaged: '
+            f'{some_of(wrong)}'
+        )
+    _check_zeros(floats, source, own)
+
+
+def _check_zeros(
+    weights: dict[str, Tensor], source: str, own: dict[str, Tensor]
+) -> None:
+    matrices = {n: w for n, w in weights.items() if w.dim() > 1 and w.numel()}
+    zero = [n for n, w in matrices.items() if not w.any()]
+    if zero and len(zero) == len(matrices):
+        raise ValueError(f'{source} has weights that are all zero')
+    strange = [n for n in zero if own[n].is_meta or own[n].any()]
+    if strange:
+        text = f'{source} has weights that are all zero: {some_of(strange)}'
+        print_log(text, 'current', logging.WARNING)
 
 
 def upgraded(

@@ -3,9 +3,6 @@
 import contextlib
 import logging
 import os.path as osp
-import pickletools
-import zipfile
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -18,7 +15,16 @@ from mmengine.runner import checkpoint as loading
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from mmvit.utils.paths import path_within
+
 from .download import download, sole_process
+from .inspection import UnknownObjectError, inspect
+from .layouts import (
+    find_weights,
+    is_state_dict,
+    plain_checkpoint,
+    plain_names,
+)
 
 MapLocation = str | torch.device | Callable | None
 
@@ -79,6 +85,11 @@ def _no_attribute(*_: object) -> None:
     """Take the place of `getattr`, by which buffers name their methods."""
 
 
+def _no_bytes() -> bytes:
+    """Take the place of `bytes`, by which empty arrays name their data."""
+    return b''
+
+
 def _number(dtype: _Dtype, data: bytes) -> np.generic:
     return np.frombuffer(data, dtype.dtype, count=1)[0]
 
@@ -98,6 +109,7 @@ class _Unknown:
 _MULTIARRAY = ('numpy.core.multiarray', 'numpy._core.multiarray')
 _STAND_INS = [
     (_no_attribute, 'builtins.getattr'),
+    (_no_bytes, 'builtins.bytes'),
     (_LogBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
     (_Array, 'numpy.ndarray'),
     (_Dtype, 'numpy.dtype'),
@@ -108,60 +120,80 @@ _STAND_INS = [
 
 def trust_checkpoint(path: str) -> None:
     """Let one file, such as an old one of your own, execute code."""
-    _trusted.add(osp.realpath(path))
+    _trusted.add(osp.realpath(osp.expanduser(path)))
 
 
-def _names_in(path: str) -> set[str]:
-    """Names of the classes and functions that a file asks for.
-
-    The file is read as a list of instructions, and none is carried out.
-    """
-    names = set()
-    with open(path, 'rb') as file, contextlib.ExitStack() as stack:
-        pickles, number = file, 1
-        if zipfile.is_zipfile(file):
-            archive = stack.enter_context(zipfile.ZipFile(file))
-            parts = archive.namelist()
-            name = next(p for p in parts if p.endswith('data.pkl'))
-            pickles = stack.enter_context(archive.open(name))
-        else:
-            # Before PyTorch 1.6: a mark, a version, a system, the content
-            file.seek(0)
-            number = 4
-        for _ in range(number):
-            for code, argument, _ in pickletools.genops(pickles):
-                if code.name == 'GLOBAL':
-                    names.add(_name_today(*argument.split(' ', 1)))
-    return names
+def is_trusted(path: str) -> bool:
+    """Whether a file may execute code; if so, the log says it."""
+    if osp.realpath(osp.expanduser(path)) not in _trusted:
+        return False
+    text = f'{path} is trusted: the code in it is executed'
+    print_log(text, 'current', logging.WARNING)
+    return True
 
 
-def _name_today(module: str, name: str) -> str:
-    """The full name that torch makes of one of Python 2."""
-    pair = NAME_MAPPING.get((module, name))
-    module, name = pair or (IMPORT_MAPPING.get(module, module), name)
-    return f'{module}.{name}'
+# How files begin that are often mistaken for a checkpoint
+_OTHERS = {
+    b'<': 'it is a web page, such as that of a login',
+    b'version https://git-lfs': 'it is a pointer of Git LFS: git lfs pull',
+    b'\x1f\x8b': 'it is a gzip archive: unpack it first',
+    b'\x93NUMPY': 'it is an array of NumPy',
+    b'\x89HDF': 'it is a file of HDF5, such as of Keras',
+}
+_TRUST = (
+    'If you trust the file, name it with --trust-checkpoint FILE '
+    '(mmvit.checkpoints.trust_checkpoint), which executes the code in it'
+)
 
 
-def _load_data(path: str, map_location: MapLocation, foreign: bool) -> object:
-    if path.endswith('.safetensors'):
-        return _load_safetensors(path)
-    known = list(_STAND_INS)
-    if foreign:
-        names = _names_in(path) - {name for _, name in _STAND_INS}
-        known += [(_Unknown, name) for name in sorted(names)]
+def _load_data(
+    file: BinaryIO, map_location: MapLocation, foreign: bool
+) -> object:
+    start = file.read(64)
+    if start[8:9] == b'{' and not any(start[4:8]):
+        return _load_safetensors(file)
+    for begin, text in _OTHERS.items():
+        if start.lstrip().startswith(begin):
+            raise ValueError(text)
+    unknown = inspect(file, {name for _, name in _STAND_INS}, foreign)
+    known = [*_STAND_INS, *((_Unknown, name) for name in sorted(unknown))]
+    file.seek(0)
     with torch.serialization.safe_globals(known):
-        return torch.load(path, map_location, weights_only=True)
+        return torch.load(file, map_location, weights_only=True)
 
 
-def _load_safetensors(path: str) -> dict[str, Tensor]:
+def _load_safetensors(file: BinaryIO) -> dict[str, Tensor]:
     try:
         # Only these files need it.
-        from safetensors.torch import load_file
+        from safetensors.torch import load, load_file
     except ImportError as error:
         raise ImportError(
-            f'{path} needs the package safetensors: pip install safetensors'
+            'files of safetensors need that package: pip install safetensors'
         ) from error
-    return load_file(path)
+    name = getattr(file, 'name', None)
+    return load_file(name) if name else load(file.getvalue())
+
+
+def _read(
+    file: BinaryIO, path: str, map_location: MapLocation, foreign: bool
+) -> object:
+    """Load an open file; all addresses lead to here.
+
+    Raises:
+        ValueError: If the file, whose name is `path`, is refused.
+    """
+    try:
+        return _load_data(file, map_location, foreign)
+    except ImportError as error:
+        raise ImportError(f'{path}: {error}') from error
+    except UnknownObjectError as error:
+        reason = f'{error}, which only executing code could make. {_TRUST}'
+    except ValueError as error:
+        reason = str(error)
+    except Exception as error:  # damaged bytes lead to errors of all kinds
+        line = (str(error).splitlines() or [''])[0]
+        reason = f'it is cut off or damaged ({type(error).__name__}: {line})'
+    raise ValueError(f'{path} cannot be read as a checkpoint: {reason}')
 
 
 def safe_load(
@@ -170,7 +202,8 @@ def safe_load(
     """Load what torch.save wrote, without executing what the file holds.
 
     mmengine's own loader executes a file when it finds an object that it does
-    not know. Files that end with .safetensors are read too.
+    not know. Files of safetensors are read too. Checksums are compared, and
+    what a file asks for is bounded by its size; see inspection.py.
 
     Args:
         path: The file.
@@ -179,35 +212,18 @@ def safe_load(
             that another trainer stored beside the weights, becomes a
             dictionary of what was written about it. By default such a file
             is refused.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is refused; the message has the reason.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'no checkpoint at {path}')
-    if osp.realpath(path) in _trusted:
-        text = f'{path} is trusted: the code in it is executed'
-        print_log(text, 'current', logging.WARNING)
+    if is_trusted(path):
         return torch.load(path, map_location, weights_only=False)
-    try:
-        return _load_data(path, map_location, foreign)
-    except ImportError:
-        raise
-    except Exception as error:
-        # torch's advice fills a screen: take the line that says what it found.
-        lines = str(error).splitlines() or [type(error).__name__]
-        found = (line.strip() for line in lines if 'Unsupported' in line)
-        advice = (
-            ''
-            if foreign
-            else (
-                ' If you trust the file, name it with --trust-checkpoint FILE '
-                '(mmvit.checkpoints.trust_checkpoint).'
-            )
-        )
-        raise ValueError(
-            f'{path} cannot be read as a checkpoint: it is truncated, or '
-            f'holds objects that only executing code could make.{advice} '
-            f'({next(found, lines[0])})'
-        ) from error
+    with open(path, 'rb') as file:
+        return _read(file, path, map_location, foreign)
 
 
 def _load_url(
@@ -218,7 +234,7 @@ def _load_url(
 ) -> object:
     """Download a file once, and load it by `safe_load`."""
     folder = model_dir or osp.join(torch.hub.get_dir(), 'checkpoints')
-    path = osp.join(folder, osp.basename(urlparse(url).path))
+    path = path_within(folder, osp.basename(urlparse(url).path))
     if not osp.isfile(path):
         with sole_process(path):
             if not osp.isfile(path):
@@ -240,8 +256,22 @@ def _load_file(
     """Load what mmengine has fetched: a file, or bytes such as of s3://."""
     if isinstance(file, str):
         return safe_load(file, map_location)
-    with torch.serialization.safe_globals(_STAND_INS):
-        return torch.load(file, map_location, weights_only=True)
+    return _read(file, 'the file of that address', map_location, False)
+
+
+def _load_checkpoint(*args, **kwargs) -> object:
+    """Load from any address, with the weights where mmengine looks."""
+    content = plain_checkpoint(_load_anything(*args, **kwargs))
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict) and 'config' in meta:
+        # The text of a config: mmengine's Runner executes it to resume. Its
+        # own checkpoints have none there.
+        meta = {key: value for key, value in meta.items() if key != 'config'}
+        content = {**content, 'meta': meta}
+    return content
+
+
+_load_anything = CheckpointLoader.load_checkpoint
 
 
 @contextlib.contextmanager
@@ -253,46 +283,31 @@ def safe_schemes() -> Iterator[None]:
     """
     schemes = {'': safe_load, SCHEME: load_from_zoo}
     before = {name: CheckpointLoader._schemes.get(name) for name in schemes}
-    functions = dict(load_url=_load_url, _safe_torch_load=_load_file)
-    # Not every version of mmengine has both.
-    originals = {
-        name: getattr(loading, name)
-        for name in functions
-        if hasattr(loading, name)
-    }
+    functions = [
+        (loading, 'load_url', _load_url),
+        (loading, '_safe_torch_load', _load_file),
+        (CheckpointLoader, 'load_checkpoint', staticmethod(_load_checkpoint)),
+    ]
+    # Not every version of mmengine has all of them.
+    originals = [
+        (owner, name, vars(owner)[name])
+        for owner, name, _ in functions
+        if name in vars(owner)
+    ]
     try:
         for name, loader in schemes.items():
             CheckpointLoader.register_scheme(name, loader, force=True)
-        for name in originals:
-            setattr(loading, name, functions[name])
+        for owner, name, function in functions:
+            if name in vars(owner):
+                setattr(owner, name, function)
         yield
     finally:
         for name, loader in before.items():
             del CheckpointLoader._schemes[name]
             if loader is not None:
                 CheckpointLoader.register_scheme(name, loader)
-        for name, function in originals.items():
-            setattr(loading, name, function)
-
-
-# Where trainers keep the weights in a checkpoint, by precedence: the moving
-# average is in use only where the file has nothing else.
-_PLACES = ('state_dict', 'model')
-_AVERAGES = ('model_ema', 'state_dict_ema', 'ema_state_dict', 'ema')
-
-
-def _find_weights(content: object, places: tuple[str, ...]) -> object:
-    """Look through the dictionaries around a state dict."""
-    if isinstance(content, dict):
-        for place in places:
-            if isinstance(content.get(place), dict):
-                return _find_weights(content[place], places)
-    return content
-
-
-def _plain_name(key: str) -> str:
-    """Take off what a distributed or compiled run put before a name."""
-    return key.replace('_orig_mod.', '').removeprefix('module.')
+        for owner, name, function in originals:
+            setattr(owner, name, function)
 
 
 def read_checkpoint(
@@ -318,19 +333,15 @@ def read_checkpoint(
     else:
         with safe_schemes():
             content = CheckpointLoader.load_checkpoint(path, 'cpu')
-    places = (*_PLACES, *_AVERAGES)
-    if average:
-        places = (*_AVERAGES, *_PLACES)
-    weights = _find_weights(content, places)
+    weights = find_weights(content, average)
     if foreign and isinstance(weights, dict):
-        weights = {k: w for k, w in weights.items() if isinstance(w, Tensor)}
-    if not (isinstance(weights, dict) and weights) or not all(
-        isinstance(w, Tensor) for w in weights.values()
-    ):
+        weights = {
+            k: w for k, w in dict.items(weights) if isinstance(w, Tensor)
+        }
+    if not is_state_dict(weights):
         raise ValueError(f'{path} holds no state dict')
     rest = content if weights is not content and not foreign else {}
-    weights = {_plain_name(key): w for key, w in weights.items()}
-    return {**rest, 'state_dict': weights}
+    return {**rest, 'state_dict': plain_names(weights, content)}
 
 
 def read_state_dict(path: str, **kwargs: bool) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ from .download import (
     sole_process,
 )
 from .published import convert
-from .reading import SCHEME, read_state_dict
+from .reading import SCHEME, read_state_dict, safe_load
 
 # Where files come from instead of the authors' addresses: an address, after
 # which NAME.pth stands.
@@ -144,7 +144,7 @@ def _is_current(converted: str, published: str) -> bool:
         return False
     try:
         check_container(converted)
-        meta = torch.load(converted, mmap=True, weights_only=True)['meta']
+        meta = safe_load(converted)['meta']
     except Exception as error:  # torch has many for a damaged file
         print_log(f'{converted} is made anew: {error}', 'current')
         return False

@@ -7,6 +7,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS as ALL_TRANSFORMS
 
+from mmvit.checkpoints import safe_load
 from mmvit.registry import TRANSFORMS
 
 
@@ -42,11 +43,13 @@ class LoadTokenLabels(BaseTransform):
                 'and depth of LoadTokenLabels, or make the maps with '
                 'tools/dataset_converters/label_maps.py'
             )
-        labels = torch.load(path, map_location='cpu', weights_only=True)
-        if labels.ndim != 4 or len(labels) != 2:
+        labels = safe_load(str(path))
+        shape = getattr(labels, 'shape', ())
+        if len(shape) != 4 or shape[0] != 2:
+            kind = type(labels).__name__.lower()
             raise ValueError(
-                f'{path} has a tensor {tuple(labels.shape)}, but a label map '
-                'has the shape (2, k, h, w): scores and classes'
+                f'{path} has a {kind} {(*shape,)}, but a label map is a '
+                'tensor (2, k, h, w): scores and classes'
             )
         results['token_labels'] = labels
         results['token_label_box'] = torch.tensor([0.0, 0.0, 1.0, 1.0])

@@ -3,6 +3,14 @@
 from . import guards
 from .draw_hook import DrawHook
 from .guards import *  # noqa: F403
+from .layer_decay import LayerDecayOptimWrapperConstructor
 from .runner import GuardedRunner
+from .validation_loss import ValLossLoop
 
-__all__ = ['DrawHook', 'GuardedRunner', *guards.__all__]
+__all__ = [
+    'DrawHook',
+    'GuardedRunner',
+    'LayerDecayOptimWrapperConstructor',
+    'ValLossLoop',
+    *guards.__all__,
+]

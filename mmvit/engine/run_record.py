@@ -17,13 +17,21 @@ from mmengine.runner import Runner
 from mmvit.stack import REQUIREMENTS
 from mmvit.version import __version__
 
+# Keeps bytes that are no text, so that they are written as they were read
+_ANY_BYTES = 'surrogateescape'
+
 
 def _git(folder: str, *args: str) -> str:
     """Return what git writes, or '' if it fails."""
     command = ['git', '-C', folder, *args]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
-            command, stderr=subprocess.DEVNULL, text=True, timeout=20
+            command,
+            stderr=subprocess.DEVNULL,
+            # A diff holds the bytes of its files, which may be of any kind.
+            encoding='utf-8',
+            errors=_ANY_BYTES,
+            timeout=20,
         ).strip()
     return ''
 
@@ -61,8 +69,21 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def write_record(runner: Runner, config: str) -> None:
-    """Write a run's record, uncommitted changes and config file to its log."""
+def write_record(runner: Runner) -> None:
+    """Write a run's record, uncommitted changes and config file to its log.
+
+    Whatever goes wrong with it is logged and stops nothing.
+    """
+    try:
+        _write_record(runner)
+    except Exception as error:
+        runner.logger.warning(
+            f'{runner._log_dir} has no complete record of the run: '
+            f'{type(error).__name__}: {error}'
+        )
+
+
+def _write_record(runner: Runner) -> None:
     sources = [osp.dirname(__file__), os.getcwd()]
     if runner.cfg.filename:
         sources.append(osp.dirname(osp.abspath(runner.cfg.filename)))
@@ -83,5 +104,8 @@ def write_record(runner: Runner, config: str) -> None:
     folder = Path(runner._log_dir)
     (folder / 'run.json').write_text(json.dumps(record, indent=2))
     if changes:
-        (folder / 'uncommitted.diff').write_text(changes)
-    shutil.copyfile(config, folder / 'config.py')
+        (folder / 'uncommitted.diff').write_bytes(
+            changes.encode('utf-8', _ANY_BYTES)
+        )
+    name = osp.basename(runner.cfg.filename or f'{runner.timestamp}.py')
+    shutil.copyfile(osp.join(runner.work_dir, name), folder / 'config.py')

@@ -2,40 +2,66 @@
 
 import os.path as osp
 from datetime import timedelta
+from functools import partial
 
 import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed, is_main_process, master_only
+from mmengine.dist import (
+    broadcast_object_list,
+    is_distributed,
+    is_main_process,
+    master_only,
+)
 from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 from torch.utils.data import DataLoader
 
 from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
+from . import sharding
 from .compilation import compile_model
+from .console import be_brief
 from .guards import GUARDS
 from .guards.bad_samples import bad_samples, guard_dataset, refuse_skipping
 from .guards.checkpoints import (
     ATOMIC,
     AtomicBackend,
+    explain_full_disk,
     newest_checkpoint,
     remove_unfinished,
 )
+from .guards.coco_files import coco_files
 from .guards.config_keys import (
     check_custom_keys,
     check_sub_keys,
     check_top_level,
     unread_keys,
 )
-from .guards.data_config import check_categories, check_paths, empty_error
+from .guards.config_values import (
+    check_learning_rates,
+    check_schedules,
+    check_values,
+)
+from .guards.data_config import (
+    annotation_findings,
+    check_classes,
+    check_paths,
+    empty_error,
+)
+from .guards.findings import stop_or_warn
 from .guards.memory import advise
+from .guards.resumed_config import check_complete
+from .guards.signals import obey_parent_only
+from .guards.work_dir import sole_run
 from .learning_rate import scale_lr
 from .run_facts import unwrap
 from .run_record import write_record
@@ -57,16 +83,14 @@ class GuardedRunner(Runner):
 
     # Programs may call these by themselves, outside of `train`.
     build_model = guard_loading()(Runner.build_model)
-    load_checkpoint = guard_loading()(Runner.load_checkpoint)
     val = guard_loading()(Runner.val)
     test = guard_loading()(Runner.test)
 
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
         self._is_compiled = False
+        self._is_shared_out = False
         super().__init__(*args, **kwargs)
-        if self._resume == 'auto' or (self._resume and not self._load_from):
-            self._resume_from_work_dir()
 
     @classmethod
     def from_cfg(cls, cfg: Config | dict) -> 'GuardedRunner':
@@ -74,15 +98,22 @@ class GuardedRunner(Runner):
         if getattr(cfg, 'filename', None):
             check_top_level(unread_keys(cfg.filename))
         check_sub_keys(cfg, GUARDS)
+        check_values(cfg)
         return super().from_cfg(cfg)
 
-    def _resume_from_work_dir(self) -> None:
+    def _find_checkpoint(self) -> None:
+        """Find what to resume from, if no file was named."""
+        if not (
+            self._resume == 'auto' or (self._resume and not self._load_from)
+        ):
+            return
+        found = [None]
         if is_main_process():
-            remove_unfinished(self.work_dir)
-        newest = newest_checkpoint(self.work_dir)
-        if newest is not None:
-            self._load_from, self._resume = newest, True
-            self.logger.info(f'Resume from {newest}')
+            found = [newest_checkpoint(self.work_dir)]
+        broadcast_object_list(found)
+        if found[0] is not None:
+            self._load_from, self._resume = found[0], True
+            self.logger.info(f'Resume from {found[0]}')
         elif self._resume == 'auto':
             self._resume = False
             self.logger.info(f'{self.work_dir} has no checkpoint: start anew')
@@ -92,6 +123,60 @@ class GuardedRunner(Runner):
                 'checkpoint that can be read. Leave --resume out to '
                 'start anew, or name a file with it'
             )
+
+    def _take_seed(self) -> None:
+        """Seed a resumed run as its checkpoint was, before it has data."""
+        if not (self._resume and self._load_from):
+            return
+        seed = [None]
+        if is_main_process():
+            path = str(self._load_from)
+            checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu')
+            check_complete(path, checkpoint)
+            seed = [checkpoint['meta'].get('seed')]
+        broadcast_object_list(seed)
+        own = self._randomness_cfg.get('seed')
+        if seed[0] in (None, own):
+            return
+        if own is not None:
+            self.logger.warning(
+                f'{self._load_from} was written with the seed {seed[0]}, '
+                f'which is used instead of randomness.seed={own}'
+            )
+        self._randomness_cfg = {**self._randomness_cfg, 'seed': seed[0]}
+        self.set_randomness(**self._randomness_cfg)
+        self.logger.info(f'The seed is that of the checkpoint: {seed[0]}')
+        if is_main_process():
+            write_record(self)
+
+    def load_or_resume(self) -> None:
+        """Load or resume; then share the model out, if asked to train so."""
+        self._find_checkpoint()
+        super().load_or_resume()
+        if (
+            self.distributed
+            and self._train_loop is not None
+            and sharding.is_asked_for(self.cfg)
+            and not self._is_shared_out
+        ):
+            sharding.check(self)
+            self._is_shared_out = True
+            optimizer = self.optim_wrapper.optimizer
+            self.logger.info(sharding.share_out(self.model, optimizer))
+
+    @guard_loading()
+    def load_checkpoint(self, *args, **kwargs) -> dict:
+        """Load a checkpoint's weights; see mmengine."""
+        checkpoint = super().load_checkpoint(*args, **kwargs)
+        # mmengine would execute this text as a config.
+        checkpoint.get('meta', {}).pop('config', None)
+        return checkpoint
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build mmengine's logger, which keeps long texts off the screen."""
+        logger = super().build_logger(*args, **kwargs)
+        be_brief(logger)
+        return logger
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; on a CPU, processes talk by gloo."""
@@ -111,6 +196,10 @@ class GuardedRunner(Runner):
     ) -> nn.Module:
         """Wrap the model for several processes, with or without GPUs."""
         on_gpu = get_device() != 'cpu'
+        if self.distributed and sharding.is_asked_for(self.cfg):
+            # It is shared out when its weights are there: `load_or_resume`.
+            model = model if on_gpu else revert_sync_batchnorm(model)
+            return model.to(get_device())
         if on_gpu or not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         self.logger.warning(
@@ -138,6 +227,7 @@ class GuardedRunner(Runner):
             self._is_compiled = True
 
     @staticmethod
+    @coco_files()
     def build_dataloader(
         dataloader: DataLoader | dict,
         seed: int | None = None,
@@ -156,7 +246,8 @@ class GuardedRunner(Runner):
             cfg['persistent_workers'] = False
         dataset = cfg['dataset']
         if isinstance(dataset, dict):
-            check_categories(dataset)
+            check_classes('dataset', dataset)
+            stop_or_warn(annotation_findings(dataset), 'the data set')
         if isinstance(cfg.get('sampler'), dict):
             cfg = seeded(cfg, seed)
         try:
@@ -166,10 +257,15 @@ class GuardedRunner(Runner):
                 raise empty from error
             raise
         guard_dataset(loader.dataset, max_bad_samples)
+        loader.worker_init_fn = partial(
+            obey_parent_only, loader.worker_init_fn
+        )
         return loader
 
+    @coco_files()
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop if all data that it needs exist."""
+        check_schedules(self.cfg)
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
@@ -178,12 +274,14 @@ class GuardedRunner(Runner):
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
+    @coco_files()
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop if its data exist."""
         check_paths('val_dataloader', self._val_dataloader)
         refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
 
+    @coco_files()
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop if its data exist."""
         check_paths('test_dataloader', self._test_dataloader)
@@ -195,9 +293,19 @@ class GuardedRunner(Runner):
         """Train, and log at the end how many samples were skipped.
 
         Raises:
+            RuntimeError: If another run trains in this work dir.
             torch.OutOfMemoryError: With advice for this run.
+            OSError: With the free space, if the disk is full.
         """
+        with sole_run(self.work_dir):
+            return self._train_alone()
+
+    def _train_alone(self) -> nn.Module:
         try:
+            if is_main_process():
+                remove_unfinished(self.work_dir)
+            self._find_checkpoint()
+            self._take_seed()
             model = super().train()
         except BaseException as error:
             # For hooks that wrap or replace something during a training
@@ -206,6 +314,7 @@ class GuardedRunner(Runner):
             if out_of_memory and self._data_batch is not None:
                 text = f'{error}\n{advise(self, self._data_batch)}'
                 raise torch.OutOfMemoryError(text) from error
+            explain_full_disk(error, self.work_dir)
             raise
         count, _ = bad_samples(self.train_dataloader)
         if count:
@@ -244,7 +353,9 @@ class GuardedRunner(Runner):
     ) -> OptimWrapper:
         """Build the optimizer if all its `custom_keys` have an effect."""
         check_custom_keys(optim_wrapper, unwrap(self.model))
-        return super().build_optim_wrapper(optim_wrapper)
+        wrapper = super().build_optim_wrapper(optim_wrapper)
+        check_learning_rates(wrapper)
+        return wrapper
 
     def scale_lr(
         self,
@@ -258,8 +369,7 @@ class GuardedRunner(Runner):
     def dump_config(self) -> None:
         """Save the config, and the record of the run with its log."""
         super().dump_config()
-        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
-        write_record(self, osp.join(self.work_dir, name))
+        write_record(self)
 
     def save_checkpoint(
         self,
@@ -274,6 +384,7 @@ class GuardedRunner(Runner):
         if backend_args is None and '://' not in osp.join(out_dir, filename):
             register_backend(ATOMIC, AtomicBackend, force=True)
             backend_args = dict(backend=ATOMIC)
-        super().save_checkpoint(
-            out_dir, filename, *args, backend_args=backend_args, **kwargs
-        )
+        with sharding.whole_states(self.model, self.optim_wrapper):
+            super().save_checkpoint(
+                out_dir, filename, *args, backend_args=backend_args, **kwargs
+            )

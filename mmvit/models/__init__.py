@@ -2,11 +2,16 @@
 
 from importlib.util import find_spec
 
-from . import backbones, token_labels
+from . import backbones, test_time_augs, token_labels
 from .backbones import *  # noqa: F403
+from .test_time_augs import *  # noqa: F403
 from .token_labels import *  # noqa: F403
 
-__all__ = [*backbones.__all__, *token_labels.__all__]
+__all__ = [
+    *backbones.__all__,
+    *test_time_augs.__all__,
+    *token_labels.__all__,
+]
 
 # Decode heads need mmseg's base class, detection and classification do not.
 if find_spec('mmseg') is not None:
@@ -14,10 +19,3 @@ if find_spec('mmseg') is not None:
     from .decode_heads import *  # noqa: F403
 
     __all__ += decode_heads.__all__
-
-# Merging the masks of instances extends mmdet's merging of boxes.
-if find_spec('mmdet') is not None:
-    from . import test_time_augs
-    from .test_time_augs import *  # noqa: F403
-
-    __all__ += test_time_augs.__all__

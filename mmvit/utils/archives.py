@@ -21,6 +21,9 @@ _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, gzip.BadGzipFile),
 )
+# Images and annotations shrink less. More is a bomb that fills the disk.
+_MAX_RATIO = 200
+_SMALL = 64 * 2**20  # bytes; so much is no danger
 _ZIP_STARTS = (b'PK\x03\x04', b'PK\x05\x06')
 
 
@@ -33,9 +36,10 @@ def _open_tar(file: BinaryIO, nested: bool) -> Iterator[tuple]:
         for info in archive:
             if info.isdir():
                 continue
-            if not info.isreg():
+            if not info.isreg() or info.issparse():
                 raise ArchiveError(
-                    f'{info.name} is a link or a device, not a file'
+                    f'{info.name} is a link, a device or a file with holes, '
+                    'not a plain file'
                 )
             content = archive.extractfile(info)
             if nested and info.name.endswith('.tar'):
@@ -99,10 +103,11 @@ def unpack(
         The number of files that have a place.
 
     Raises:
-        ArchiveError: If the archive is damaged, holds a link or a device, or
-            the name of a file leads out of the folder.
+        ArchiveError: If the archive is damaged, holds a link or a device, is
+            much larger unpacked than it is, or the name of a file leads out of
+            the folder.
     """
-    number = 0
+    number = unpacked = 0
     total = max(archive.stat().st_size, 1)
     try:
         with archive.open('rb') as file:
@@ -111,6 +116,12 @@ def unpack(
                 target = place(PurePosixPath(name))
                 if target is None:
                     continue
+                unpacked += size
+                if unpacked > _MAX_RATIO * total + _SMALL:
+                    raise ArchiveError(
+                        f'its files take more than {_MAX_RATIO} times its '
+                        f'{total} bytes'
+                    )
                 path = Path(path_within(folder, target))
                 if not path.is_file() or path.stat().st_size != size:
                     _write(content, path, size)

@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import os.path as osp
-from tempfile import TemporaryDirectory
 
 import cv2
 import mmcv
@@ -15,7 +13,10 @@ from mmengine.visualization import Visualizer
 
 from mmvit.utils.paths import path_within
 
-_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)  # face, scale, thickness
+from .images import label_map
+from .lettering import Lettering, letters_for, readable
+
+_SIZE = 15  # pixels, height of the letters
 _SMALL = 384  # pixels; on a smaller picture names and lines hide the objects
 
 
@@ -40,6 +41,24 @@ def heat_map(values: np.ndarray) -> np.ndarray:
     return mmcv.bgr2rgb(cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))
 
 
+def distinct_colours(number: int) -> np.ndarray:
+    """Choose colours that can be told apart, RGB, (number, 3).
+
+    Hues follow each other by the golden angle, so that those of neighbours
+    are far from each other; lightness changes too.
+    """
+    index = np.arange(number)
+    hsv = np.stack(
+        [
+            (index * 0.618034 % 1) * 180,  # OpenCV's range
+            np.array([255, 150, 255])[index % 3],
+            np.array([255, 255, 130])[index % 3],
+        ],
+        axis=-1,
+    )
+    return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0]
+
+
 def build_visualizer(
     cfg: Config, classes: dict, name: str = 'mmvit.drawing'
 ) -> Visualizer:
@@ -55,6 +74,15 @@ def build_visualizer(
     )
     visualizer.dataset_meta = classes
     return visualizer
+
+
+def with_palette(metainfo: dict) -> dict:
+    """Give classes that have no palette colours that can be told apart."""
+    palette = metainfo.get('palette')
+    if palette is None or isinstance(palette, str):
+        drawn = distinct_colours(len(metainfo['classes']))
+        return dict(metainfo, palette=[tuple(c) for c in drawn.tolist()])
+    return metainfo
 
 
 def _repeat(maps: np.ndarray, factor: int) -> np.ndarray:
@@ -77,19 +105,19 @@ def _enlarge(sample: BaseDataElement, factor: int) -> None:
 
 def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
     """Draw colours with their names, in rows, RGB, (H, width, 3)."""
+    letters = Lettering(names, _SIZE)
     places, left, top = [], 0, 0
     for name in names:
-        length = 40 + cv2.getTextSize(name, *_FONT)[0][0]
+        length = 40 + letters.width(name)
         if left and left + length > width:
             left, top = 0, top + 24
         places.append((left, top))
         left += length
     legend = np.full((top + 24, width, 3), 255, np.uint8)
-    for name, colour, (left, top) in zip(names, colours, places):
+    for colour, (left, top) in zip(colours, places):
         legend[top + 5 : top + 19, left + 5 : left + 19] = colour
-        at = left + 25, top + 17
-        cv2.putText(legend, name, at, *_FONT[:2], (0, 0, 0), _FONT[2])
-    return legend
+    texts = [(n, left + 25, top + 17) for n, (left, top) in zip(names, places)]
+    return letters.draw(legend, texts)
 
 
 def draw_label_maps(
@@ -107,8 +135,7 @@ def draw_label_maps(
         metainfo: The data set's `classes` and, optionally, `palette`.
     """
     classes = metainfo['classes']
-    drawn = np.random.RandomState(0).randint(0, 255, (len(classes), 3))
-    palette = np.asarray(metainfo.get('palette') or drawn, np.uint8)
+    palette = np.asarray(with_palette(metainfo)['palette'], np.uint8)
     panels, present = [image], set()
     for labels in maps:
         valid = labels < len(classes)
@@ -118,20 +145,20 @@ def draw_label_maps(
         panels.append(panel)
         present |= set(np.unique(labels[valid]).tolist())
     picture = np.concatenate(panels, axis=1)
-    names = [classes[number] for number in sorted(present)]
+    shown = readable(tuple(classes))
+    names = [shown[number] for number in sorted(present)]
     legend = _legend(picture.shape[1], names, palette[sorted(present)])
     return np.concatenate([picture, legend])
 
 
-def draw_sample(
+def picture_of_sample(
     visualizer: Visualizer,
     image: np.ndarray,
     sample: BaseDataElement,
-    out_file: str,
     score_thr: float = 0.3,
     draw_pred: bool = True,
     draw_gt: bool = True,
-) -> None:
+) -> np.ndarray:
     """Draw a sample: the ground truth, if any, left of the prediction.
 
     For label maps the plain image comes first.
@@ -141,60 +168,82 @@ def draw_sample(
         image: RGB, (H, W, 3), in the frame of the sample's boxes and maps; a
             small one is enlarged first.
         sample: The data sample; it is not changed.
-        out_file: Picture to write.
         score_thr: Boxes with a lower score are not drawn.
         draw_pred: Whether to draw the prediction.
         draw_gt: Whether to draw the ground truth.
+
+    Returns:
+        The picture, RGB, (H, W, 3).
     """
+    if 'classes' in (visualizer.dataset_meta or {}):
+        visualizer.dataset_meta = with_palette(visualizer.dataset_meta)
     sample = sample.clone().cpu()
     factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
     if factor > 1:
         image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
         _enlarge(sample, factor)
     fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
-    maps = [sample.get(name).data[0] for name in fields if name in sample]
+    maps = [label_map(sample.get(name)) for name in fields if name in sample]
     if maps:
-        maps = [_repeat(np.asarray(labels), factor) for labels in maps]
-        picture = draw_label_maps(image, maps, visualizer.dataset_meta)
-        mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
-        return
+        maps = [_repeat(labels, factor) for labels in maps]
+        return draw_label_maps(image, maps, visualizer.dataset_meta)
     draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     options = dict(
         name='picture',
         image=np.ascontiguousarray(image),
         data_sample=sample,
-        out_file=out_file,
         pred_score_thr=score_thr,
         draw_pred=draw_pred,
         draw_gt=draw_gt,
     )
     known = inspect.signature(draw).parameters
-    draw(**{key: options[key] for key in options if key in known})
+    options = {key: options[key] for key in options if key in known}
+    meta, names = visualizer.dataset_meta, ()
+    try:
+        if meta and meta.get('classes'):
+            names = tuple(meta['classes'])
+            visualizer.dataset_meta = {**meta, 'classes': readable(names)}
+        with letters_for(names):
+            draw(**options)
+    finally:
+        visualizer.dataset_meta = meta
+    return visualizer.get_image()
+
+
+def draw_sample(
+    visualizer: Visualizer,
+    image: np.ndarray,
+    sample: BaseDataElement,
+    out_file: str,
+    **options,
+) -> None:
+    """Write the picture of a sample to a file.
+
+    Args:
+        visualizer, image, sample, options: See `picture_of_sample`.
+        out_file: The file.
+    """
+    picture = picture_of_sample(visualizer, image, sample, **options)
+    mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
 
 
 def _heading(width: int, names: list[str]) -> np.ndarray:
     """Draw names above columns of the same width, RGB, (H, width, 3)."""
     column = width // len(names)
-    longest = max(cv2.getTextSize(name, *_FONT)[0][0] for name in names)
+    longest = max(map(Lettering(names, _SIZE).width, names))
     # Larger on a large picture, but not wider than a column.
     scale = min(max(1.0, column / 640), (column - 8) / longest)
-    face, size, _ = _FONT
-    thickness = max(1, round(scale))
+    letters = Lettering(names, _SIZE * scale)
     heading = np.full((round(30 * scale), width, 3), 255, np.uint8)
-    for index, name in enumerate(names):
-        length = cv2.getTextSize(name, face, size * scale, thickness)[0][0]
-        left = index * column + (column - length) // 2
-        cv2.putText(
-            heading,
+    texts = [
+        (
             name,
-            (left, round(21 * scale)),
-            face,
-            size * scale,
-            (0, 0, 0),
-            thickness,
-            cv2.LINE_AA,
+            index * column + (column - letters.width(name)) // 2,
+            round(21 * scale),
         )
-    return heading
+        for index, name in enumerate(names)
+    ]
+    return letters.draw(heading, texts)
 
 
 def draw_side_by_side(
@@ -218,20 +267,15 @@ def draw_side_by_side(
     if 'pred_sem_seg' in samples[0]:
         factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
         large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
-        maps = [np.asarray(s.cpu().pred_sem_seg.data[0]) for s in samples]
+        maps = [label_map(sample.pred_sem_seg) for sample in samples]
         maps = [_repeat(labels, factor) for labels in maps]
         meta = visualizers[0].dataset_meta
         picture = draw_label_maps(large, maps, meta)
         names = ['image', *names]
     else:
-        panels = []
-        with TemporaryDirectory() as folder:
-            file = osp.join(folder, 'panel.png')
-            for visualizer, sample in zip(visualizers, samples):
-                draw_sample(
-                    *(visualizer, image, sample, file, score_thr),
-                    draw_gt=False,
-                )
-                panels.append(mmcv.imread(file, channel_order='rgb'))
+        panels = [
+            picture_of_sample(*pair, score_thr, draw_gt=False)
+            for pair in zip(visualizers, [image] * len(samples), samples)
+        ]
         picture = np.concatenate(panels, axis=1)
     return np.concatenate([_heading(picture.shape[1], names), picture])

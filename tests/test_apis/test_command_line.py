@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 
 import pytest
 from mmengine.config import DictAction
@@ -56,6 +57,13 @@ def test_help_has_examples_and_imports_nothing_slow() -> None:
     for tool, (code, text, slow) in zip(TOOLS, found):
         assert (code, slow) == (0, []), tool
         assert 'examples:' in text and f'python tools/{tool}' in text
+        # One word for one thing
+        options = dict(re.findall(r'^  (--[\w-]+)(.*)', text, re.MULTILINE))
+        assert '--checkpoint' not in options, 'weights are positional'
+        for name, value in options.items():
+            if name.startswith('--out'):
+                kind = dict([('--out', 'FILE'), ('--out-dir', 'DIR')])[name]
+                assert value.split()[0].startswith(kind), tool
 
 
 def test_mistakes_are_reported_before_anything_slow() -> None:
@@ -109,6 +117,10 @@ def test_output_files(tmp_path) -> None:
     assert kind('a/b.PNG') == 'a/b.PNG'
     with pytest.raises(argparse.ArgumentTypeError, match=r'\.png or \.jpg'):
         kind('a/b.gif')
+    assert kind(str(tmp_path / 'new/x.png')), 'a folder that can be made'
+    (tmp_path / 'file').touch()
+    with pytest.raises(argparse.ArgumentTypeError, match='file is no folder'):
+        kind(str(tmp_path / 'file/x.png'))
     (tmp_path / 'x.png').mkdir()
     with pytest.raises(argparse.ArgumentTypeError, match='is a folder'):
         kind(str(tmp_path / 'x.png'))

@@ -6,7 +6,12 @@ from mmengine.config import Config
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
-from mmvit.apis.config import build_model, innermost_dataset, load_config
+from mmvit.apis.config import (
+    build_model,
+    innermost_dataset,
+    input_channels,
+    load_config,
+)
 from mmvit.checkpoints.guard import CheckedPretrainedInit
 
 
@@ -24,6 +29,35 @@ def test_the_innermost_dataset() -> None:
     inner = dict(type='CocoDataset')
     assert innermost_dataset(dict(dataset=dict(dataset=inner))) is inner
     assert innermost_dataset(inner) is inner
+
+
+@pytest.mark.parametrize(
+    ('model', 'wanted'),
+    [
+        (dict(backbone=dict(in_channels=4)), 4),
+        (dict(data_preprocessor=dict(mean=[0.5])), 1),
+        (dict(data_preprocessor=dict(mean=None), backbone=dict()), 3),
+    ],
+)
+def test_channels_of_the_images(model, wanted) -> None:
+    assert input_channels(Config(dict(model=model))) == wanted
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'config.py is empty'),
+        ('a = 1\nb = dict(x=1))\n', r"config.py:2: unmatched '\)'"),
+        ("_base_ = './base.py'", 'circle: .*config.py -> .*base.py -> .*conf'),
+        ("_base_ = ['./broken.py']", 'broken.py:1: '),
+    ],
+)
+def test_files_that_are_no_configs(tmp_path, text, message) -> None:
+    (tmp_path / 'config.py').write_text(text)
+    (tmp_path / 'base.py').write_text("_base_ = ['config.py']")
+    (tmp_path / 'broken.py').write_text('a = [1')
+    with pytest.raises(ValueError, match=message):
+        load_config(str(tmp_path / 'config.py'))
 
 
 def test_models_are_built_with_guarded_loading(fresh_runs) -> None:

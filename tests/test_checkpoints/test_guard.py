@@ -1,19 +1,32 @@
 """Loading is guarded for a time, and imports change nothing."""
 
+import contextlib
 import json
 import os
-from pickle import UnpicklingError
+import pickle
+import shutil
 from types import SimpleNamespace
 
+import mmengine
 import pytest
 import torch
+import yaml
+from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import checkpoint, load_checkpoint
+from mmengine.runner import Runner, checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.models.losses.utils import get_class_weight
 from torch import nn
 
-from mmvit.checkpoints import guard_loading, read_state_dict, safe_load
+from mmvit.apis.config import load_config
+from mmvit.checkpoints import (
+    guard_loading,
+    read_state_dict,
+    reading,
+    safe_load,
+    trust_checkpoint,
+)
 from tests.support.file_server import Page, file_server
 from tests.support.helpers import run_python
 from tests.support.published_pvt import saved
@@ -109,9 +122,75 @@ def test_files_of_other_servers_are_read_safely(
     with guard_loading():
         assert read_state_dict(address).keys() == weights.keys()
     torch.save(dict(weights, extra=Command(trace)), path)
-    with guard_loading(), pytest.raises(UnpicklingError, match='mkdir'):
+    with guard_loading(), pytest.raises(ValueError, match='mkdir'):
         load_checkpoint(nn.Linear(2, 2), address)
     assert not trace.exists()
+
+
+def test_a_config_inside_of_a_checkpoint_is_not_executed(tmp_path):
+    """mmengine's Runner would do so to resume."""
+    path, trace = str(tmp_path / 'file.pth'), tmp_path / 'trace'
+    program = f'import os\nos.mkdir({str(trace)!r})\nworkers = 1'
+    meta = dict(config=program, epoch=1, iter=2)
+    weights = nn.Linear(2, 2).state_dict()
+    torch.save(dict(state_dict=weights, meta=meta), path)
+    runner = SimpleNamespace(
+        load_checkpoint=lambda name, **_: load_checkpoint(
+            nn.Linear(2, 2), name
+        ),
+        train_loop=SimpleNamespace(),
+        _experiment_name='x',
+        _randomness_cfg={},
+        call_hook=lambda *_, **__: None,
+    )
+    for guard in (contextlib.nullcontext, guard_loading):
+        with guard(), contextlib.suppress(AttributeError):
+            Runner.resume(runner, path)
+        assert runner.train_loop._iter == 2
+        # Without the guard it is, so that this test sees something.
+        assert trace.exists() == (guard is not guard_loading)
+        shutil.rmtree(trace, ignore_errors=True)
+
+
+@pytest.mark.parametrize('ending', ['pkl', 'pickle'])
+def test_pickles_of_data_are_refused(tmp_path, monkeypatch, ending):
+    """As ann_file, and as class_weight of mmseg's losses."""
+    monkeypatch.setattr(reading, '_trusted', set())
+    path, trace = tmp_path / f'data.{ending}', tmp_path / 'trace'
+    path.write_bytes(pickle.dumps(Command(trace)))
+    reads = [
+        lambda: mmengine.load(path),
+        lambda: BaseDataset(str(path)),
+        lambda: get_class_weight(str(path)),
+    ]
+    with guard_loading():
+        for read in reads:
+            with pytest.raises(ValueError, match='--trust-checkpoint') as err:
+                read()
+            assert str(err.value).startswith(f'{path} is a pickle')
+        assert not trace.exists()
+        trust_checkpoint(str(path))
+        mmengine.load(path)
+        assert trace.exists()
+        # Results are written as before.
+        mmengine.dump([1], tmp_path / f'out.{ending}')
+    assert mmengine.load(tmp_path / f'out.{ending}') == [1]
+
+
+@pytest.mark.parametrize('ending', ['yml', 'yaml'])
+def test_configs_in_yaml_make_no_objects(tmp_path, ending):
+    path, trace = tmp_path / f'config.{ending}', tmp_path / 'trace'
+    path.write_text(f'a: !!python/object/apply:os.mkdir ["{trace}"]')
+    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+        load_config(str(path))
+    base = tmp_path / 'inherits.py'
+    base.write_text(f'_base_ = {path.name!r}')
+    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+        load_config(str(base))
+    assert not trace.exists()
+    # What mmengine writes
+    mmengine.dump(dict(a=(1, (2, 3)), b=None), path)
+    assert load_config(str(path)).to_dict() == dict(a=(1, (2, 3)), b=None)
 
 
 @guard_loading()

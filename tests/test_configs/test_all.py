@@ -120,10 +120,19 @@ def test_lr_is_for_a_stated_batch(path: Path) -> None:
 
 @each(LEAVES)
 def test_model_builds(path: Path) -> None:
+    # Read through `mmvit::`, as the base of another config.
     model = model_of(path)
     assert sum(p.numel() for p in model.parameters()) > 10_000
     # A training starts with this check.
     check_custom_keys(config_of(path).optim_wrapper, model)
+
+
+@each(LEAVES)
+def test_types_are_those_of_the_task(path: Path) -> None:
+    # `mmengine.hub.get_model` builds in mmengine's scope of the prefix.
+    cfg = config_of(path)
+    assert cfg.model._scope_ == cfg.default_scope
+    assert 'mmvit' not in set(values_of('_scope_', cfg.to_dict()))
 
 
 @each(PAPER_LEAVES)

@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,19 +43,23 @@ FROM_LONGER = {
 }
 
 
-@functools.cache
-def bases_of(path: Path) -> tuple[Path, ...]:
-    """The files under configs/ that a config names as its bases."""
+def names_of_bases(path: Path) -> list[str]:
+    """What a config names as its bases, in their order."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
             names = ast.literal_eval(node.value)
-            names = [names] if isinstance(names, str) else names
-            return tuple(
-                (path.parent / name).resolve()
-                for name in names
-                if '::' not in name
-            )
-    return ()
+            return [names] if isinstance(names, str) else names
+    return []
+
+
+@functools.cache
+def bases_of(path: Path) -> tuple[Path, ...]:
+    """The files under configs/ that a config names as its bases."""
+    return tuple(
+        (path.parent / name).resolve()
+        for name in names_of_bases(path)
+        if '::' not in name and not name.endswith('prefixes.py')
+    )
 
 
 @functools.cache
@@ -111,6 +116,24 @@ def test_depth() -> None:
     for path in LEAVES:
         deeper = DEEPER.fullmatch(path.stem) is not None
         assert depth_of(path) <= MAX_DEPTH + deeper, path.name
+
+
+def loaded_by(path: Path) -> Iterator[str]:
+    """What mmengine loads for a config, in its order."""
+    for name in names_of_bases(path):
+        if '::' not in name:
+            yield from loaded_by((path.parent / name).resolve())
+        yield name
+
+
+def test_mmseg_is_found_where_mmvit_is_not_imported() -> None:
+    files = [path for path in FILES if "'mmseg::" in path.read_text()]
+    assert len(files) > 10
+    for path in files:
+        loaded = [Path(name).name for name in loaded_by(path)]
+        theirs = [n for n in loaded_by(path) if n.startswith('mmseg::')]
+        first = loaded.index(Path(theirs[0]).name)
+        assert 'prefixes.py' in loaded[:first], path.name
 
 
 def test_length_of_files() -> None:

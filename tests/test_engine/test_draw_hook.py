@@ -122,12 +122,16 @@ def test_some_of_many(draw):
     samples = [detection() for _ in range(5)]
     metainfo = dict(classes=('thing',), palette=[(255, 0, 0)])
     pictures = draw(DetLocalVisualizer(), samples, metainfo, interval=2)
-    assert sorted(pictures) == ['images_0', 'images_2', 'images_4']
+    assert sorted(pictures) == [
+        '000000_images_0',
+        '000002_images_2',
+        '000004_images_4',
+    ]
 
 
 def test_images_of_one_name(draw):
     samples = [detection(), detection()]
     metainfo = dict(classes=('thing',), palette=[(255, 0, 0)])
-    paths = ['cat/0.png', 'dog/0.png']
+    paths = ['one/cat/0.png', 'two/cat/0.png']
     pictures = draw(DetLocalVisualizer(), samples, metainfo, paths)
-    assert sorted(pictures) == ['cat_0', 'dog_0']
+    assert sorted(pictures) == ['000000_cat_0', '000001_cat_0']

@@ -67,7 +67,7 @@ def test_attention_pictures(scenes, tmp_path, capsys):
     image = str(scenes / 'img_dir' / 'val' / 'val_0.jpg')
     tool = load_tool('visualization/attention_map')
     tail = ['--out-dir', str(tmp_path / 'out')]
-    tool.main([config, image, '--point', '20', '30', *tail])
+    tool.main([config, 'none', image, '--point', '20', '30', *tail])
     assert 'random' in capsys.readouterr().out
     files = sorted(path.name for path in (tmp_path / 'out').iterdir())
     assert files == [f'stages.0.blocks.0.head-{head}.png' for head in (0, 1)]
@@ -82,17 +82,17 @@ def test_attention_pictures(scenes, tmp_path, capsys):
         (['--block', 'stages.0'], 'no attention'),
     ):
         with pytest.raises(SystemExit, match=message):
-            tool.main([config, image, *wrong, *tail])
+            tool.main([config, 'none', image, *wrong, *tail])
 
 
 def test_receptive_fields(tmp_path, capsys):
     tool = load_tool('visualization/receptive_field')
     assert tool.focal_field([(1, 13), (7, 7)]) == (169 + 49, 49)
     assert tool.curve(4, 5) == [(25, 5), (50, 10), (75, 20)]
-    tool.main(['--out-file', str(tmp_path / 'field.png')])
+    tool.main(['--out', str(tmp_path / 'field.png')])
     assert '49 keys' in capsys.readouterr().out
     picture = cv2.imread(str(tmp_path / 'field.png'))
     assert np.ptp(picture) == 255
     with pytest.raises(SystemExit):
-        tool.main(['--region', '0', '--out-file', str(tmp_path / 'x.png')])
+        tool.main(['--region', '0', '--out', str(tmp_path / 'x.png')])
     assert '0 is below 1' in capsys.readouterr().err

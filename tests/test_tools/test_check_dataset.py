@@ -88,15 +88,71 @@ def test_annotations(check, own_scenes):
     assert 'note: 2 x image without an object' in text
 
 
-def test_boxes():
-    for box, wanted in (
-        ([1, 1, 5, 5], None),
-        ([5, 1, 5, 9], 'without an area'),
-        ([70, 1, 80, 9], 'outside'),
-        ([float('nan'), 1, 80, 9], 'not a number'),
+def test_objects_that_mmdet_leaves_out(check, own_scenes):
+    def spoil(content):
+        first, second, third, fourth = content['annotations'][:4]
+        first['bbox'][2] = 0
+        second['bbox'][0] = 900
+        third['segmentation'] = []
+        fourth['area'] = 0
+
+    change(own_scenes, spoil)
+    code, text = check('ins', '--splits', 'train')
+    assert code == 1
+    for number, kind in enumerate(
+        ('box without an area', 'outside of', 'without a mask', 'area is 0')
     ):
-        problem = tool._box_problem(box, 64, 64)
-        assert (wanted in problem) if wanted else problem is None
+        assert kind in text
+        assert f'annotation {number + 1} (train_{number // 2}.jpg)' in text
+
+
+def test_two_images_of_one_id(check, own_scenes):
+    change(own_scenes, lambda content: content['images'][1].update(id=0))
+    code, text = check('det', '--splits', 'train')
+    assert code == 1 and '0 (train_0.jpg, train_1.jpg)' in text
+
+
+def test_a_file_that_mmdet_cannot_read(check, own_scenes):
+    change(own_scenes, lambda content: content['images'][1].pop('id'))
+    code, text = check('det', '--splits', 'train')
+    assert code == 1 and 'train: cannot be read' in text
+    assert "images without 'id'" in text
+
+
+def test_sizes_of_masks(check, own_scenes):
+    folder = own_scenes / 'ann_dir/train'
+    mask = Image.open(folder / 'train_2.png')
+    mask.resize((128, 128), 0).save(folder / 'train_2.png')
+    code, text = check('seg', '--splits', 'train')
+    assert code == 1 and 'mask of another size than its image' in text
+    assert '64 x 64' in text and 'train_2.png: 128 x 128' in text
+
+
+def test_images_that_exif_turns(check, own_scenes):
+    path = own_scenes / 'img_dir/train/train_2.jpg'
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(path).save(path, exif=exif)
+    for task in ('seg', 'det'):
+        code, text = check(task, '--splits', 'train')
+        assert code == 0 and 'note: 1 x image that EXIF turns' in text
+        assert 'train_2.jpg (EXIF orientation 6' in text
+
+
+def test_masks_of_16_bits(check, own_scenes):
+    path = own_scenes / 'ann_dir/train/train_2.png'
+    Image.fromarray(np.full((64, 64), 258, np.uint16)).save(path)
+    code, text = check('seg', '--splits', 'train')
+    assert code == 1
+    assert 'train_2.png has the label value 258' in text
+
+
+def test_files_of_other_endings(check, own_scenes):
+    path = own_scenes / 'img_dir/train/train_2.jpg'
+    path.rename(path.with_suffix('.JPG'))
+    code, text = check('seg', '--splits', 'train')
+    assert code == 1
+    assert 'left out: 1 x image that does not end with .jpg' in text
 
 
 def test_class_that_never_occurs(check, own_scenes):
@@ -113,11 +169,15 @@ def test_class_that_never_occurs(check, own_scenes):
 
 
 def test_misspelt_class(check):
-    with pytest.raises(ValueError, match='no category named sqare'):
-        check(
-            'det',
-            train_dataloader__dataset__metainfo__classes=('round', 'sqare'),
-        )
+    code, text = check(
+        'det', train_dataloader__dataset__metainfo__classes=('round', 'sqare')
+    )
+    assert code == 1 and 'no category named sqare' in text
+
+
+def test_classes_that_are_a_text(check):
+    with pytest.raises(ValueError, match='train_dataloader.*the text'):
+        check('seg', train_dataloader__dataset__metainfo__classes='round')
 
 
 def test_stuff_maps_have_classes_of_their_own(check, own_scenes):

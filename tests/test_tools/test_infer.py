@@ -45,6 +45,35 @@ def test_predictions_of_a_folder(task, trained, scenes, tmp_path):
                 assert len(box['box_xyxy']) == 4
 
 
+def test_the_others_are_done_after_a_broken_file(
+    trained, own_scenes, tmp_path, capsys
+):
+    config, checkpoint = trained('seg')
+    folder = own_scenes / 'img_dir/val'
+    (folder / 'val_1.jpg').write_bytes(b'not an image')
+    args = [config, checkpoint, str(folder), '--device', 'cpu']
+    # What it writes below its input is not read the second time.
+    args += ['--out-dir', str(folder / 'out')]
+    for _ in range(2):
+        assert load_tool('infer').main(args) == 1
+        text = capsys.readouterr().out
+        assert '1 of 4 files failed' in text
+        assert f'{folder}/val_1.jpg: ' in text
+        predictions = json.loads((folder / 'out/predictions.json').read_text())
+        names = sorted(path.rpartition('/')[2] for path in predictions)
+        assert names == ['val_0.jpg', 'val_2.jpg', 'val_3.jpg']
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    (tmp_path / 'in/sub').mkdir(parents=True)
+    (tmp_path / 'there').mkdir()
+    (tmp_path / 'there/a.jpg').touch()
+    (tmp_path / 'in/linked').symlink_to(tmp_path / 'there')
+    (tmp_path / 'in/sub/circle').symlink_to(tmp_path / 'in')
+    found = load_tool('infer').find_images([str(tmp_path / 'in')], 'out')
+    assert found == [str(tmp_path / 'in/linked/a.jpg')]
+
+
 def test_inference_errors(trained, scenes, tmp_path, capsys):
     config, checkpoint = trained('cls')
     main = load_tool('infer').main

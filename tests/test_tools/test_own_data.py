@@ -71,6 +71,13 @@ def test_both_splits_are_read(cfg: Config) -> None:
             assert int(sample.gt_label) < len(classes)
 
 
+def test_the_last_checkpoints_and_the_best_one_are_kept(cfg: Config) -> None:
+    hook = cfg.default_hooks.checkpoint
+    metric = dict(mmpretrain='accuracy/top1', mmseg='mIoU')
+    assert hook.max_keep_ckpts == 2
+    assert hook.save_best == metric.get(cfg.default_scope, 'coco/bbox_mAP')
+
+
 def test_a_model_trains_on_them(cfg: Config) -> None:
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     model = build_model(cfg).train()

@@ -35,7 +35,7 @@ def test_feature_maps(trained, scenes, tmp_path, capsys):
     tool = load_tool('visualization/feature_map')
     out = tmp_path / 'out'
     tail = ['--out-dir', str(out)]
-    tool.main([config, image, '--checkpoint', checkpoint, *tail])
+    tool.main([config, checkpoint, image, *tail])
     names = sorted(path.name for path in out.iterdir())
     assert names == [f'stages.{stage}.blocks.0.png' for stage in range(4)]
     picture = cv2.imread(str(out / names[0]))
@@ -43,10 +43,12 @@ def test_feature_maps(trained, scenes, tmp_path, capsys):
     original = cv2.imread(image)
     assert np.abs(picture[:, :64].astype(int) - original).mean() < 2
     assert np.abs(picture[:, 64:].astype(int) - original).mean() > 10
-    tool.main([config, image, '--blocks', 'stages.1.blocks.0', *tail])
+    tool.main([config, 'none', image, '--blocks', 'stages.1.blocks.0', *tail])
     assert 'random' in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r'there are: stages.0.blocks.0'):
-        tool.main([config, image, '--blocks', 'stages.0.blocks.7', *tail])
+        tool.main(
+            [config, 'none', image, '--blocks', 'stages.0.blocks.7', *tail]
+        )
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_feature_maps_of_encoder_and_decoder(setr, tmp_path):
         'decode_head.conv_seg',
     ]
     load_tool('visualization/feature_map').main(
-        [*setr, '--blocks', *names, '--out-dir', str(out)]
+        [setr[0], 'none', setr[1], '--blocks', *names, '--out-dir', str(out)]
     )
     for name in names:
         assert cv2.imread(str(out / f'{name}.png')).shape == (64, 128, 3)
@@ -111,12 +113,12 @@ def test_position_similarity(setr, tmp_path, capsys):
     assert tool.chosen(24, 4) == [2, 8, 14, 20]
     assert tool.chosen(3, 8) == [0, 1, 2]
     out = tmp_path / 'positions.png'
-    tool.main([setr[0], '--tiles', '4', '--out', str(out)])
+    tool.main([setr[0], 'none', '--tiles', '4', '--out', str(out)])
     assert 'backbone.position.table' in capsys.readouterr().out
     assert cv2.imread(str(out)).shape == (30 + 4 * 102, 30 + 4 * 102, 3)
     beit = ['--cfg-options', 'model.backbone.relative_position=True']
     with pytest.raises(SystemExit, match='no position table'):
-        tool.main([setr[0], '--out', str(out), *beit])
+        tool.main([setr[0], 'none', '--out', str(out), *beit])
 
 
 def test_attention_rollout(setr, tmp_path):
@@ -134,16 +136,27 @@ def test_attention_rollout(setr, tmp_path):
     torch.testing.assert_close(layers[2].sum(1), torch.ones(31))
     out = tmp_path / 'out'
     point = ['--point', '63', '0', '--out-dir', str(out)]
-    tool.main([*setr, *point, '--layers', '1', '3'])
+    tool.main([setr[0], 'none', setr[1], *point, '--layers', '1', '3'])
     names = sorted(path.name for path in out.iterdir())
     assert names == ['layer_01.png', 'layer_03.png']
     picture = cv2.imread(str(out / names[0]))
     assert picture.shape == (64, 64, 3)
     assert picture[0, 63].tolist() == [0, 0, 255]
     with pytest.raises(SystemExit, match='outside'):
-        tool.main([*setr, '--point', '64', '0', '--out-dir', str(out)])
+        tool.main(
+            [
+                setr[0],
+                'none',
+                setr[1],
+                '--point',
+                '64',
+                '0',
+                '--out-dir',
+                str(out),
+            ]
+        )
     with pytest.raises(SystemExit, match='no layer 4'):
-        tool.main([*setr, *point, '--layers', '4'])
+        tool.main([setr[0], 'none', setr[1], *point, '--layers', '4'])
 
 
 def test_attention_rollout_refuses_pyramids(trained, scenes, tmp_path):
@@ -152,5 +165,5 @@ def test_attention_rollout_refuses_pyramids(trained, scenes, tmp_path):
     tail = ['--point', '1', '1', '--out-dir', str(tmp_path)]
     with pytest.raises(SystemExit, match='SETRViT'):
         load_tool('visualization/attention_rollout').main(
-            [config, image, *tail]
+            [config, 'none', image, *tail]
         )

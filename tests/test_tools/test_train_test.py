@@ -5,6 +5,7 @@ import json
 import pickle
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -24,6 +25,26 @@ def metric_of(work_dir):
     """The metrics that a test wrote."""
     (path,) = work_dir.glob('2*/2*.json')
     return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        (0.123456, '0.1235'),
+        (7, '7'),
+        (torch.tensor(0.5), '0.5'),
+        (np.array([2.0]), '2'),
+        (
+            torch.tensor([[1, 2], [3, 4]]),
+            '\ntensor([[1, 2],\n        [3, 4]])',
+        ),
+        ([0.1, 0.2], '[0.1, 0.2]'),
+        ('none', 'none'),
+        (None, 'None'),
+    ],
+)
+def test_metrics_of_any_type(value, text):
+    assert load_tool('test').metric_text(value) == text
 
 
 @pytest.mark.parametrize('task', TASKS)

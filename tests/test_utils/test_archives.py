@@ -1,10 +1,12 @@
 """Unpacking: complete files only, within the folder only, resumable."""
 
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from mmvit.utils import archives
 from mmvit.utils.archives import ArchiveError, move_into, unpack
 from tests.support.archives import tar_bytes, zip_bytes
 
@@ -98,6 +100,24 @@ def test_links_are_refused(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, '/etc'
         archive.addfile(link)
     with pytest.raises(ArchiveError, match='a is a link'):
+        unpack(path, tmp_path / 'out', keep_all)
+
+
+def test_archives_that_fill_the_disk_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, '_SMALL', 1000)
+    path = tmp_path / 'x.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('1.txt', b'a')
+        archive.writestr('2.txt', bytes(10**6))
+    with pytest.raises(ArchiveError, match='more than 200 times its'):
+        unpack(path, tmp_path / 'out', keep_all)
+    assert set(found(tmp_path / 'out')) == {'1.txt'}
+    path = tmp_path / 'x.tar'
+    with tarfile.open(path, 'w') as archive:
+        holes = tarfile.TarInfo('a')
+        holes.type = tarfile.GNUTYPE_SPARSE
+        archive.addfile(holes)
+    with pytest.raises(ArchiveError, match='a is a link, .* with holes'):
         unpack(path, tmp_path / 'out', keep_all)
 
 

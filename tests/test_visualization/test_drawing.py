@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from mmvit.visualization.drawing import (
+    distinct_colours,
     draw_label_maps,
     heat_map,
     save_picture,
+    with_palette,
 )
 
 
@@ -47,3 +49,23 @@ def test_heat_map_goes_from_dark_to_bright():
     assert sum(dark) < sum(bright)
     assert bright == clipped
     assert bright[0] > bright[2], 'yellow in RGB'
+
+
+@pytest.mark.parametrize('number', [2, 3, 11, 150])
+def test_neighbours_in_a_palette_can_be_told_apart(number: int) -> None:
+    colours = distinct_colours(number)
+    assert colours.shape == (number, 3) and colours.dtype == np.uint8
+    lab = cv2.cvtColor(
+        (colours[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB
+    )[0]
+    steps = np.linalg.norm(np.diff(lab, axis=0), axis=1)
+    # In this space 2 is just noticeable; random colours come down to 10.
+    assert steps.min() > 50
+
+
+def test_classes_without_a_palette_get_one() -> None:
+    given = dict(classes=('a', 'b'), palette=[[1, 2, 3], [4, 5, 6]])
+    assert with_palette(given) is given
+    for palette in ({}, dict(palette=None), dict(palette='random')):
+        found = with_palette(dict(classes=('a', 'b'), **palette))['palette']
+        assert found == [tuple(c) for c in distinct_colours(2).tolist()]

@@ -174,7 +174,7 @@ from mmengine.registry import TRANSFORMS
 from torch import Tensor, nn
 
 from mmvit.analysis.flops import count_complexity
-from mmvit.apis.config import build_model, load_config
+from mmvit.apis.config import build_model, input_channels, load_config
 from mmvit.checkpoints import (
     load_pretrained,
     read_state_dict,
@@ -235,7 +235,9 @@ class Subject:
             _load_backbone(model.backbone, checkpoint)
         self.model = model if args.part == 'model' else model.backbone
         self.complexity = (
-            count_complexity(self.model, tuple(args.shape))
+            count_complexity(
+                self.model, tuple(args.shape), input_channels(cfg)
+            )
             if args.markdown
             else None
         )
@@ -256,14 +258,16 @@ class Subject:
     def make_data(self, cfg: Config, args: argparse.Namespace) -> None:
         """Make a batch of `args.batch_size` images."""
         generator = torch.Generator().manual_seed(0)
+        channels = input_channels(cfg)
         self.images = torch.randn(
-            args.batch_size, 3, *args.shape, generator=generator
+            args.batch_size, channels, *args.shape, generator=generator
         ).to(self.device, **self.layout)
         self.data: dict[str, dict] = {}
         if args.part == 'backbone':
             return
         batch = _made_up_batch(
-            cfg.default_scope, self.model, args.batch_size, args.shape
+            *(cfg.default_scope, self.model, args.batch_size),
+            (*args.shape, channels),
         )
         for mode in MODES:
             data = self.model.data_preprocessor(
@@ -357,15 +361,22 @@ def _packing(scope: str, with_mask: bool) -> list[Callable[[dict], dict]]:
 
 
 def _made_up_batch(
-    scope: str, model: nn.Module, batch_size: int, shape: tuple[int, int]
+    scope: str,
+    model: nn.Module,
+    batch_size: int,
+    image_shape: tuple[int, int, int],
 ) -> dict:
-    """Make images of noise with annotations that the task's losses accept."""
+    """Make images of noise with annotations that the task's losses accept.
+
+    The shape of an image is (H, W, C).
+    """
+    shape = image_shape[:2]
     rng = np.random.default_rng(0)
     steps = _packing(scope, getattr(model, 'with_mask', False))
     samples = []
     for index in range(batch_size):
         sample = dict(
-            img=rng.integers(0, 256, (*shape, 3), dtype=np.uint8),
+            img=rng.integers(0, 256, image_shape, dtype=np.uint8),
             img_id=index,
             img_path='',
             img_shape=tuple(shape),

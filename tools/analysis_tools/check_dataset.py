@@ -2,17 +2,20 @@
 
 Reads each image and mask and checks the annotations: files that are missing
 or cannot be read, sizes that differ, label values and boxes that are
-impossible, images without any object, classes that never occur. Problems are
-listed with the names of the files; the exit code is 1 if there is an error.
+impossible, objects and files that a training would leave out, images without
+any object, classes that never occur. Problems are listed with files and ids.
+The exit code is 1 if there is an error or something is left out.
 """
 
 import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from mmvit.apis.command_line import CommandLine, at_least
 
@@ -22,10 +25,8 @@ EXAMPLES = """
   python tools/analysis_tools/check_dataset.py CONFIG --out problems.txt
 """
 SPLITS = ('train', 'val', 'test')
-ERROR, NOTE = 'error', 'note'
 # Steps of a pipeline that read files of their own
-READERS = ('mmvit.LoadTokenLabels',)
-Finding = tuple[str, str, str]  # severity, kind, text
+READERS = ('LoadTokenLabels',)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,62 +59,91 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of threads that read files (default: 4)',
     )
-    parser.add_shared('--cfg-options')
+    parser.add_shared('--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import mmcv
-from mmcv.transforms import BaseTransform
+from mmcv.transforms import BaseTransform, Compose
 from mmengine.fileio import get
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
 from mmvit.apis.config import innermost_dataset, load_config
-from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.engine.guards.coco_files import coco_files
+from mmvit.engine.guards.data_config import (
+    annotation_findings,
+    check_classes,
+    check_paths,
+)
 from mmvit.engine.guards.data_samples import (
     check_class_names,
+    check_number,
     check_values,
     has_class_map,
     is_empty,
     mask_values,
     missing_files,
+    some_infos,
 )
+from mmvit.engine.guards.findings import ERROR, NOTE, Finding, grouped
+from mmvit.engine.guards.folders import folder_findings
+from mmvit.engine.guards.sample_files import (
+    geometry_findings,
+    read_header,
+    turns_images,
+)
+from mmvit.utils.types import type_name
+from mmvit.visualization.images import loading_step
 
 
-def build_dataset(cfg: dict) -> tuple[Dataset, list[BaseTransform]]:
-    """Build a data set that keeps its images without objects.
+class Split(NamedTuple):
+    """A data set without its pipeline, and what is needed to check it.
 
-    Returns:
-        The data set, without its pipeline, and the steps of the pipeline that
-        read other files than images and annotations.
+    Args:
+        dataset: The data set; None if it cannot be built.
+        load: The step of the pipeline that reads an image.
+        readers: The steps that read other files of a sample.
+        found: What is wrong in the annotation files.
     """
+
+    dataset: Dataset | None
+    load: Callable[[dict], dict]
+    readers: list[BaseTransform]
+    found: list[Finding]
+
+
+@coco_files()
+def build_split(key: str, cfg: dict) -> Split:
+    """Build a data set that keeps its images without objects."""
+    check_classes(key, cfg)
+    found = list(annotation_findings(cfg))
     whole = innermost_dataset(cfg)
-    readers = []
+    loads, readers = [], []
     for one in whole.get('datasets', [whole]):
         one.pop('filter_cfg', None)
         steps, one['pipeline'] = one.get('pipeline') or [], []
-        readers += [s for s in steps if s['type'] in READERS]
-    check_categories(cfg)
-    dataset = DATASETS.build(cfg)
-    if hasattr(dataset, 'full_init'):
-        dataset.full_init()
-    check_class_names(dataset)
-    return dataset, [TRANSFORMS.build(step) for step in readers]
-
-
-def _box_problem(box: list, height: int, width: int) -> str | None:
-    x1, y1, x2, y2 = (float(value) for value in box)
-    if not all(map(math.isfinite, (x1, y1, x2, y2))):
-        return 'box with a coordinate that is not a number'
-    if x2 <= x1 or y2 <= y1:
-        return 'box without an area'
-    if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
-        return 'box outside of its image'
-    return None
+        loads += steps[:1]
+        readers += [s for s in steps if type_name(s) in READERS]
+    try:
+        dataset = DATASETS.build(cfg)
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+        check_class_names(dataset)
+    except Exception:
+        if not any(one.severity == ERROR for one in found):
+            raise
+        dataset = None
+    return Split(
+        dataset,
+        loading_step(Compose(loads)),
+        [TRANSFORMS.build(step) for step in readers],
+        found,
+    )
 
 
 def _is_class(label: int, num_classes: int) -> bool:
@@ -121,102 +151,98 @@ def _is_class(label: int, num_classes: int) -> bool:
     return 0 <= label < (num_classes or math.inf)
 
 
-def _annotations(
-    info: dict, shape: tuple[int, int], num_classes: int
-) -> Iterator[Finding]:
+def _labels(info: dict, num_classes: int) -> Iterator[Finding]:
     path = info['img_path']
-    said = info.get('height'), info.get('width')
-    if None not in said and said != shape:
-        yield (
-            ERROR,
-            'size is not the one of the annotations',
-            f'{path}: {shape[0]} x {shape[1]}, not {said[0]} x {said[1]}',
-        )
     if is_empty(info):
-        yield NOTE, 'image without an object', path
-    for instance in info.get('instances') or ():
-        box = instance.get('bbox')
-        problem = box and _box_problem(box, *shape)
-        if problem:
-            yield ERROR, problem, f'{path}: {box}'
-        label = instance.get('bbox_label', 0)
+        yield Finding(NOTE, 'image without an object', path)
+    labels = [i.get('bbox_label', 0) for i in info.get('instances') or ()]
+    if isinstance(info.get('gt_label'), int):
+        labels.append(info['gt_label'])
+    for label in labels:
         if not _is_class(label, num_classes):
-            yield ERROR, 'label that is no class', f'{path}: {label}'
-    label = info.get('gt_label')
-    if isinstance(label, int) and not _is_class(label, num_classes):
-        yield ERROR, 'label that is no class', f'{path}: {label}'
+            text = f'{path}: {label}'
+            yield Finding(ERROR, 'label that is no class', text)
+
+
+def _image(info: dict, split: Split, num_classes: int) -> Iterator[Finding]:
+    """Read an image and compare its size and its labels."""
+    try:
+        split.load(dict(img_path=info['img_path'], img_id=0))
+    except Exception:
+        path = info['img_path']
+        yield Finding(ERROR, 'image that cannot be read', path)
+        return
+    files = [info['img_path'], info.get('seg_map_path')]
+    image, mask = (
+        read_header(BytesIO(get(file))) if file else None for file in files
+    )
+    yield from geometry_findings(info, turns_images(split.load), image, mask)
+    yield from _labels(info, num_classes)
+
+
+def _mask(
+    info: dict, num_classes: int, classes: list[int]
+) -> Iterator[Finding]:
+    """Read a mask; its classes are added to a list."""
+    try:
+        values = mask_values(info)
+        if has_class_map(info):
+            classes += [v for v in values if v < num_classes]
+            check_values(info, values, num_classes)
+            if values == {255}:
+                text = info['seg_map_path']
+                yield Finding(NOTE, 'mask that is ignored as a whole', text)
+    except ValueError as error:
+        yield Finding(ERROR, 'mask with wrong values', str(error))
+    except Exception:
+        kind = 'mask that cannot be read'
+        yield Finding(ERROR, kind, info['seg_map_path'])
 
 
 def check_sample(
-    dataset: Dataset,
-    index: int,
-    num_classes: int,
-    readers: list[BaseTransform],
+    split: Split, index: int, num_classes: int
 ) -> tuple[list[Finding], list[int]]:
     """Check one sample.
 
     Args:
-        dataset: The data set.
+        split: The data set.
         index: The sample's index.
         num_classes: Number of classes; 0 if it is not known.
-        readers: Transforms that read further files of a sample.
 
     Returns:
         The findings, and the classes that occur in the sample.
     """
-    info = dataset.get_data_info(index)
-    missing = missing_files(info, dataset)
+    info = split.dataset.get_data_info(index)
+    missing = missing_files(info, split.dataset)
     if missing:
-        return [(ERROR, 'missing file', path) for path in missing], []
-    found: list[Finding] = []
-    classes: list[int] = []
-    try:
-        image = mmcv.imfrombytes(get(info['img_path']))
-    except Exception:
-        image = None
-    if image is None:
-        found.append((ERROR, 'image that cannot be read', info['img_path']))
-        shape = None
-    else:
-        shape = image.shape[:2]
-        found += _annotations(info, shape, num_classes)
-    classes += [i['bbox_label'] for i in info.get('instances') or ()]
+        kind = 'missing file'
+        return [Finding(ERROR, kind, path) for path in missing], []
+    classes = [i['bbox_label'] for i in info.get('instances') or ()]
     if isinstance(info.get('gt_label'), int):
         classes.append(info['gt_label'])
+    found = [*_image(info, split, num_classes)]
     if info.get('seg_map_path'):
-        try:
-            values = mask_values(info)
-            if has_class_map(info):
-                classes += [v for v in values if v < num_classes]
-                check_values(info, values, num_classes)
-        except ValueError as error:
-            found.append((ERROR, 'mask with wrong values', str(error)))
-        except Exception:
-            found.append(
-                (ERROR, 'mask that cannot be read', info['seg_map_path'])
-            )
-    for reader in readers:
+        found += _mask(info, num_classes, classes)
+    for reader in split.readers:
         try:
             reader(dict(img_path=info['img_path']))
         except Exception as error:
-            found.append((ERROR, 'label map that cannot be used', str(error)))
+            kind = 'label map that cannot be used'
+            found.append(Finding(ERROR, kind, str(error)))
     return found, classes
 
 
 def check_split(
-    dataset: Dataset,
-    num_classes: int,
-    readers: list[BaseTransform],
-    threads: int,
+    split: Split, num_classes: int, threads: int
 ) -> tuple[list[Finding], Counter]:
     """Check all samples of a data set, with a progress bar."""
-    found: list[Finding] = []
+    found = [*split.found, *folder_findings(split.dataset)]
     classes: Counter = Counter()
-    bar = ProgressBar(len(dataset), file=sys.stderr)
+    bar = ProgressBar(len(split.dataset), file=sys.stderr)
     with ThreadPoolExecutor(threads) as pool:
         for some, labels in pool.map(
-            lambda index: check_sample(dataset, index, num_classes, readers),
-            range(len(dataset)),
+            lambda index: check_sample(split, index, num_classes),
+            range(len(split.dataset)),
         ):
             found += some
             classes.update(set(labels))
@@ -231,24 +257,25 @@ def report(
     """Add the findings that concern the annotations of the whole split."""
     absent = [n for index, n in enumerate(names) if not classes[index]]
     if absent and classes:
-        found.append((NOTE, 'class that never occurs', ', '.join(absent)))
-    kinds = [kind for _, kind, _ in found]
-    if 'image without an object' in kinds and not classes:
-        found.append((ERROR, 'no object at all', split))
+        text = ', '.join(absent)
+        found.append(Finding(NOTE, 'class that never occurs', text))
+    kinds = {finding.kind for finding in found}
+    empty = {'image without an object', 'mask that is ignored as a whole'}
+    if kinds & empty and not classes:
+        found.append(Finding(ERROR, 'no object at all', split))
     return found
 
 
 def print_findings(found: list[Finding], shown: int) -> None:
     """Print the kinds of findings with the first files of each."""
-    for (severity, kind), number in Counter(
-        (severity, kind) for severity, kind, _ in found
-    ).items():
-        print(f'  {severity}: {number} x {kind}')
-        texts = [text for _, other, text in found if other == kind]
-        for text in texts[:shown]:
-            print(f'    {text}')
-        if number > shown:
-            print(f'    and {number - shown} more')
+    for (severity, kind), group in grouped(found).items():
+        print(f'  {severity}: {len(group)} x {kind}')
+        for finding in group[:shown]:
+            print(f'    {finding.text}')
+        if len(group) > shown:
+            print(f'    and {len(group) - shown} more')
+        if group[0].cure:
+            print(f'    -> {group[0].cure}')
     if not found:
         print('  nothing wrong')
 
@@ -259,9 +286,36 @@ def _only_writes(evaluator: dict | list | None) -> bool:
     return any((one or {}).get('format_only') for one in evaluators)
 
 
+def check_one(
+    split: str, cfg: dict, has_truth: bool, args: argparse.Namespace
+) -> list[Finding]:
+    """Check a split's data set, and print how large it is."""
+    built = build_split(f'{split}_dataloader.dataset', cfg)
+    if built.dataset is None:
+        print(f'{split}: cannot be read')
+        return built.found
+    names = list(built.dataset.metainfo.get('classes') or ())
+    print(
+        f'{split}: {len(built.dataset)} samples, '
+        f'{len(names) or "unnamed"} classes'
+    )
+    found, classes = check_split(built, len(names), args.threads)
+    if any(map(has_class_map, some_infos(built.dataset, 1).values())):
+        try:
+            check_number(len(names))
+        except ValueError as error:
+            found.append(Finding(ERROR, 'too many classes', str(error)))
+    if not has_truth:
+        return [one for one in found if one.severity != NOTE]
+    return report(split, names, found, classes)
+
+
+@guard_loading()
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     lines, errors = [], 0
@@ -274,20 +328,10 @@ def main(argv: list[str] | None = None) -> int:
             prefix = innermost_dataset(loader['dataset']).get('data_prefix')
             (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
-        dataset, readers = build_dataset(loader['dataset'])
-        names = list(dataset.metainfo.get('classes') or ())
-        found, classes = check_split(
-            dataset, len(names), readers, args.threads
-        )
-        if has_truth:
-            found = report(split, names, found, classes)
-        else:
-            found = [f for f in found if f[0] == ERROR]
-        number = len(names) or 'unnamed'
-        print(f'{split}: {len(dataset)} samples, {number} classes')
+        found = check_one(split, loader['dataset'], has_truth, args)
         print_findings(found, args.shown)
-        errors += sum(severity == ERROR for severity, _, _ in found)
-        lines += [f'{split}: {": ".join(finding)}' for finding in found]
+        errors += sum(one.severity != NOTE for one in found)
+        lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]
     if args.out:
         args.out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return int(errors > 0)

@@ -28,7 +28,7 @@ from mmvit.apis.command_line import CommandLine, at_least
 EXAMPLES = """
   python tools/dataset_converters/digit_scenes.py
   python tools/dataset_converters/digit_scenes.py \\
-      --out data/digit_scenes --num-train 500 --num-val 50
+      --out-dir data/digit_scenes --num-train 500 --num-val 50
 """
 CLASSES = tuple('0123456789')
 SPLITS = ('train', 'val')
@@ -50,7 +50,7 @@ LIMITS = dict(seed=0, num_train=1, num_val=1, size=64)  # smallest values
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_argument(
-        '--out',
+        '--out-dir',
         type=Path,
         default=Path('data/digit_scenes'),
         metavar='DIR',
@@ -398,7 +398,7 @@ def read_settings(root: Path) -> dict[str, object] | None:
             return None
         raise FileExistsError(
             f'{root} exists and holds no {SETTINGS_FILE}, so it was not made '
-            'by this tool and is not replaced. Choose another --out, or '
+            'by this tool and is not replaced. Choose another --out-dir, or '
             'remove it yourself.'
         ) from error
 
@@ -469,7 +469,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         written = write_dataset(
-            args.out,
+            args.out_dir,
             seed=args.seed,
             num_train=args.num_train,
             num_val=args.num_val,
@@ -479,9 +479,9 @@ def main(argv: list[str] | None = None) -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     if written:
-        print(f'\nWrote {args.num_train} + {args.num_val} to {args.out}')
+        print(f'\nWrote {args.num_train} + {args.num_val} to {args.out_dir}')
     else:
-        print(f'{args.out} is there already with these settings')
+        print(f'{args.out_dir} is there already with these settings')
 
 
 if __name__ == '__main__':

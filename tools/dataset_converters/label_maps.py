@@ -85,6 +85,7 @@ from torch.utils.data import DataLoader
 
 from mmvit.apis.config import innermost_dataset, load_config
 from mmvit.apis.inference import load_model
+from mmvit.checkpoints import guard_loading
 from mmvit.utils.paths import path_within
 
 # Larger class indices are not exact in half precision.
@@ -167,6 +168,7 @@ def save_map(labels: Tensor, img_path: str, out_dir: str, depth: int) -> None:
 
 
 @torch.no_grad()
+@guard_loading()
 def main(argv: list[str] | None = None) -> None:
     """Make the maps; see --help."""
     args = parse_args(argv)

@@ -12,15 +12,15 @@ import argparse
 from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
-  python tools/visualization/attention_map.py CONFIG photo.jpg \\
-      --checkpoint checkpoints/focal_tiny.pth \\
+  python tools/visualization/attention_map.py CONFIG \\
+      checkpoints/focal_tiny.pth photo.jpg \\
       --block stages.0.blocks.0 --point 120 80 --out-dir attention
 """
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_shared('config', 'checkpoint?', 'image')
     parser.add_argument(
         '--block',
         default='stages.0.blocks.0',

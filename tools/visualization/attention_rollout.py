@@ -13,15 +13,15 @@ import re
 from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
-  python tools/visualization/attention_rollout.py CONFIG photo.jpg \\
-      --checkpoint work_dirs/setr/iter_80000.pth --point 240 130 \\
+  python tools/visualization/attention_rollout.py CONFIG \\
+      work_dirs/setr/iter_80000.pth photo.jpg --point 240 130 \\
       --layers 1 9 17 24 --out-dir attention
 """
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_shared('config', 'checkpoint?', 'image')
     parser.add_argument(
         '--point',
         nargs=2,

@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='number of images, spread over the data set (default: 20)',
     )
-    parser.add_shared('--seed', '--cfg-options')
+    parser.add_shared('--seed', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -39,21 +39,29 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
 from mmvit.apis.config import load_config
-from mmvit.engine.guards.data_config import check_categories, check_paths
+from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.engine.guards.coco_files import coco_files
+from mmvit.engine.guards.data_config import annotation_findings, check_paths
+from mmvit.engine.guards.findings import stop_or_warn
 from mmvit.engine.random_states import seed_all
 from mmvit.utils.paths import path_within
 from mmvit.visualization.drawing import build_visualizer, draw_sample
+from mmvit.visualization.images import visible
 
 
+@guard_loading()
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     key = f'{args.split}_dataloader'
     check_paths(key, cfg[key])
-    check_categories(cfg[key].dataset)
-    dataset = DATASETS.build(cfg[key].dataset)
+    with coco_files():
+        stop_or_warn(annotation_findings(cfg[key].dataset), f'{key}.dataset')
+        dataset = DATASETS.build(cfg[key].dataset)
     visualizer = build_visualizer(cfg, dataset.metainfo)
     mkdir_or_exist(args.out_dir)
     number = min(args.number, len(dataset))
@@ -64,8 +72,8 @@ def main(argv: list[str] | None = None) -> None:
         # number of images.
         seed_all(args.seed + index)
         data = dataset[index]
-        # (3, H, W) BGR -> (H, W, 3) RGB
-        image = data['inputs'].numpy().transpose(1, 2, 0)[..., ::-1]
+        # (C, H, W) -> (H, W, 3) RGB
+        image = visible(data['inputs'].numpy().transpose(1, 2, 0))
         draw_sample(
             visualizer,
             image,

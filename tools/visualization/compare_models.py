@@ -81,7 +81,6 @@ if __name__ == '__main__':
 import os.path as osp
 from dataclasses import dataclass
 
-import mmcv
 import torch
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
@@ -102,6 +101,7 @@ from mmvit.visualization.drawing import (
     draw_side_by_side,
     save_picture,
 )
+from mmvit.visualization.images import load_image, loading_step
 
 
 @dataclass
@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> None:
     for index, path in enumerate(args.images):
         picture = draw_side_by_side(
             visualizers,
-            mmcv.imread(path, channel_order='rgb'),
+            load_image(loading_step(subjects[0].pipeline), path),
             [subject.predict(path) for subject in subjects],
             args.names,
             args.score_thr,

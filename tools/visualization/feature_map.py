@@ -9,11 +9,11 @@ import argparse
 from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
-  python tools/visualization/feature_map.py CONFIG photo.jpg \\
-      --checkpoint checkpoints/scalablevit_small.pth \\
+  python tools/visualization/feature_map.py CONFIG \\
+      checkpoints/scalablevit_small.pth photo.jpg \\
       --blocks stages.0.blocks.0 stages.0.blocks.1 --out-dir features
-  python tools/visualization/feature_map.py SETR_PUP_CONFIG photo.jpg \\
-      --checkpoint work_dirs/setr/iter_80000.pth \\
+  python tools/visualization/feature_map.py SETR_PUP_CONFIG \\
+      work_dirs/setr/iter_80000.pth photo.jpg \\
       --blocks blocks.0 blocks.8 blocks.23 decode_head.steps.0 \\
       decode_head.steps.3 --out-dir features
 """
@@ -21,7 +21,7 @@ EXAMPLES = """
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_shared('config', 'checkpoint?', 'image')
     parser.add_argument(
         '--blocks',
         nargs='+',

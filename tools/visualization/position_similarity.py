@@ -11,13 +11,13 @@ from mmvit.apis.command_line import CommandLine, at_least, output_file
 
 EXAMPLES = """
   python tools/visualization/position_similarity.py CONFIG \\
-      --checkpoint checkpoints/vit_large_384.pth --out positions.png
+      checkpoints/vit_large_384.pth --out positions.png
 """
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', '--checkpoint')
+    parser.add_shared('config', 'checkpoint?')
     parser.add_argument(
         '--table',
         metavar='NAME',

@@ -12,7 +12,7 @@ import os.path as osp
 from mmvit.apis.command_line import CommandLine, at_least, output_file
 
 EXAMPLES = """
-  python tools/visualization/receptive_field.py --out-file field.png
+  python tools/visualization/receptive_field.py --out field.png
 """
 
 
@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='focal region size of each level, in windows (default: 7)',
     )
     parser.add_argument(
-        '--out-file',
+        '--out',
         type=output_file('.png', '.pdf', '.svg'),
         required=True,
         metavar='FILE.png',
@@ -95,8 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     axes.set(xlabel='keys', ylabel='side of the receptive field (tokens)')
     axes.legend()
     figure.tight_layout()
-    os.makedirs(osp.dirname(osp.abspath(args.out_file)), exist_ok=True)
-    figure.savefig(args.out_file, dpi=150)
+    os.makedirs(osp.dirname(osp.abspath(args.out)), exist_ok=True)
+    figure.savefig(args.out, dpi=150)
     plt.close(figure)
     for keys, field in focal:
         print(

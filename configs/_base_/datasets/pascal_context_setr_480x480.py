@@ -3,7 +3,7 @@
 # test's window: the shorter side has at least 480 pixels. With --tta it has
 # the release's, which are 0.5 to 1.75 times 520, but at least 480. The type of
 # the data set decides the number of classes: PascalContextDataset has 60.
-_base_ = 'mmseg::_base_/datasets/pascal_context.py'
+_base_ = ['../prefixes.py', 'mmseg::_base_/datasets/pascal_context.py']
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(1920, 480), keep_ratio=True),

@@ -1,6 +1,7 @@
 # An ImageNet classifier trained with DeiT's mixup and CutMix. A config sets
 # the backbone, head.in_channels and, if the backbone returns maps, the neck.
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     head=dict(
         type='LinearClsHead',

@@ -1,6 +1,7 @@
 # A classifier for small images. A config sets head.num_classes.
 _base_ = './pvt_nano.py'
 model = dict(
+    _scope_='mmpretrain',
     type='ImageClassifier',
     backbone=dict(
         type='mmvit.PVT',

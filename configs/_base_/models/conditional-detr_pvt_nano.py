@@ -6,6 +6,7 @@ self_attn = dict(embed_dims=embed_dims, num_heads=8, dropout=0.0)
 attn = dict(embed_dims=embed_dims, num_heads=8, attn_drop=0.0)
 ffn = dict(embed_dims=embed_dims, feedforward_channels=256, ffn_drop=0.0)
 model = dict(
+    _scope_='mmdet',
     type='ConditionalDETR',
     num_queries=100,
     data_preprocessor=dict(

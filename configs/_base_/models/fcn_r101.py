@@ -1,7 +1,7 @@
 # FCN + ResNet-101 of stride 8, the baseline of SETR's Table 4, tested by
 # windows as SETR. The authors pre-trained it on ImageNet-21K and did not
 # publish the weights. A config sets num_classes and the sizes.
-_base_ = 'mmseg::_base_/models/fcn_r50-d8.py'
+_base_ = ['../prefixes.py', 'mmseg::_base_/models/fcn_r50-d8.py']
 model = dict(
     data_preprocessor=dict(size=(768, 768)),
     pretrained=None,

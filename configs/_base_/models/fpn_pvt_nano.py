@@ -1,6 +1,6 @@
 # Semantic FPN with a narrow neck and head. A config sets
 # decode_head.num_classes.
-_base_ = ['mmseg::_base_/models/fpn_r50.py', './pvt_nano.py']
+_base_ = ['../prefixes.py', 'mmseg::_base_/models/fpn_r50.py', './pvt_nano.py']
 model = dict(
     # Images of any size: batches are padded to a multiple of 32.
     data_preprocessor=dict(size_divisor=32),

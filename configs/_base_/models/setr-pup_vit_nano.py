@@ -2,7 +2,7 @@
 # on a CPU. It is no size of the paper: the quickstart uses it, and own data
 # can. The test slides a window of the training's size. A config sets
 # decode_head.num_classes.
-_base_ = 'mmseg::_base_/models/fpn_r50.py'
+_base_ = ['../prefixes.py', 'mmseg::_base_/models/fpn_r50.py']
 crop_size = (96, 96)
 model = dict(
     data_preprocessor=dict(size=crop_size),

@@ -2,7 +2,7 @@
 # convolutions and auxiliary losses at layers 10, 15 and 20, "each on a 2-layer
 # network". 256 channels and the weight 0.4 are the release's. The paper's
 # formulas have no class token; the release keeps ViT's, except for MLA.
-_base_ = 'mmseg::_base_/models/setr_naive.py'
+_base_ = ['../prefixes.py', 'mmseg::_base_/models/setr_naive.py']
 head = dict(
     type='mmvit.SETRNaiveHead',
     in_channels=1024,

@@ -1,2 +1,2 @@
-_base_ = 'mmseg::_base_/default_runtime.py'
+_base_ = ['../prefixes.py', 'mmseg::_base_/default_runtime.py']
 runner_type = 'mmvit.GuardedRunner'

@@ -15,8 +15,9 @@ GUARDS = {
     'check_weights': dict(type='mmvit.CheckWeightsHook'),
     'exact_resume': dict(type='mmvit.ExactResumeHook'),
     'finite': dict(type='mmvit.FiniteHook'),
-    'missed_validation': dict(type='mmvit.MissedValidationHook'),
     'stop_on_signal': dict(type='mmvit.StopOnSignalHook'),
+    # After it, so that a signal stops this validation, too
+    'missed_validation': dict(type='mmvit.MissedValidationHook'),
 }
 
 __all__ = [

@@ -13,6 +13,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmvit.utils.types import type_name
+
 # Top-level keys that mmengine, the libraries' tools, our tools and the Runner
 # read
 _READ = {
@@ -54,6 +56,7 @@ _PARAMWISE = dict(
     LearningRateDecayOptimizerConstructor=_BY_LAYER,
     LayerDecayOptimizerConstructor=_BY_LAYER,
     LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
+    LayerDecayOptimWrapperConstructor=(*_BY_NAME, 'layer_decay_rate'),
 )
 _SECTIONS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
@@ -155,6 +158,31 @@ def _complain(name: str, place: str) -> str:
     return f'{place}: top-level key {name!r} is read by nothing; {hint}'
 
 
+def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
+    """Check that a Python config and its bases can be read.
+
+    Raises:
+        ValueError: If a file is empty or is not Python, or if bases lead back
+            to a file that inherits from them.
+    """
+    if not (osp.isfile(path) and path.endswith('.py')):
+        return
+    place = osp.realpath(path)
+    if place in seen:
+        circle = ' -> '.join([*seen[seen.index(place) :], place])
+        raise ValueError(f'_base_ goes in a circle: {circle}')
+    try:
+        file = _File(path)
+    except SyntaxError as error:
+        raise ValueError(
+            f'{path}:{error.lineno}: {error.msg}: {(error.text or "").strip()}'
+        ) from error
+    if not file.text.strip():
+        raise ValueError(f'{path} is empty: it needs a _base_ or a model')
+    for base in file.bases:
+        check_files(base, (*seen, place))
+
+
 def unread_keys(path: str) -> Iterator[str]:
     """Find the top-level keys of a config file that nothing reads.
 
@@ -200,7 +228,7 @@ def _known_sub_keys(cfg: Config) -> dict[str, Iterable[str]]:
     if not isinstance(wrapper, dict):
         return _SECTIONS
     kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
-    known = _PARAMWISE.get(str(kind).rpartition('.')[2])
+    known = _PARAMWISE.get(type_name(dict(type=kind)))
     if known is None:
         return _SECTIONS
     return {**_SECTIONS, 'optim_wrapper.paramwise_cfg': known}

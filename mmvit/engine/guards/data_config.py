@@ -1,18 +1,18 @@
 """What a config alone tells about its data: paths and categories."""
 
 import contextlib
-import logging
 import os.path as osp
 from collections.abc import Iterator
 
-from mmengine.fileio import load
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from mmvit.utils.text import some_of
+from mmvit.utils.types import type_name
 
-_LARGE_FILE = 64 * 2**20  # bytes; reading such a file twice takes too long
+from .coco_files import check_coco, load_coco
+from .findings import ERROR, NOTE, Finding
+
 # Data sets of mmpretrain that download themselves when they are missing
 _SELF_FETCHING = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 _PLACE = ('data_root', 'data_prefix', 'ann_file', 'img_suffix', 'filter_cfg')
@@ -65,7 +65,7 @@ def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
     missing = [
         f'  {label} = {path!r}'
         for key, dataset in _innermost(f'{name}.dataset', whole)
-        if dataset.get('type') not in _SELF_FETCHING
+        if type_name(dataset) not in _SELF_FETCHING
         for label, path in _paths(key, dataset)
         if path
         and not is_remote(path, dataset.get('backend_args'))
@@ -80,68 +80,105 @@ def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
         )
 
 
+def _class_of(dataset: dict) -> type | None:
+    cls = dataset['type']
+    if isinstance(cls, str):
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            cls = registry.get(cls)
+    return cls
+
+
 def _declared_classes(dataset: dict) -> tuple[str, ...] | None:
     classes = (dataset.get('metainfo') or {}).get('classes')
     if classes is None:
-        cls = dataset['type']
-        if isinstance(cls, str):
-            with DATASETS.switch_scope_and_registry(None) as registry:
-                cls = registry.get(cls)
-        classes = getattr(cls, 'METAINFO', {}).get('classes')
-    return (classes,) if isinstance(classes, str) else classes
+        classes = getattr(_class_of(dataset), 'METAINFO', {}).get('classes')
+    # A text is the name of a file with the names.
+    return None if isinstance(classes, str) else classes
 
 
-def _categories(path: str) -> list[str] | None:
-    """Read the categories of a COCO file that is not too large."""
-    if (
-        path.endswith('.json')
-        and osp.isfile(path)
-        and osp.getsize(path) <= _LARGE_FILE
-    ):
-        content = load(path)
-        if isinstance(content, dict) and 'categories' in content:
-            return [category['name'] for category in content['categories']]
-    return None
+def check_classes(name: str, dataset: dict) -> None:
+    """Refuse classes that are a text and not the name of a file.
+
+    Each of its letters would be a class. `name` is the data set's key.
+    """
+    for key, inner in _innermost(name, dataset):
+        for place, value in (
+            (f'{key}.metainfo', inner.get('metainfo') or {}),
+            (key, inner),
+        ):
+            classes = value.get('classes')
+            if isinstance(classes, str) and not osp.isfile(classes):
+                raise ValueError(
+                    f'{place}.classes is the text {classes!r}: write a tuple, '
+                    f'with a comma: ({classes!r},)'
+                )
 
 
-def check_categories(dataset: dict) -> None:
-    """Check the classes of COCO-style data sets against their files.
+def _reads_coco(dataset: dict) -> bool:
+    api = getattr(_class_of(dataset), 'COCOAPI', None)
+    return getattr(api, '__name__', '') == 'COCO'
 
-    mmdet drops a class whose name the file does not have, and numbers the
-    others in the file's order. Both would train wrong labels silently. The
-    config is that of a data set, or of a wrapper.
+
+def _asks_for_masks(pipeline: list) -> bool:
+    return any(
+        step.get('with_mask') for step in pipeline if isinstance(step, dict)
+    )
+
+
+def annotation_findings(dataset: dict) -> Iterator[Finding]:
+    """Find what is wrong in the annotation files of COCO-style data sets.
+
+    The config is that of a data set, or of a wrapper, whose pipelines tell
+    whether masks are asked for. The classes are compared with the file's
+    categories: mmdet drops a class whose name the file does not have, and
+    numbers the others in the file's order.
     """
     for _, inner in _innermost('dataset', dataset):
-        root, file = inner.get('data_root'), inner.get('ann_file')
-        path = osp.join(root or '', file or '')
-        categories = _categories(path)
-        classes = categories and _declared_classes(inner)
-        if classes:
-            _compare(path, categories, classes)
+        root, file = inner.get('data_root') or '', inner.get('ann_file') or ''
+        path = osp.join(root, file)
+        if not osp.isfile(path) or not _reads_coco(inner):
+            continue
+        prefix = inner.get('data_prefix') or {}
+        images = prefix.get('img', '') if isinstance(prefix, dict) else prefix
+        content = load_coco(path, osp.join(root, images))
+        masks = _asks_for_masks(inner.get('pipeline') or [])
+        found = list(check_coco(content, path, masks))
+        yield from found
+        classes = _declared_classes(inner)
+        if classes and not any(one.severity == ERROR for one in found):
+            names = [one['name'] for one in content['categories']]
+            yield from _compare(path, names, list(classes))
 
 
-def _compare(path: str, categories: list[str], classes: list[str]) -> None:
-    absent = [name for name in classes if name not in categories]
-    if absent:
-        raise ValueError(
+def _compare(
+    path: str, categories: list[str], classes: list[str]
+) -> Iterator[Finding]:
+    if absent := [name for name in classes if name not in categories]:
+        yield Finding(
+            ERROR,
+            'classes that the file does not have',
             f'{path} has no category named {some_of(absent, 10)}. It has: '
-            f'{", ".join(categories)}. Set metainfo=dict(classes=...) of '
-            'the dataset, and num_classes of the heads, to these'
+            f'{", ".join(categories)}',
+            'Set metainfo=dict(classes=...) of the dataset, and num_classes '
+            'of the heads, to these',
         )
+        return
     order = [name for name in categories if name in classes]
-    if order != list(classes):
-        raise ValueError(
-            f'{path} lists its categories as {", ".join(order)}, and '
-            'labels are numbered in that order. Give metainfo classes in '
-            f'the same order, not as {", ".join(classes)}'
+    if order != classes:
+        yield Finding(
+            ERROR,
+            'classes in another order than in the file',
+            f'{path} lists its categories as {", ".join(order)}, and labels '
+            'are numbered in that order',
+            f'Give metainfo classes in the same order, not as '
+            f'{", ".join(classes)}',
         )
-    dropped = [name for name in categories if name not in classes]
-    if dropped:
-        text = (
-            f'{path}: objects of {", ".join(dropped)} are left out, as '
-            'they are not among the classes'
+    if left := [name for name in categories if name not in classes]:
+        yield Finding(
+            NOTE,
+            'categories that are not among the classes',
+            f'{path}: objects of {", ".join(left)} are left out',
         )
-        print_log(text, logger='current', level=logging.WARNING)
 
 
 def _finds_nothing(dataset: dict) -> bool:

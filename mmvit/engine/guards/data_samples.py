@@ -2,23 +2,33 @@
 
 import logging
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import mmcv
 import numpy as np
+from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmvit.registry import HOOKS
 from mmvit.utils.text import some_of
+from mmvit.visualization.images import loading_step
 
 from ..run_facts import unwrap
 from .bad_samples import bad_samples, files_of
+from .batches import check_last_batch, check_stacking
+from .channels import check_channels
+from .config_values import check_class_weights
 from .data_config import is_remote
+from .evaluators import check_evaluator, check_monitored
+from .findings import Finding, stop_or_warn
+from .folders import folder_findings, parts_of
+from .sample_files import geometry_findings, read_header, turns_images
 
 _IGNORED = 255
 # Heads whose `num_classes` is not the data set's
@@ -29,17 +39,29 @@ class ColouredMaskError(ValueError):
     """A mask is a coloured picture; the message names it."""
 
 
+class WideMaskError(ValueError):
+    """A mask has values of more than 8 bits; the message names it."""
+
+
 def _warn(text: str) -> None:
     print_log(text, logger='current', level=logging.WARNING)
 
 
-def _infos(dataset: Dataset, number: int) -> list[dict]:
-    """What a data set of OpenMMLab knows of some samples, spread evenly."""
+def some_infos(dataset: Dataset, number: int) -> dict[int, dict]:
+    """Return what a data set of OpenMMLab knows of samples, spread evenly.
+
+    The keys are the samples' indices.
+    """
     if not hasattr(dataset, 'get_data_info') or not len(dataset):
-        return []
+        return {}
     steps = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
-    infos = map(dataset.get_data_info, steps.round().astype(int).tolist())
-    return [info for info in infos if isinstance(info, dict)]
+    indices = steps.round().astype(int).tolist()
+    infos = {index: dataset.get_data_info(index) for index in indices}
+    return {i: info for i, info in infos.items() if isinstance(info, dict)}
+
+
+def _infos(dataset: Dataset, number: int) -> list[dict]:
+    return list(some_infos(dataset, number).values())
 
 
 def mask_values(info: dict) -> set[int]:
@@ -47,6 +69,7 @@ def mask_values(info: dict) -> set[int]:
 
     Raises:
         ColouredMaskError: If the mask is a coloured picture.
+        ValueError: If a value does not fit into the 8 bits of mmseg's masks.
     """
     labels = mmcv.imfrombytes(
         get(info['seg_map_path']), flag='unchanged', backend='pillow'
@@ -57,6 +80,12 @@ def mask_values(info: dict) -> set[int]:
             'mask is one channel of class numbers, not a coloured picture'
         )
     values = set(np.unique(labels).tolist())
+    if has_class_map(info) and max(values) > _IGNORED:
+        raise WideMaskError(
+            f'{info["seg_map_path"]} has the label value {max(values)}: mmseg '
+            f'keeps 8 bits of it, which is {int(max(values)) % 256}. Number '
+            'the classes 0 to 254'
+        )
     if info.get('reduce_zero_label'):
         values = {_IGNORED if v in (0, _IGNORED) else v - 1 for v in values}
     mapping = info.get('label_map') or {}
@@ -75,6 +104,16 @@ def check_values(info: dict, values: set[int], num_classes: int) -> None:
         )
 
 
+def check_number(num_classes: int) -> None:
+    """Check that the classes of label maps fit into 8 bits."""
+    if num_classes > _IGNORED:
+        raise ValueError(
+            f'{num_classes} classes: mmseg keeps label maps in 8 bits, in '
+            f'which {_IGNORED} is ignored. At most {_IGNORED} classes can be '
+            'trained; merge or remove some'
+        )
+
+
 def has_class_map(info: dict) -> bool:
     """Whether a sample has a label map whose values are the set's classes.
 
@@ -90,20 +129,33 @@ def check_masks(
     """Check the label values in some masks of a data set, spread evenly.
 
     255 is ignored. Data sets of other libraries than mmseg pass.
+
+    Raises:
+        ValueError: If a value is no class, if there is nothing but ignored
+            pixels, or if there are more classes than 8 bits hold.
     """
     seen: set[int] = set()
     infos = _infos(dataset, num_samples)
     infos = [info for info in infos if has_class_map(info)]
+    if infos:
+        check_number(num_classes)
     for info in infos:
         try:
             values = mask_values(info)
-        except ColouredMaskError:
+        except (ColouredMaskError, WideMaskError):
             raise
         except Exception:
             # A file that cannot be read is the dataloader's matter.
             continue
         check_values(info, values, num_classes)
         seen |= values
+    if seen == {_IGNORED}:
+        names = some_of([str(info['seg_map_path']) for info in infos])
+        raise ValueError(
+            f'{len(infos)} of {len(infos)} masks that were looked at hold '
+            f'only {_IGNORED}, which is ignored: {names}. There is nothing to '
+            'learn: check the masks and reduce_zero_label'
+        )
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
         _warn(
             f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
@@ -212,15 +264,38 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, module
 
 
+def header_findings(
+    dataset: Dataset, infos: Iterable[dict]
+) -> Iterator[Finding]:
+    """Compare sizes and orientations of local files, by their headers."""
+    parts = list(parts_of(dataset))
+    step = loading_step(getattr(parts[0], 'pipeline', None))
+    for info in infos:
+        mask = info.get('seg_map_path')
+        yield from geometry_findings(
+            info,
+            turns_images(step),
+            read_header(str(info.get('img_path'))),
+            read_header(mask) if mask else None,
+        )
+
+
+def _metrics(loop: BaseLoop) -> list[BaseMetric]:
+    return getattr(getattr(loop, 'evaluator', None), 'metrics', [])
+
+
 @HOOKS.register_module()
 class CheckDataHook(Hook):
-    """Compares data and model before the first iteration.
+    """Compares data, model and evaluators before the first iteration.
 
-    It stops if files are missing, if no sample has an object, if a mask holds
-    a label that is no class, or if a head's `num_classes` is not the data's.
+    It stops if files are missing, if no sample has an object, if sizes or
+    labels of images and masks do not fit, if a head's `num_classes` is not the
+    data's, if a batch cannot be made, or if an evaluator is that of other
+    data. docs/en/guards.md has the whole list.
 
     Args:
-        num_masks: How many masks of a segmentation set are read.
+        num_masks: How many masks of a segmentation set are read, and of how
+            many samples the headers.
         num_samples: How many samples are checked for their files and
             annotations.
     """
@@ -231,33 +306,52 @@ class CheckDataHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the training and validation data."""
-        self._check(runner, 'train_dataloader')
+        self._check(runner, 'train', has_truth=True)
         if runner._val_loop is not None:
-            self._check(runner, 'val_dataloader')
+            self._check(runner, 'val', has_truth=True)
+            check_monitored(runner, _metrics(runner.val_loop))
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data.
 
         A test that only writes files for a server does not have the truth.
         """
-        evaluator = getattr(runner.test_loop, 'evaluator', None)
-        metrics = getattr(evaluator, 'metrics', ())
+        metrics = _metrics(runner.test_loop)
         writes = any(getattr(one, 'format_only', False) for one in metrics)
-        self._check(runner, 'test_dataloader', has_truth=not writes)
+        self._check(runner, 'test', has_truth=not writes)
 
-    def _check(self, runner: Runner, key: str, has_truth: bool = True) -> None:
+    def _check(self, runner: Runner, split: str, has_truth: bool) -> None:
+        key = f'{split}_dataloader'
         loader = getattr(runner, key)
-        dataset = loader.dataset
+        dataset, model = loader.dataset, unwrap(runner.model)
         check_class_names(dataset)
         _, may_miss = bad_samples(loader)
-        needs_objects = key == 'train_dataloader'
-        check_samples(
-            dataset, self.num_samples, may_miss, needs_objects, has_truth
+        is_train = split == 'train'
+        check_samples(dataset, self.num_samples, may_miss, is_train, has_truth)
+        infos = some_infos(dataset, self.num_masks)
+        found = chain(
+            folder_findings(dataset),
+            header_findings(dataset, infos.values()) if has_truth else (),
         )
+        stop_or_warn(found, f'{key}.dataset')
+        self._check_classes(model, dataset, key)
+        if is_train:
+            check_channels(model)
+            check_class_weights(model)
+            check_last_batch(loader, model)
+        else:
+            check_stacking(loader, infos, model, key)
+            metrics = _metrics(getattr(runner, f'{split}_loop'))
+            check_evaluator(metrics, dataset, list(infos.values()), split)
+
+    def _check_classes(
+        self, model: nn.Module, dataset: Dataset, key: str
+    ) -> None:
+        """Compare heads and masks with the classes of a data set."""
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         if not classes:
             return
-        for name, head in _heads(unwrap(runner.model)):
+        for name, head in _heads(model):
             if head.num_classes != len(classes):
                 raise ValueError(
                     f'model.{name}.num_classes is {head.num_classes}, but '

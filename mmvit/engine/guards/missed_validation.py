@@ -1,14 +1,9 @@
 """A validation that a stopped run has missed."""
 
-from pathlib import Path
-
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
 from mmvit.registry import HOOKS
-
-from .checkpoints import AtomicBackend
 
 
 def _is_due(runner: Runner) -> bool:
@@ -28,11 +23,16 @@ class MissedValidationHook(Hook):
     """Validates first if a run was stopped before or during a validation.
 
     A checkpoint is written before the validation. mmengine would resume with
-    the next epoch: the last one would get no metric and could not become the
-    best checkpoint.
+    the next epoch: the last one would get no metric, could not become the
+    best checkpoint, and would count neither for schedules nor for stopping
+    early. Each checkpoint holds the last iteration whose validation has had
+    its effects.
     """
 
     priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self._validated: int | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Validate a resumed run if that is due and was not done."""
@@ -42,23 +42,23 @@ class MissedValidationHook(Hook):
         if not isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop)):
             return
         loop._decide_current_val_interval()
-        if _is_due(runner):
-            note, done = self._note(runner), [None]
-            if is_main_process() and note.is_file():
-                done = [note.read_text().strip()]
-            broadcast_object_list(done)
-            if done[0] != str(runner.iter):
-                runner.logger.info(
-                    f'validate what was reached in iteration {runner.iter} '
-                    'before the run was stopped'
-                )
-                runner.val_loop.run()
+        if self._validated != runner.iter and _is_due(runner):
+            runner.logger.info(
+                f'validate what was reached in iteration {runner.iter} '
+                'before the run was stopped'
+            )
+            runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, **_: object) -> None:
         """Note the iteration that was validated."""
-        if is_main_process() and runner._train_loop is not None:
-            AtomicBackend().put_text(str(runner.iter), self._note(runner))
+        if runner._train_loop is not None:
+            self._validated = runner.iter
 
-    @staticmethod
-    def _note(runner: Runner) -> Path:
-        return Path(runner.work_dir, 'last_validated')
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002
+        """Add it to a checkpoint."""
+        checkpoint['meta']['validated'] = self._validated
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Read it from the checkpoint that is resumed."""
+        if runner._resume:
+            self._validated = checkpoint.get('meta', {}).get('validated')

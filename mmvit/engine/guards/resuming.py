@@ -1,74 +1,35 @@
 """Resuming a run so that it continues as if it had never stopped."""
 
+import itertools
 import logging
 
 import torch
-from mmengine.dist import all_gather_object, all_reduce
-from mmengine.hooks import Hook
+from mmengine.dist import (
+    all_gather,
+    all_gather_object,
+    get_world_size,
+    is_main_process,
+)
+from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mmvit.registry import HOOKS
 
 from ..random_states import get_states, set_states
 from ..run_facts import UpdateBatch, unwrap, update_batch, wrappers_of
 from ..samplers import EndlessBatches, skip_batches
-
-
-def _optimizers(runner: Runner) -> list[str]:
-    return [type(w.optimizer).__name__ for w in wrappers_of(runner)]
-
-
-def _groups(state: dict) -> list[tuple[int, set]]:
-    # Schedulers add keys of their own, and old files may lack new options:
-    # only keys that tell optimizers apart are compared.
-    keys = {'momentum', 'betas', 'alpha', 'dampening'}
-    groups = state['param_groups']
-    return [(len(group['params']), keys & group.keys()) for group in groups]
-
-
-def _check_optimizer(runner: Runner, checkpoint: dict, saved: dict) -> None:
-    own = _optimizers(runner)
-    before = saved.get('optimizers', own)
-    state = checkpoint.get('optimizer')
-    same = before == own
-    if same and state is not None and 'param_groups' in state:
-        same = _groups(state) == _groups(runner.optim_wrapper.state_dict())
-    if not same:
-        raise ValueError(
-            f'{runner._load_from} was written with the optimizer '
-            f'{", ".join(before)}, and this run has {", ".join(own)}, or '
-            'other groups of parameters (optim_wrapper.paramwise_cfg): its '
-            'state cannot go on. Resume with the same optim_wrapper, or '
-            'start a new run from the weights alone with load_from=FILE and '
-            'without --resume'
-        )
-
-
-def _report_differences(path: str, old: UpdateBatch, new: UpdateBatch) -> None:
-    text = (
-        f'{path} was written by {old} images an update, this run has {new}. '
-        'The data continue where they were, but the run will differ from an '
-        'uninterrupted one.'
-    )
-    if old.images != new.images:
-        text += (
-            " The learning rate is the checkpoint's; for this batch the "
-            f'linear rule asks for {new.images / old.images:g} times as much '
-            '(optim_wrapper.optimizer.lr, or the same batch by '
-            'optim_wrapper.accumulative_counts).'
-        )
-    if old.images_per_iter != new.images_per_iter:
-        text += (
-            ' The count of iterations continues, and each has '
-            f'{new.images_per_iter} images instead of {old.images_per_iter}.'
-        )
-    if old.world_size != new.world_size:
-        text += (
-            ' Dropout and drop path draw other numbers: each process has its '
-            'own generators.'
-        )
-    print_log(text, 'current', level=logging.WARNING)
+from .resumed_config import (
+    ConfigSchedule,
+    check_complete,
+    check_optimizer,
+    drop_averages,
+    optimizer_names,
+    report_batch,
+    report_finished,
+)
 
 
 def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
@@ -95,26 +56,90 @@ def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     return batches
 
 
-def _pending_gradients(runner: Runner) -> dict[str, torch.Tensor]:
-    """Average over processes the gradients that no update has used yet."""
+def _of_all_processes(
+    tensors: dict[str, Tensor], like: dict[str, Tensor]
+) -> list[dict[str, Tensor]]:
+    """Bring tensors of all processes into the main one's memory.
+
+    Args:
+        tensors: Those of this process; some of `like`.
+        like: Tensors of the same names and shapes, the same in all processes.
+
+    Returns:
+        The tensors of each process. Only the main process has their values.
+    """
+    names = all_gather_object(list(tensors))
+    found = [{} for _ in names]
+    wanted = set(itertools.chain(*names))
+    # One at a time: a GPU has no room for all of them.
+    for name in filter(wanted.__contains__, like):
+        own = tensors.get(name)
+        own = torch.zeros_like(like[name]) if own is None else own
+        if isinstance(own, DTensor):  # Of a model that is shared out
+            own = own.full_tensor()
+        parts = all_gather(own.detach().contiguous())
+        for rank, part in enumerate(parts):
+            if is_main_process() and name in names[rank]:
+                found[rank][name] = part.to('cpu', copy=True)
+    return found
+
+
+def _pending_gradients(runner: Runner) -> list[dict[str, Tensor]]:
+    """Collect, of each process, gradients that no update has used yet."""
     if all(wrapper.should_update() for wrapper in wrappers_of(runner)):
-        return {}
-    gradients = {}
-    for name, parameter in unwrap(runner.model).named_parameters():
-        if parameter.grad is not None:
-            grad = parameter.grad.detach().clone()
-            all_reduce(grad, 'mean')
-            gradients[name] = grad.cpu()
-    return gradients
+        return []
+    parameters = dict(unwrap(runner.model).named_parameters())
+    gradients = {
+        name: parameter.grad
+        for name, parameter in parameters.items()
+        if parameter.grad is not None
+    }
+    return _of_all_processes(gradients, parameters)
+
+
+def _statistics(runner: Runner) -> dict[str, Tensor]:
+    """Return what a model and its averages keep besides parameters."""
+    averages = [h.ema_model for h in runner.hooks if isinstance(h, EMAHook)]
+    return {
+        f'{number}.{name}': value
+        for number, module in enumerate([unwrap(runner.model), *averages])
+        for name, value in module.state_dict(keep_vars=True).items()
+        if not isinstance(value, torch.nn.Parameter)
+        and value.is_floating_point()
+    }
+
+
+def _differing_statistics(runner: Runner) -> list[dict[str, Tensor]]:
+    """Collect, of each process, statistics that the first one has not."""
+    if get_world_size() == 1:
+        return []
+    own = _statistics(runner)
+    first, *others = _of_all_processes(own, own)
+    return [{}] + [
+        {k: v for k, v in other.items() if not torch.equal(v, first[k])}
+        for other in others
+    ]
+
+
+def _number_of_images(runner: Runner) -> int | None:
+    dataset = runner.train_dataloader.dataset
+    return len(dataset) if hasattr(dataset, '__len__') else None
+
+
+def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
+    return [h for h in runner.hooks if isinstance(h, EarlyStoppingHook)]
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
     """Lets a resumed run continue as if it had never stopped.
 
-    Checkpoints get the random states of all processes, the place in the data,
-    and gradients that no update has used yet. A resumed run restores them, or
-    logs what will differ. Validation leaves the random states alone.
+    Checkpoints get, of all processes, the random states, gradients that no
+    update has used yet, and the running statistics, further the place in the
+    data, and what stops a run early. A resumed run restores them, or logs
+    what will differ. Where its config has other schedules than the
+    checkpoint, it follows the config. Validation leaves the random states
+    alone.
     """
 
     # Before other hooks draw numbers
@@ -123,8 +148,12 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._before_val: dict | None = None
         self._gathered: dict | None = None
-        # `meta['run']` of the checkpoint that is resumed
+        # Of the checkpoint that is resumed: `meta['run']`, until it is
+        # restored, the config's text, and how this run's schedules differ
         self._saved: dict | None = None
+        self._config: str | None = None
+        self._schedule: ConfigSchedule | None = None
+        self._differences: list[str] = []
 
     def before_val(self, runner: Runner) -> None:  # noqa: ARG002
         """Remember the random states."""
@@ -139,11 +168,15 @@ class ExactResumeHook(Hook):
     def gather_for_checkpoint(self, runner: Runner) -> None:
         """Collect the state of all processes; GuardedRunner calls it."""
         # Inside a validation, what counts is the state before it.
-        states = self._before_val or get_states()
         self._gathered = dict(
-            random_states=all_gather_object(states),
+            random_states=all_gather_object(self._before_val or get_states()),
             gradients=_pending_gradients(runner),
+            statistics=_differing_statistics(runner),
         )
+        # A resumed run that has not trained yet still has what it will use.
+        for key in ('random_states', 'gradients'):
+            if self._saved is not None and key in self._saved:
+                self._gathered[key] = self._saved[key]
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the run's state, in the main process."""
@@ -153,14 +186,19 @@ class ExactResumeHook(Hook):
         )
         self._gathered = None
         meta = checkpoint['meta']
-        batches = 0
+        loader, batches = runner.train_dataloader, 0
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
-            passed = meta['epoch'] * len(runner.train_dataloader)
-            batches = max(0, meta['iter'] - passed)
+            batches = max(0, meta['iter'] - meta['epoch'] * len(loader))
         meta['run'] = dict(
             update_batch(runner)._asdict(),
-            optimizers=_optimizers(runner),
+            optimizers=optimizer_names(runner),
+            images=_number_of_images(runner),
             batches=batches,
+            stopped=getattr(runner.train_loop, 'stop_training', False),
+            early_stopping=[
+                (hook.wait_count, hook.best_score, hook.patience)
+                for hook in _early_stopping(runner)
+            ],
             **states,
         )
 
@@ -168,8 +206,13 @@ class ExactResumeHook(Hook):
         """Check that the run can continue from the checkpoint."""
         if not runner._resume:
             return
-        self._saved = checkpoint.get('meta', {}).get('run')
-        _check_optimizer(runner, checkpoint, self._saved or {})
+        check_complete(str(runner._load_from), checkpoint)
+        self._saved = checkpoint['meta'].get('run')
+        self._config = checkpoint['meta'].get('cfg', '')
+        check_optimizer(runner, checkpoint, self._saved or {})
+        drop_averages(runner, checkpoint)
+        self._schedule = ConfigSchedule(runner)
+        self._differences = self._schedule.differences(checkpoint)
         if self._saved is None:
             runner.logger.warning(
                 f'{runner._load_from} holds no random states: what is drawn '
@@ -177,19 +220,46 @@ class ExactResumeHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Go to the place in the data."""
-        if self._saved is None:
-            return
+        """Go to the place in the data, and restore what it needs no data."""
+        if self._saved is not None:
+            self._compare_batches(runner)
+            self._restore_early_stopping(runner)
+            own = _statistics(runner)
+            statistics = self._saved.get('statistics', ())[runner.rank :]
+            for name, value in (statistics or [{}])[0].items():
+                own[name].copy_(value)
+        if self._differences:
+            self._schedule.follow(runner, self._differences)
+            self._differences = []
+        if self._config is not None:
+            report_finished(runner, self._config)
+            self._config = None
+
+    def _compare_batches(self, runner: Runner) -> None:
         old = UpdateBatch(*map(self._saved.get, UpdateBatch._fields))
         new = update_batch(runner)
+        now = _number_of_images(runner)
+        images = self._saved.get('images', now), now
+        if old != new or images[0] != images[1]:
+            report_batch(runner._load_from, old, new, images)
         if old != new:
-            _report_differences(runner._load_from, old, new)
             self._saved.pop('gradients', None)
             if old.world_size != new.world_size:
                 self._saved.pop('random_states', None)
+                self._saved.pop('statistics', None)
         self._saved['batches'] = _seek_data(
             runner, old, self._saved.get('batches', 0)
         )
+
+    def _restore_early_stopping(self, runner: Runner) -> None:
+        hooks = _early_stopping(runner)
+        states = self._saved.get('early_stopping', ())
+        for hook, state in zip(hooks, states):
+            hook.wait_count, hook.best_score, _ = state
+        # Who raises the patience wants to go on.
+        raised = any(h.patience > s[2] for h, s in zip(hooks, states))
+        if hooks and self._saved.get('stopped') and not raised:
+            runner.train_loop.stop_training = True
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Restore the random states at the beginning of an epoch."""
@@ -206,10 +276,17 @@ class ExactResumeHook(Hook):
             self._restore(runner)
 
     def _restore(self, runner: Runner) -> None:
-        states = self._saved.get('random_states', [])
-        if runner.rank < len(states):
-            set_states(states[runner.rank])
-        for name, grad in self._saved.get('gradients', {}).items():
+        for states in self._saved.get('random_states', [])[runner.rank :][:1]:
+            set_states(states)
+        gradients = self._saved.get('gradients') or {}
+        # One dictionary for all processes: a file of an earlier version
+        if isinstance(gradients, list):
+            gradients = gradients[runner.rank]
+        for name, grad in gradients.items():
             parameter = unwrap(runner.model).get_parameter(name)
-            parameter.grad = grad.to(parameter.device)
+            grad = grad.to(parameter.device)
+            if isinstance(parameter, DTensor):
+                mesh, placements = parameter.device_mesh, parameter.placements
+                grad = distribute_tensor(grad, mesh, placements)
+            parameter.grad = grad
         self._saved = None

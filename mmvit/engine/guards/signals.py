@@ -8,19 +8,46 @@ import types
 from collections.abc import Callable
 
 import torch
-from mmengine.dist import all_reduce, barrier, is_main_process
+from mmengine.dist import (
+    all_gather_object,
+    all_reduce,
+    barrier,
+    is_main_process,
+)
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
 
-from ..run_facts import wrappers_of
 from .checkpoints import INTERRUPTED, name_last_checkpoint
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_CODE = os.EX_TEMPFAIL  # 75: the job is not done; try again
 # Seconds within which a scheduler and torchrun send the same signal
 PATIENCE = 2.0
+
+
+def obey_parent_only(initialize: Callable | None, worker_id: int) -> None:
+    """Initialize a process that loads data, so that it outlives signals.
+
+    A scheduler sends a signal to all processes of a job, and a terminal
+    Ctrl-C. What the training process itself sends still ends this one.
+
+    Args:
+        initialize: The `worker_init_fn` of the dataloader.
+        worker_id: The number of the process.
+    """
+    # Only a thread that waits for a signal is told who has sent it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    if initialize is not None:
+        initialize(worker_id)
+
+
+def _wait_for_parent() -> None:
+    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
+        pass
+    os._exit(0)  # as workers of torch do
 
 
 class Interrupted(SystemExit):
@@ -37,11 +64,12 @@ class StopOnSignalHook(Hook):
     after a batch of the validation, `interrupted.pth` is written and the
     process exits with code 75. `--resume auto` goes on from there. A second
     Ctrl-C, some seconds later, ends the process at once. More SIGTERMs do
-    not: launchers send several.
+    not: launchers send several. The processes that load data ignore both, so
+    that a signal to all processes of a job does not stop the loading.
 
     Args:
-        interval: After how many iterations several processes ask each other
-            for signals.
+        interval: After how many iterations, or batches of a validation,
+            several processes ask each other for signals.
     """
 
     # After every other hook, so after a checkpoint of this iteration
@@ -52,10 +80,11 @@ class StopOnSignalHook(Hook):
         self._received: int | None = None
         self._since = 0.0
         self._before: dict[int, Callable | int | None] = {}
+        self._in_training, self._can_stop_val = False, True
 
     def before_train(self, runner: Runner) -> None:  # noqa: ARG002
         """Install the handler."""
-        self._received = None
+        self._received, self._in_training = None, True
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._receive)
@@ -64,7 +93,7 @@ class StopOnSignalHook(Hook):
         """Restore the handlers that were there before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self._before = {}
+        self._before, self._in_training = {}, False
 
     # GuardedRunner calls this one.
     after_failed_train = after_run
@@ -78,23 +107,36 @@ class StopOnSignalHook(Hook):
             signal.signal(number, self._before.get(number) or signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    def after_train_iter(self, runner: Runner, **_: object) -> None:
-        """Stop after an iteration."""
-        if runner.distributed and (runner.iter + 1) % self.interval:
-            return
+    def _is_asked(self, runner: Runner, number: int) -> bool:
+        """Whether any process has got a signal, after `number` batches."""
+        if runner.distributed and number % self.interval:
+            return False
         asked = torch.tensor(self._received or 0)
         all_reduce(asked, 'max')
-        if asked:
+        if asked:  # Otherwise one may have come since.
             self._received = asked.item()
-            if all(w.should_update() for w in wrappers_of(runner)):
-                self._stop(runner, runner.iter + 1)
+        return bool(asked)
 
-    def after_val_iter(self, runner: Runner, **_: object) -> None:
+    def after_train_iter(self, runner: Runner, **_: object) -> None:
+        """Stop after an iteration."""
+        if self._is_asked(runner, runner.iter + 1):
+            self._stop(runner, runner.iter + 1)
+
+    def before_val(self, runner: Runner) -> None:
+        """See whether all processes have as many batches."""
+        number = len(runner.val_dataloader)
+        self._can_stop_val = len(set(all_gather_object(number))) == 1
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, **_: object
+    ) -> None:
         """Stop during a validation of a training; resuming repeats it.
 
-        Several processes finish it first: they may have unequal shares.
+        Several processes finish it first if they have unequal shares.
         """
-        if not self._before or runner.distributed or self._received is None:
+        if not (self._in_training and self._can_stop_val):
+            return
+        if not self._is_asked(runner, batch_idx + 1):
             return
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):

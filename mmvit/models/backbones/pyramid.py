@@ -98,6 +98,16 @@ class PyramidBackbone(Backbone):
     def num_outputs(self) -> int:
         return NUM_STAGES
 
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that are returned."""
+        return tuple(self.embed_dims[stage] for stage in self.out_indices)
+
+    @property
+    def out_strides(self) -> tuple[int, ...]:
+        """Pixels of the image for a step in each map that is returned."""
+        return tuple(4 * 2**stage for stage in self.out_indices)
+
     def build_stages(self) -> None:
         """Build all parts; a subclass calls it at the end of its __init__."""
         rates = iter(self.drop_path_rates)
@@ -177,7 +187,7 @@ class PyramidBackbone(Backbone):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        if min(x.shape[2:]) < 4:
+        if any(side < 4 for side in x.shape[2:]):
             raise ValueError(
                 f'an image of {x.shape[2]}x{x.shape[3]} pixels is smaller '
                 'than a patch of 4x4: resize or pad it'

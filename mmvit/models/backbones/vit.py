@@ -25,6 +25,8 @@ from ..layers import (
     ResizedTable,
     TransformerBlock,
     ceil_div,
+    is_symbolic,
+    spread_bias,
 )
 from .base import Backbone, channels_first, checkpointed, linear_rates
 
@@ -62,9 +64,15 @@ class RelativePositionTable(ResizedTable):
         table = self.resize(self.table, (rows, columns))[0].permute(2, 0, 1)
         # Query (y, x) and key (y', x') have the entry (y + H - 1 - y',
         # x + W - 1 - x'): sliding windows of the table, flipped for the keys.
-        bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1).flip(3, 4)
-        # (h, H, W, H, W) -> (h, N, N)
-        bias = bias.flatten(3).flatten(1, 2)
+        if is_symbolic(*size):
+            # A sliding window has a fixed size.
+            places = (torch.arange(n, device=table.device) for n in size)
+            rows, columns = (n[:, None] - n + n.shape[0] - 1 for n in places)
+            bias = spread_bias(table, rows, columns).transpose(2, 3).flatten(2)
+        else:
+            bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1)
+            # (h, H, W, H, W) -> (h, N, N)
+            bias = bias.flip(3, 4).flatten(3).flatten(1, 2)
         if not self.with_cls_token:
             return bias
         to_map, to_cls, own = self.cls_bias[..., None, None]
@@ -199,6 +207,7 @@ class SETRViT(Backbone):
     ) -> None:
         super().__init__(arch, **kwargs)
         self.depth = self.out_indices[-1] + 1
+        self.patch_size = patch_size
         self.patch_embed = ChannelsLastConv2d(
             in_channels, self.embed_dims, patch_size, patch_size
         )
@@ -240,6 +249,16 @@ class SETRViT(Backbone):
     def num_outputs(self) -> int:
         return self.arch['depth']
 
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that are returned."""
+        return (self.embed_dims,) * len(self.out_indices)
+
+    @property
+    def out_strides(self) -> tuple[int, ...]:
+        """Pixels of the image for a step in each map that is returned."""
+        return (self.patch_size,) * len(self.out_indices)
+
     def _embed(self, x: Tensor) -> Tensor:
         x = self.position(x)
         if not self.with_cls_token:
@@ -248,7 +267,8 @@ class SETRViT(Backbone):
         if self.cls_position is not None:
             token = token + self.cls_position
         # (B, H, W, C) -> (B, 1, 1 + N, C)
-        x = torch.cat([token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1)
+        token = token.expand(x.shape[0], -1, -1)
+        x = torch.cat([token, x.flatten(1, 2)], dim=1)
         return x.unsqueeze(1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -1,13 +1,11 @@
 """What a config alone tells about its data."""
 
-import json
-
 import pytest
 from mmengine.registry import init_default_scope
 
-from mmvit.engine.guards import data_config
 from mmvit.engine.guards.data_config import (
-    check_categories,
+    annotation_findings,
+    check_classes,
     check_paths,
     empty_error,
 )
@@ -15,19 +13,9 @@ from tests.support.scenes import CLASSES
 from tests.support.tiny import tiny_config
 
 
-@pytest.fixture
-def warnings(monkeypatch):
-    """What the checks log."""
-    messages = []
-    monkeypatch.setattr(
-        data_config, 'print_log', lambda text, **_: messages.append(text)
-    )
-    return messages
-
-
 def coco(root, **changes):
     return dict(
-        type='CocoDataset',
+        type='mmdet.CocoDataset',
         data_root=str(root),
         ann_file='train.json',
         **changes,
@@ -96,48 +84,72 @@ def test_existing_data_pass(scenes, task, fresh_runs):
     init_default_scope(cfg.default_scope)
     for name in ('train_dataloader', 'val_dataloader'):
         check_paths(name, cfg[name])
-        check_categories(cfg[name].dataset)
+        check_classes(f'{name}.dataset', cfg[name].dataset)
+        assert not list(annotation_findings(cfg[name].dataset))
+
+
+def texts(dataset):
+    return [
+        f'{one.severity}: {one.text}. {one.cure}'
+        for one in annotation_findings(dataset)
+    ]
 
 
 def test_misspelt_class(scenes):
-    dataset = coco(scenes, metainfo=dict(classes=('round', 'sqare')))
-    with pytest.raises(ValueError, match='no category named sqare') as error:
-        check_categories(dataset)
-    assert 'It has: round, square' in str(error.value)
-    assert f'{scenes}/train.json' in str(error.value)
+    (text,) = texts(coco(scenes, metainfo=dict(classes=('round', 'sqare'))))
+    assert text.startswith('error: ')
+    assert f'{scenes}/train.json has no category named sqare' in text
+    assert 'It has: round, square' in text
 
 
 def test_order_of_the_classes(scenes):
     dataset = coco(scenes, metainfo=dict(classes=CLASSES[::-1]))
-    with pytest.raises(ValueError, match='round, square.*square, round'):
-        check_categories(dataset)
     # Inside a wrapper too
-    with pytest.raises(ValueError, match='same order'):
-        check_categories(dict(type='RepeatDataset', times=2, dataset=dataset))
+    for one in (dataset, dict(type='RepeatDataset', dataset=dataset)):
+        (text,) = texts(one)
+        assert text.startswith('error: ') and 'not as square, round' in text
 
 
-def test_classes_that_the_type_declares(scenes, fresh_runs):
-    init_default_scope('mmdet')
-    with pytest.raises(ValueError, match='no category named person'):
-        check_categories(coco(scenes))
+def test_classes_that_the_type_declares(scenes):
+    (text,) = texts(coco(scenes))
+    assert 'no category named person' in text
 
 
-@pytest.mark.parametrize('classes', [('square',), 'square'])
-def test_left_out_classes_are_reported(scenes, warnings, classes):
-    check_categories(coco(scenes, metainfo=dict(classes=classes)))
-    (message,) = warnings
-    assert 'objects of round are left out' in message
+def test_left_out_classes_are_reported(scenes):
+    (text,) = texts(coco(scenes, metainfo=dict(classes=('square',))))
+    assert text.startswith('note: ')
+    assert 'objects of round are left out' in text
 
 
-def test_large_files_are_not_read_twice(scenes, monkeypatch):
-    monkeypatch.setattr(data_config, '_LARGE_FILE', 100)
-    check_categories(coco(scenes, metainfo=dict(classes=('sqare',))))
+def test_masks_are_checked_where_the_pipeline_loads_them(own_scenes):
+    path = own_scenes / 'train.json'
+    path.write_text(path.read_text().replace('"segmentation"', '"outline"'))
+    for masks in (False, True):
+        steps = [dict(type='LoadAnnotations', with_mask=masks)]
+        found = texts(
+            coco(own_scenes, metainfo=dict(classes=CLASSES), pipeline=steps)
+        )
+        assert len(found) == 16 * masks
 
 
-@pytest.mark.parametrize('content', [[], dict(images=[]), dict(data=1)])
-def test_other_files_pass(tmp_path, content):
-    (tmp_path / 'train.json').write_text(json.dumps(content))
-    check_categories(coco(tmp_path, metainfo=dict(classes=('a',))))
+@pytest.mark.parametrize('where', ['metainfo', 'argument'])
+def test_classes_that_are_a_text(where):
+    inner = dict(type='CustomDataset')
+    (inner if where == 'argument' else inner.setdefault('metainfo', {}))[
+        'classes'
+    ] = 'road'
+    dataset = dict(type='RepeatDataset', dataset=inner)
+    with pytest.raises(ValueError) as error:
+        check_classes('train_dataloader.dataset', dataset)
+    text = str(error.value)
+    assert "classes is the text 'road'" in text and "('road',)" in text
+    assert text.startswith('train_dataloader.dataset.dataset.')
+
+
+def test_a_file_of_classes_is_no_text(tmp_path):
+    path = tmp_path / 'classes.txt'
+    path.write_text('road')
+    check_classes('a', dict(metainfo=dict(classes=str(path))))
 
 
 def test_only_empty_data_sets_are_named(scenes, fresh_runs):

@@ -83,3 +83,8 @@ def test_dropout_is_for_training_only(drops):
     assert not torch.equal(attn(x), attn(x))
     attn.eval()
     assert torch.equal(attn(x), attn(x))
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(ValueError, match='num_heads 3 must divide .* 16'):
+        FullAttention(16, 3)

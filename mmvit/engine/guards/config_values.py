@@ -1,0 +1,289 @@
+"""Values of a config that libraries accept, or refuse without their key."""
+
+import difflib
+import inspect
+import logging
+from collections.abc import Iterator
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS, Registry
+from torch import nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from mmvit.utils.types import type_name
+
+# Keys whose values are numbers in every class that has them
+_NUMBERS = {
+    *('lr', 'weight_decay', 'momentum', 'max_norm', 'clip_value'),
+    *('accumulative_counts', 'batch_size', 'num_workers', 'max_epochs'),
+    *('max_iters', 'val_interval', 'interval', 'max_keep_ckpts', 'begin'),
+    *('end', 'T_max', 'power', 'eta_min', 'gamma', 'step_size'),
+    *('start_factor', 'end_factor', 'num_classes', 'embed_dims', 'patience'),
+    *('drop_rate', 'attn_drop_rate', 'drop_path_rate', 'base_batch_size'),
+}
+_NOT_ZERO = {
+    *('interval', 'val_interval', 'accumulative_counts', 'batch_size'),
+    *('max_epochs', 'max_iters', 'T_max', 'step_size'),
+}
+_SHARES = ('drop_rate', 'attn_drop_rate', 'drop_path_rate')
+_SECTIONS = (
+    *('model', 'optim_wrapper', 'param_scheduler', 'train_cfg'),
+    *('train_dataloader', 'val_dataloader', 'test_dataloader'),
+    *('default_hooks', 'custom_hooks', 'auto_scale_lr'),
+)
+_WARM_UPS = ('LinearLR', 'ConstantLR', 'LinearParamScheduler')
+
+
+def _walk(value: object, key: str) -> Iterator[tuple[str, str, object]]:
+    """Yield the full key, the last part and the value of nested dicts."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield f'{key}.{name}', str(name), inner
+            yield from _walk(inner, f'{key}.{name}')
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _walk(inner, f'{key}[{index}]')
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrong_values(cfg: Config) -> Iterator[str]:
+    for section in _SECTIONS:
+        for key, name, value in _walk(cfg.get(section), section):
+            if name in _NUMBERS and isinstance(value, str):
+                cure = (
+                    'write it without quotes'
+                    if _is_number(value)
+                    else 'write a number'
+                )
+                yield f'{key} is the text {value!r}: {cure}'
+            elif name in _NOT_ZERO and value == 0 and value is not False:
+                yield (
+                    f'{key} is 0: nothing would ever happen there. Write 1 or '
+                    'more (-1, or None for a hook, where it is to be off)'
+                )
+            elif (
+                name in _SHARES
+                and isinstance(value, (int, float))
+                and not 0 <= value <= 1
+            ):
+                yield f'{key} is {value}: it is a share, from 0 to 1'
+
+
+def _unknown_type(
+    registry: Registry, cfg: dict, key: str, scope: str | None
+) -> Iterator[str]:
+    kind = cfg.get('type')
+    if not isinstance(kind, str):
+        return
+    with registry.switch_scope_and_registry(scope) as current:
+        if current.get(kind) is not None:
+            return
+        known = {*registry.module_dict, *current.module_dict}
+    close = difflib.get_close_matches(kind, known, n=1)
+    hint = f'; did you mean {close[0]}?' if close else ''
+    yield f'{key}.type: no class is named {kind!r}{hint}'
+
+
+def _schedules(cfg: Config) -> list[dict]:
+    found = cfg.get('param_scheduler') or []
+    found = [found] if isinstance(found, dict) and 'type' in found else found
+    if isinstance(found, dict):  # several optimizers
+        found = [one for some in found.values() for one in some]
+    return [one for one in found if isinstance(one, dict)]
+
+
+def _unknown_types(cfg: Config) -> Iterator[str]:
+    wrapper = cfg.get('optim_wrapper')
+    optimizer = wrapper.get('optimizer') if isinstance(wrapper, dict) else None
+    parts = [(OPTIMIZERS, 'optim_wrapper.optimizer', optimizer)]
+    for index, one in enumerate(_schedules(cfg)):
+        parts.append((PARAM_SCHEDULERS, f'param_scheduler[{index}]', one))
+    for index, hook in enumerate(cfg.get('custom_hooks') or ()):
+        parts.append((HOOKS, f'custom_hooks[{index}]', hook))
+    for registry, key, one in parts:
+        if isinstance(one, dict):
+            scope = cfg.get('default_scope')
+            yield from _unknown_type(registry, one, key, scope)
+
+
+def _clipping(cfg: Config) -> Iterator[str]:
+    wrapper = cfg.get('optim_wrapper')
+    clip = wrapper.get('clip_grad') if isinstance(wrapper, dict) else None
+    if not clip:
+        return
+    key = 'optim_wrapper.clip_grad'
+    kind = clip.get('type', 'norm')
+    functions = dict(norm=clip_grad_norm_, value=clip_grad_value_)
+    if kind not in functions:
+        yield f'{key}.type is {kind!r}: choose norm or value'
+        return
+    known = inspect.signature(functions[kind]).parameters
+    for name in clip:
+        if name not in ('type', *known):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f'did you mean {close[0]}?' if close else (
+                f'it has {", ".join(list(known)[1:])}'
+            )  # fmt: skip
+            yield f'{key}.{name} is read by nothing; {hint}'
+    limit = dict(norm='max_norm', value='clip_value')[kind]
+    value = clip.get(limit)
+    if value is None:
+        yield f'{key} needs {limit}'
+    elif not isinstance(value, str) and not value > 0:
+        yield (
+            f'{key}.{limit} is {value}: every gradient would be 0. Write '
+            'a number above 0, or clip_grad=None'
+        )
+
+
+def _loop(cfg: Config) -> tuple[str, int] | None:
+    """Return the unit and the length of the training loop, if known."""
+    loop = cfg.get('train_cfg')
+    if not isinstance(loop, dict):
+        return None
+    for unit in ('epoch', 'iter'):
+        length = loop.get(f'max_{unit}s')
+        if isinstance(length, int):
+            return unit, length
+    return None
+
+
+def _still_schedules(cfg: Config) -> Iterator[str]:
+    """Find schedules that no step of the loop moves."""
+    loop = _loop(cfg)
+    for index, one in enumerate(_schedules(cfg)):
+        key = f'param_scheduler[{index}] ({type_name(one)})'
+        by_epoch = one.get('by_epoch', True)
+        converted = one.get('convert_to_iter_based', False)
+        if not loop or type_name(one).startswith('ReduceOnPlateau'):
+            continue
+        unit, length = loop
+        if unit == 'iter' and by_epoch and not converted:
+            yield (
+                f'{key} counts epochs, and train_cfg counts iterations: it '
+                'would never move. Set by_epoch=False and give its lengths in '
+                'iterations'
+            )
+        ends = one.get('end'), one.get('T_max')
+        if unit == 'epoch' and not by_epoch and length > 1 and length in ends:
+            yield (
+                f'{key} counts iterations, and ends after {length}, which is '
+                'the number of epochs of train_cfg. Set by_epoch=True (and '
+                'convert_to_iter_based=True to move in each iteration), or '
+                'give its lengths in iterations'
+            )
+
+
+def _early_ends(cfg: Config) -> Iterator[str]:
+    """Find schedules that leave the end of a training without a change."""
+    loop = _loop(cfg)
+    rests = [
+        one
+        for one in _schedules(cfg)
+        if type_name(one) not in _WARM_UPS
+        and not type_name(one).startswith('ReduceOnPlateau')
+    ]
+    by_epoch = [one.get('by_epoch', True) for one in rests]
+    # Iterations of an epoch are not known here.
+    if not (loop and rests) or set(by_epoch) != {loop[0] == 'epoch'}:
+        return
+    unit, length = loop
+    first = min(one.get('begin', 0) for one in rests)
+    last = max(
+        one.get('end') or one.get('begin', 0) + one.get('T_max', length)
+        for one in rests
+    )
+    steps = [
+        step for one in rests for step in one.get('milestones') or (first,)
+    ]
+    if first >= length or min(steps) >= length:
+        yield (
+            f'param_scheduler begins after {unit} {max(first, min(steps))}, '
+            f'and the training has {length}: the learning rate never changes '
+            'after the warm-up'
+        )
+    elif last < length:
+        yield (
+            f'param_scheduler ends after {unit} {last}, and the training has '
+            f'{length}: after that it does what no one planned. Give the same '
+            'end'
+        )
+
+
+def check_schedules(cfg: Config) -> None:
+    """Check that the schedules of a training move with its loop.
+
+    Raises:
+        ValueError: If one counts what the loop does not.
+    """
+    if lines := list(_still_schedules(cfg)):
+        raise ValueError('\n'.join(lines))
+    for line in _early_ends(cfg):
+        print_log(line, logger='current', level=logging.WARNING)
+
+
+def check_values(cfg: Config) -> None:
+    """Check the values of a config that would be useless or misread.
+
+    Raises:
+        ValueError: With the key of each.
+    """
+    lines = [
+        *_wrong_values(cfg),
+        *_unknown_types(cfg),
+        *_clipping(cfg),
+    ]
+    if lines:
+        raise ValueError('\n'.join(['values of the config:', *lines]))
+
+
+def check_learning_rates(optim_wrapper: OptimWrapper) -> None:
+    """Check that an optimizer moves some weight.
+
+    Raises:
+        ValueError: If the learning rate of every group of parameters is 0.
+    """
+    optimizer = getattr(optim_wrapper, 'optimizer', None)
+    groups = optimizer.param_groups if optimizer else []
+    if groups and all(group['lr'] == 0 for group in groups):
+        raise ValueError(
+            'the learning rate of all parameters is 0: nothing would be '
+            'trained. Check optim_wrapper.optimizer.lr, and the lr_mult of '
+            'optim_wrapper.paramwise_cfg'
+        )
+
+
+def check_class_weights(model: nn.Module) -> None:
+    """Check that losses have a weight for each class of their heads.
+
+    Detectors' classifiers may have one more, for the background.
+
+    Raises:
+        ValueError: If there are more or fewer.
+    """
+    for name, head in model.named_modules():
+        number = getattr(head, 'num_classes', None)
+        if not isinstance(number, int):
+            continue
+        for part, loss in head.named_children():
+            losses = loss if isinstance(loss, nn.ModuleList) else [loss]
+            for one in losses:
+                weights = getattr(one, 'class_weight', None)
+                if isinstance(weights, (list, tuple)) and len(weights) not in (
+                    number,
+                    number + 1,
+                ):
+                    raise ValueError(
+                        f'model.{name}.{part}.class_weight has '
+                        f'{len(weights)} weights, and the head has {number} '
+                        'classes: write one for each'
+                    )

@@ -1,0 +1,196 @@
+"""Evaluators against data sets, and the names of what they measure."""
+
+import difflib
+import logging
+import os.path as osp
+from collections.abc import Iterable, Iterator
+
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+from mmvit.utils.text import some_of
+
+# What the samples of a metric's data sets have
+_BOXES, _MAPS, _LABELS = 'instances', 'seg_map_path', 'gt_label'
+_WORDS = {_BOXES: 'boxes', _MAPS: 'label maps', _LABELS: 'labels of images'}
+_TRUTH = {
+    'CocoMetric': _BOXES,
+    'VOCMetric': _BOXES,
+    'LVISMetric': _BOXES,
+    'OpenImagesMetric': _BOXES,
+    'IoUMetric': _MAPS,
+    'CityscapesMetric': _MAPS,
+    'Accuracy': _LABELS,
+    'SingleLabelMetric': _LABELS,
+    'MultiLabelMetric': _LABELS,
+    'AveragePrecision': _LABELS,
+    'ConfusionMatrix': _LABELS,
+}
+_MAP_NAMES = dict(
+    mIoU=('aAcc', 'mIoU', 'mAcc'),
+    mDice=('aAcc', 'mDice', 'mAcc'),
+    mFscore=('aAcc', 'mFscore', 'mPrecision', 'mRecall'),
+)
+
+
+def _check_task(metric: BaseMetric, info: dict, split: str) -> None:
+    needed = _TRUTH.get(type(metric).__name__)
+    present = [kind for kind in _WORDS if info.get(kind) is not None]
+    if needed and present and needed not in present:
+        raise ValueError(
+            f'{split}_evaluator is {type(metric).__name__}, which compares '
+            f'{_WORDS[needed]}, and {split}_dataloader.dataset has '
+            f'{" and ".join(_WORDS[kind] for kind in present)}: set an '
+            'evaluator of the same task'
+        )
+
+
+def _check_file(
+    api: object, dataset: Dataset, infos: list[dict], split: str
+) -> None:
+    """Compare a metric's annotation file with some samples."""
+    for info in infos:
+        found = api.imgs.get(info.get('img_id'))
+        name = osp.basename(str(info.get('img_path')))
+        if not found or osp.basename(str(found.get('file_name'))) != name:
+            file = getattr(dataset, 'ann_file', 'another file')
+            raise ValueError(
+                f'{split}_evaluator.ann_file is not that of '
+                f'{split}_dataloader.dataset ({file}): image '
+                f'{info.get("img_id")} of the data set is {name}, and the '
+                f"evaluator's file has {found and found.get('file_name')!r} "
+                'there. Set both to the same file'
+            )
+
+
+def _check_masks(metric: BaseMetric, split: str) -> None:
+    if 'segm' not in getattr(metric, 'metrics', ()):
+        return
+    annotations = metric._coco_api.dataset.get('annotations') or ()
+    lacking = [
+        str(one['id']) for one in annotations if not one.get('segmentation')
+    ]
+    if lacking:
+        raise ValueError(
+            f'{split}_evaluator measures segm, and {len(lacking)} objects of '
+            f'its ann_file have no segmentation: annotations '
+            f'{some_of(lacking)}. Add them, or set metric to bbox'
+        )
+
+
+def _only_tested_images(
+    metric: BaseMetric, dataset: Dataset, split: str
+) -> None:
+    """Let a metric count the images of the data set only."""
+    every = len(metric._coco_api.imgs)
+    if len(dataset) >= every or metric.img_ids is not None:
+        return
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    metric.img_ids = sorted({info['img_id'] for info in infos})
+    print_log(
+        f'{split}_dataloader.dataset has {len(metric.img_ids)} of the {every} '
+        f'images of {split}_evaluator.ann_file: the metric is that of these',
+        logger='current',
+        level=logging.WARNING,
+    )
+
+
+def check_evaluator(
+    metrics: Iterable[BaseMetric],
+    dataset: Dataset,
+    infos: list[dict],
+    split: str,
+) -> None:
+    """Check that metrics fit a data set; a subset is measured by itself.
+
+    Args:
+        metrics: The metrics of the evaluator.
+        dataset: The data set.
+        infos: What it knows of some samples.
+        split: 'val' or 'test'.
+
+    Raises:
+        ValueError: If a metric is one of another task, or its annotation
+            file that of other images.
+    """
+    for metric in metrics:
+        if getattr(metric, 'format_only', False) or not infos:
+            continue
+        _check_task(metric, infos[0], split)
+        api = getattr(metric, '_coco_api', None)
+        if api is not None and 'img_id' in infos[0]:
+            _check_file(api, dataset, infos, split)
+            _check_masks(metric, split)
+            _only_tested_images(metric, dataset, split)
+
+
+def _names_of(metric: BaseMetric) -> list[str] | None:
+    """Return the names of what a metric measures, if they are known."""
+    kind = type(metric).__name__
+    if kind == 'CocoMetric' and metric.metric_items is None:
+        parts = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+        wanted = {'bbox', 'segm'} & set(metric.metrics)
+        if wanted != set(metric.metrics) or metric.classwise:
+            return None
+        names = [f'{one}_{part}' for one in metric.metrics for part in parts]
+    elif kind == 'IoUMetric':
+        names = [
+            name
+            for one in metric.metrics
+            for name in _MAP_NAMES.get(one, ('?',))
+        ]
+    elif kind == 'Accuracy' and len(metric.thrs) == 1:
+        names = [f'top{k}' for k in metric.topk]
+    else:
+        return None
+    if '?' in names:
+        return None
+    prefix = f'{metric.prefix}/' if metric.prefix else ''
+    return [f'{prefix}{name}' for name in names]
+
+
+def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
+    """Yield the keys of a config that name a metric, and the names."""
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook):
+            for name in getattr(hook, 'key_indicators', None) or ():
+                if name and name != 'auto':
+                    yield 'default_hooks.checkpoint.save_best', name
+        if isinstance(hook, EarlyStoppingHook):
+            yield 'EarlyStoppingHook.monitor', hook.monitor
+    schedulers = runner.param_schedulers or []
+    if isinstance(schedulers, dict):
+        schedulers = [one for some in schedulers.values() for one in some]
+    for scheduler in schedulers:
+        monitor = getattr(scheduler, 'monitor', None)
+        if monitor:
+            yield f'param_scheduler {type(scheduler).__name__}', monitor
+
+
+def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
+    """Check that what decides on the best checkpoint is measured.
+
+    Evaluators with a metric whose names are not known here pass.
+
+    Raises:
+        ValueError: If no metric has a monitored name.
+    """
+    known = [_names_of(metric) for metric in metrics]
+    if not known or None in known:
+        return
+    names = [name for one in known for name in one]
+    val_cfg = runner.cfg.get('val_cfg') or {}
+    if str(val_cfg.get('type')).endswith('ValLossLoop'):
+        names.append('val_loss')
+    for key, name in _monitored(runner):
+        # Losses are monitored under their own names.
+        if name not in names and not name.startswith('loss'):
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f'did you mean {close[0]}? ' if close else ''
+            raise ValueError(
+                f'{key} is {name!r}, which val_evaluator does not measure; '
+                f'{hint}It measures {", ".join(names)}'
+            )

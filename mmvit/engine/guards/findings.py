@@ -1,0 +1,66 @@
+"""What checks of data find, for a training and for check_dataset.py."""
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mmengine.logging import print_log
+
+from mmvit.utils.text import some_of
+
+ERROR = 'error'  # a training stops
+DROPPED = 'left out'  # a training goes on without it, and says so
+NOTE = 'note'
+
+
+class Finding(NamedTuple):
+    """Something that is wrong in a data set.
+
+    Args:
+        severity: `ERROR`, `DROPPED` or `NOTE`.
+        kind: What is wrong.
+        text: Where: the file, and the id or the name of what is in it.
+        cure: What to do.
+    """
+
+    severity: str
+    kind: str
+    text: str
+    cure: str = ''
+
+
+def grouped(
+    findings: Iterable[Finding],
+) -> dict[tuple[str, str], list[Finding]]:
+    """Collect findings of one severity and kind, in their order."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding[:2], []).append(finding)
+    return groups
+
+
+def stop_or_warn(findings: Iterable[Finding], source: str) -> None:
+    """Stop a run for errors; log what is left out, and the notes.
+
+    Args:
+        findings: What was found.
+        source: The key of the data set, or its file.
+
+    Raises:
+        ValueError: If there is an error. The message names the first places
+            of each kind.
+    """
+    errors = []
+    for (severity, kind), group in grouped(findings).items():
+        places = some_of([finding.text for finding in group])
+        line = f'{len(group)} x {kind}: {places}. {group[0].cure}'.strip()
+        if severity == ERROR:
+            errors.append(line)
+        else:
+            text = f'{source}: {severity}: {line}'
+            print_log(text, logger='current', level=logging.WARNING)
+    if errors:
+        raise ValueError(
+            '\n'.join([f'{source} has errors:', *errors])
+            + '\ntools/analysis_tools/check_dataset.py lists all of them'
+        )

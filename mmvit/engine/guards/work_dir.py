@@ -1,0 +1,68 @@
+"""One run at a time in a work dir."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import os.path as osp
+import socket
+import time
+from collections.abc import Iterator
+
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+
+_LOCK = '.lock'
+_BUSY = (errno.EACCES, errno.EAGAIN)
+
+
+def _lock(file: object, path: str) -> str | None:
+    """Lock a file; returns what its owner has written if there is one."""
+    try:
+        # This kind of lock ends with the process, however that ends, and the
+        # processes that load data do not inherit it.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            file.seek(0)
+            return file.read().strip() or 'another process'
+        text = (
+            f'{path} cannot be locked ({error.strerror}): nothing stops a '
+            'second run in this folder'
+        )
+        print_log(text, 'current', logging.WARNING)
+        return None
+    # A full disk is no reason to stop here.
+    with contextlib.suppress(OSError):
+        file.truncate(0)
+        file.write(
+            f'process {os.getpid()} on {socket.gethostname()}, since '
+            f'{time.strftime("%Y-%m-%d %H:%M:%S")}'
+        )
+        file.flush()
+    return None
+
+
+@contextlib.contextmanager
+def sole_run(work_dir: str) -> Iterator[None]:
+    """Let one run at a time train in a work dir.
+
+    The main process holds a lock on the file `.lock` there.
+
+    Raises:
+        RuntimeError: In all processes, if another run holds it.
+    """
+    path, owner = osp.join(work_dir, _LOCK), [None]
+    with contextlib.ExitStack() as stack:
+        if is_main_process():
+            os.makedirs(work_dir, exist_ok=True)
+            file = stack.enter_context(open(path, 'a+', encoding='utf-8'))
+            owner = [_lock(file, path)]
+        broadcast_object_list(owner)
+        if owner[0] is not None:
+            raise RuntimeError(
+                f'{work_dir} is in use: {owner[0]}, trains there. Wait for '
+                'it, stop it, or choose another --work-dir'
+            )
+        yield

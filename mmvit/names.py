@@ -1,0 +1,111 @@
+"""Our configs by the names of their models, such as `pvt-s_8xb128-300e_in1k`.
+
+Imports neither torch nor mmengine, so that listing the names is fast.
+"""
+
+import difflib
+import fnmatch
+import functools
+import importlib.util
+from pathlib import Path
+
+import yaml
+
+
+@functools.cache
+def config_root() -> Path:
+    """Return the folder that holds `configs` and `model-index.yml`.
+
+    It is the package's `.mim`, or the repository if nothing is installed.
+    """
+    package = Path(__file__).parent
+    installed = package / '.mim'
+    return installed if (installed / 'configs').is_dir() else package.parent
+
+
+@functools.cache
+def config_files() -> dict[str, Path]:
+    """Return the files of all models by name, without those of `_base_`."""
+    files = sorted((config_root() / 'configs').glob('*/*.py'))
+    return {f.stem: f for f in files if f.parent.name != '_base_'}
+
+
+def list_models(pattern: str = '*') -> list[str]:
+    """List the names of our models.
+
+    Args:
+        pattern: Which of them, such as `'retinanet_pvt*'`; `*` stands for any
+            text and `?` for one character.
+
+    Returns:
+        The names in alphabetical order. `mmvit.get_model` and
+        `mmvit.Inferencer` take them.
+    """
+    return fnmatch.filter(sorted(config_files()), pattern)
+
+
+def find_config(name: str) -> Path:
+    """Return the file of a model's config.
+
+    Raises:
+        ValueError: If there is no such name; the message has similar ones.
+    """
+    files = config_files()
+    if name not in files:
+        near = difflib.get_close_matches(name, files)
+        raise ValueError(
+            f'mmvit has no model {name!r}'
+            + (f'; near it: {", ".join(near)}' if near else '')
+            + '. mmvit.list_models() has all names'
+        )
+    return files[name]
+
+
+def name_of(model: str) -> str | None:
+    """Return the name of one of our models.
+
+    Args:
+        model: A name, or the path of a config.
+
+    Returns:
+        The name; None if the text is neither.
+    """
+    files = config_files()
+    if model in files:
+        return model
+    path = Path(model)
+    known = files.get(path.stem)
+    same = known and path.is_file() and path.samefile(known)
+    return path.stem if same else None
+
+
+def published_weights(name: str) -> str | None:
+    """Return the `mmvit://` name of a model's published weights, if any.
+
+    The metafile beside the model's config tells it.
+    """
+    metafile = find_config(name).with_name('metafile.yml')
+    if not metafile.is_file():
+        return None
+    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
+    facts = {model['Name']: model for model in content['Models']}
+    return facts.get(name, {}).get('Weights')
+
+
+def same_name(name: str, library: str) -> str | None:
+    """Return where a library has a model of the same name.
+
+    Args:
+        name: A model's name.
+        library: `mmdet`, `mmseg` or `mmpretrain`.
+
+    Returns:
+        The path after `::`, such as `mmdet::pvt/retinanet_pvt-s_...py`; None
+        if it has no such model.
+    """
+    spec = importlib.util.find_spec(library)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / '.mim' / 'configs'
+    found = next(folder.glob(f'*/{name}.py'), None)
+    return found and f'{library}::{found.parent.name}/{found.name}'

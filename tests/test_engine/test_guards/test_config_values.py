@@ -1,0 +1,145 @@
+"""Values that would train nothing, or are refused without their key."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmseg.models import CrossEntropyLoss
+from torch import nn
+
+from mmvit.engine.guards import config_values
+from mmvit.engine.guards.config_values import (
+    check_class_weights,
+    check_learning_rates,
+    check_schedules,
+    check_values,
+)
+
+
+def wrong(**changes):
+    """What is said of a good config after some changes."""
+    cfg = Config(
+        dict(
+            model=dict(backbone=dict(drop_path_rate=0.1)),
+            optim_wrapper=dict(
+                optimizer=dict(type='AdamW', lr=1e-3),
+                clip_grad=dict(max_norm=1.0),
+            ),
+            param_scheduler=[
+                dict(type='LinearLR', end=2, by_epoch=False),
+                dict(type='CosineAnnealingLR', T_max=12),
+            ],
+            train_cfg=dict(max_epochs=12, val_interval=1),
+            train_dataloader=dict(batch_size=2, num_workers=0),
+            default_hooks=dict(checkpoint=dict(interval=-1)),
+        )
+    )
+    cfg.merge_from_dict(
+        {key.replace('__', '.'): value for key, value in changes.items()}
+    )
+    try:
+        check_values(cfg)
+        check_schedules(cfg)
+    except ValueError as error:
+        return str(error)
+    return ''
+
+
+def test_good_values():
+    assert not wrong()
+    assert not wrong(optim_wrapper__clip_grad=None)
+    value = dict(type='value', clip_value=1, _delete_=True)
+    assert not wrong(optim_wrapper__clip_grad=value)
+
+
+WRONG = [
+    (dict(optim_wrapper__optimizer__lr='1e-3'), 'optimizer.lr is the text'),
+    (dict(train_dataloader__batch_size='two'), 'write a number'),
+    (dict(train_cfg__max_epochs='12'), 'train_cfg.max_epochs is the text'),
+    (dict(model__head=dict(num_classes='3')), 'model.head.num_classes is'),
+    (dict(default_hooks__checkpoint__interval=0), 'checkpoint.interval is 0'),
+    (dict(train_cfg__val_interval=0), 'train_cfg.val_interval is 0'),
+    (dict(train_dataloader__batch_size=0), 'batch_size is 0'),
+    (dict(optim_wrapper__accumulative_counts=0), 'accumulative_counts is 0'),
+    (dict(custom_hooks=[dict(type='EMAHook', interval=0)]), '[0].interval'),
+    (dict(model__backbone__drop_path_rate=1.5), 'drop_path_rate is 1.5'),
+    (dict(model__backbone__drop_path_rate=-0.1), 'from 0 to 1'),
+    (dict(optim_wrapper__optimizer__type='AdmW'), 'did you mean AdamW?'),
+    (dict(custom_hooks=[dict(type='EmaHook')]), 'did you mean EMAHook?'),
+    (
+        dict(param_scheduler=[dict(type='CosineAnealingLR')]),
+        'param_scheduler[0].type: no class is named',
+    ),
+    (
+        dict(optim_wrapper__clip_grad=dict(max_nrom=1, _delete_=True)),
+        'clip_grad.max_nrom is read by nothing; did you mean max_norm?',
+    ),
+    (dict(optim_wrapper__clip_grad__max_norm=0), 'max_norm is 0'),
+    (dict(optim_wrapper__clip_grad__type='nrom'), 'choose norm or value'),
+    (
+        dict(train_cfg=dict(max_iters=9, _delete_=True)),
+        'param_scheduler[1] (CosineAnnealingLR) counts epochs',
+    ),
+    (
+        dict(param_scheduler=[dict(type='PolyLR', end=12, by_epoch=False)]),
+        'counts iterations, and ends after 12',
+    ),
+]
+
+
+@pytest.mark.parametrize(('changes', 'message'), WRONG)
+def test_wrong_values(changes, message):
+    text = wrong(**changes)
+    assert message in text and text.startswith(('values of', 'param_sched'))
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'message'),
+    [
+        (dict(type='MultiStepLR', milestones=[8, 11]), None),
+        (dict(type='MultiStepLR', milestones=[16, 22]), 'begins after'),
+        (dict(type='CosineAnnealingLR', T_max=6), 'ends after epoch 6'),
+        (dict(type='PolyLR', end=6), 'ends after epoch 6'),
+        (dict(type='PolyLR', begin=12), 'begins after epoch 12'),
+        (dict(type='PolyLR', end=12, convert_to_iter_based=True), None),
+        (dict(type='PolyLR', end=99, by_epoch=False), None),
+        (dict(type='ReduceOnPlateauLR', monitor='loss'), None),
+    ],
+)
+def test_schedules_that_end_early(schedule, message, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        config_values, 'print_log', lambda text, **_: logged.append(text)
+    )
+    assert not wrong(param_scheduler=[schedule])
+    assert [message in text for text in logged] == [True] * bool(message)
+
+
+def test_learning_rates_of_zero():
+    layer = nn.Linear(2, 2)
+    groups = [dict(params=[p], lr=0.0) for p in layer.parameters()]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    with pytest.raises(ValueError, match='nothing would be trained'):
+        check_learning_rates(OptimWrapper(optimizer))
+    optimizer.param_groups[0]['lr'] = 0.1
+    check_learning_rates(OptimWrapper(optimizer))
+
+
+@pytest.mark.parametrize(
+    ('number', 'fits'), [(2, False), (3, True), (4, True)]
+)
+def test_class_weights(number, fits):
+    head = nn.Module()
+    head.num_classes = 3
+    head.loss_decode = nn.ModuleList(
+        [CrossEntropyLoss(class_weight=[1.0] * number)]
+    )
+    model = nn.ModuleDict(dict(decode_head=head))
+    if fits:
+        check_class_weights(model)
+    else:
+        with pytest.raises(ValueError) as error:
+            check_class_weights(model)
+        assert 'model.decode_head.loss_decode.class_weight has 2' in str(
+            error.value
+        )

@@ -1,0 +1,138 @@
+"""Evaluators of other data, subsets, and names of metrics."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmdet.evaluation import CocoMetric
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmpretrain.evaluation import Accuracy
+from mmseg.evaluation import IoUMetric
+
+from mmvit.engine.guards import evaluators
+from mmvit.engine.guards.evaluators import check_evaluator, check_monitored
+
+IMAGES = {n: dict(id=n, file_name=f'{n}.jpg') for n in range(4)}
+
+
+class Data:
+    """Like a data set of mmdet, with a part of the images."""
+
+    ann_file = 'truth.json'
+
+    def __init__(self, *numbers):
+        self.infos = [
+            dict(img_id=n, img_path=f'images/{n}.jpg', instances=[])
+            for n in numbers
+        ]
+
+    def __len__(self):
+        return len(self.infos)
+
+    def get_data_info(self, index):
+        return self.infos[index]
+
+
+def coco(**options):
+    metric = CocoMetric(**options)
+    metric._coco_api = SimpleNamespace(
+        imgs=IMAGES, dataset=dict(annotations=[dict(id=3)])
+    )
+    return metric
+
+
+def check(metric, data):
+    check_evaluator([metric], data, data.infos, 'test')
+
+
+def test_a_subset_is_measured_by_itself(monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        evaluators, 'print_log', lambda text, **_: logged.append(text)
+    )
+    metric = coco()
+    check(metric, Data(0, 1, 2, 3))
+    assert metric.img_ids is None and not logged
+    check(metric, Data(3, 1))
+    assert metric.img_ids == [1, 3]
+    assert 'has 2 of the 4 images of test_evaluator.ann_file' in logged[0]
+
+
+def test_another_annotation_file():
+    data = Data(0, 1)
+    data.infos[1]['img_path'] = 'images/other.jpg'
+    with pytest.raises(ValueError) as error:
+        check(coco(), data)
+    for part in ('test_evaluator.ann_file', 'truth.json', 'other.jpg'):
+        assert part in str(error.value)
+    with pytest.raises(ValueError, match='image 9 of the data set'):
+        check(coco(), Data(9))
+
+
+def test_masks_to_measure():
+    with pytest.raises(ValueError, match='1 objects .* annotations 3'):
+        check(coco(metric=['bbox', 'segm']), Data(0))
+
+
+@pytest.mark.parametrize('metric', [IoUMetric(), Accuracy()])
+def test_another_task(metric):
+    with pytest.raises(ValueError, match='has boxes: set an evaluator'):
+        check(metric, Data(0))
+
+
+def test_a_test_that_only_writes_passes():
+    metric = CocoMetric(format_only=True, outfile_prefix='x')
+    data = Data(0)
+    data.infos[0].pop('instances')
+    check(metric, data)
+
+
+class OwnMetric(BaseMetric):
+    def process(self, data_batch, data_samples):
+        raise NotImplementedError
+
+    compute_metrics = process
+
+
+def monitored(
+    metrics, save_best=None, stop_at=None, schedulers=(), val_cfg=None
+):
+    hooks = [CheckpointHook(save_best=save_best, rule='greater')]
+    if stop_at:
+        hooks.append(EarlyStoppingHook(monitor=stop_at, rule='greater'))
+    runner = SimpleNamespace(
+        hooks=hooks,
+        param_schedulers=list(schedulers),
+        cfg=dict(val_cfg=val_cfg),
+    )
+    check_monitored(runner, metrics)
+
+
+@pytest.mark.parametrize(
+    ('metric', 'good', 'bad', 'hint'),
+    [
+        (CocoMetric(), 'coco/bbox_mAP_50', 'bbox_mAP', 'coco/bbox_mAP'),
+        (CocoMetric(metric='segm'), 'coco/segm_mAP', 'coco/bbox_mAP', 'coco'),
+        (IoUMetric(), 'mIoU', 'mIou', 'mIoU'),
+        (IoUMetric(iou_metrics=['mDice']), 'mDice', 'mIoU', 'mDice'),
+        (Accuracy(topk=(1, 5)), 'accuracy/top5', 'top1', 'accuracy/top1'),
+    ],
+)
+def test_metrics_that_are_not_measured(metric, good, bad, hint):
+    monitored([metric], good)
+    monitored([metric], 'auto')
+    monitored([metric, OwnMetric()], bad)
+    with pytest.raises(ValueError) as error:
+        monitored([metric], bad)
+    text = str(error.value)
+    assert text.startswith('default_hooks.checkpoint.save_best is ')
+    assert hint in text and good in text
+    with pytest.raises(ValueError, match='EarlyStoppingHook.monitor'):
+        monitored([metric], stop_at=bad)
+    plateau = SimpleNamespace(monitor=bad)
+    with pytest.raises(ValueError, match='param_scheduler'):
+        monitored([metric], schedulers=[plateau])
+    monitored([metric], schedulers=[SimpleNamespace(monitor='loss')])
+    monitored([metric], 'val_loss', val_cfg=dict(type='mmvit.ValLossLoop'))
+    with pytest.raises(ValueError, match="'val_loss'"):
+        monitored([metric], 'val_loss', val_cfg=dict(type='ValLoop'))

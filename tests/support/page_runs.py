@@ -93,11 +93,11 @@ def write_page_data(folder: Path) -> None:
             if number < 2:
                 files[f'imagenet/{split}/{name}/{name}_1.JPEG'] = picture()
         files[f'coco/annotations/instances_{split}2017.json'] = coco_json(
-            split, 2, annotated=True, size=(32, 512)
+            split, 2, annotated=True, size=(32, 2048)
         )
         for number in range(2):
             name = f'coco/{split}2017/{split}{number:012d}.jpg'
-            files[name] = picture(size=(32, 512))
+            files[name] = picture(size=(32, 2048))
         stem = f'{split}/city/city_000000_000019'
         name = f'cityscapes/leftImg8bit/{stem}_leftImg8bit.png'
         files[name] = picture('PNG')

@@ -4,7 +4,12 @@ import itertools
 import logging
 
 import torch
-from mmengine.dist import all_gather, all_gather_object, is_main_process
+from mmengine.dist import (
+    all_gather,
+    all_gather_object,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -106,6 +111,8 @@ def _statistics(runner: Runner) -> dict[str, Tensor]:
 
 def _differing_statistics(runner: Runner) -> list[dict[str, Tensor]]:
     """Collect, of each process, statistics that the first one has not."""
+    if get_world_size() == 1:
+        return []
     own = _statistics(runner)
     first, *others = _of_all_processes(own, own)
     return [{}] + [

@@ -31,8 +31,7 @@ def check_match(
         state_dict: The weights.
         source: Where they come from, for the message.
         min_matched: Share of the module's parameters, counted by tensors,
-            that must be found with their shape. With 1, every buffer must be
-            found, too.
+            that must be found with their shape; with 1, all buffers, too.
         allow_shapes: Whether tensors of another shape count as missing, as in
             the head for another data set; otherwise they are an error.
     """

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import time
 
@@ -168,3 +169,62 @@ def test_signal_stops_all_processes_and_resume_goes_on(
     expected = weights_of(tmp_path / 'whole/epoch_6.pth')
     for key, value in weights_of(tmp_path / 'two/epoch_6.pth').items():
         assert torch.equal(value, expected[key]), key
+
+
+def test_a_model_that_is_shared_out_learns_and_resumes(
+    scenes, command, launch, tmp_path
+):
+    def config(batch_size):
+        cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
+        cfg.train_dataloader.batch_size = batch_size
+        cfg.train_cfg.val_interval = 100
+        cfg.default_hooks.checkpoint.max_keep_ckpts = -1
+        cfg.optim_wrapper = dict(
+            optimizer=dict(type='SGD', lr=0.1, momentum=0.9),
+            clip_grad=dict(max_norm=1.0),
+            # The checkpoint that is resumed lies between two updates.
+            accumulative_counts=3,
+        )
+        return record(cfg, tmp_path / f'{batch_size}.json')
+
+    cfg = config(2)
+    cfg.model_wrapper_cfg = dict(type='MMFullyShardedDataParallel')
+    for folder, options in (
+        ('two', ()),
+        ('three', ('--resume', str(tmp_path / 'two/epoch_2.pth'))),
+    ):
+        work_dir = ('--work-dir', str(tmp_path / folder))
+        done = launch('train', cfg, *work_dir, *options)
+        assert done.returncode == 0, done.stderr[-3000:]
+    logs = [path.read_text() for path in tmp_path.glob('t*/*/*.log')]
+    assert len(logs) == 2
+    for log in logs:
+        total, here = re.search(
+            r'(\d+) parameters are shared out over 2 processes, (\d+)', log
+        ).groups()
+        assert int(total) / 2 <= int(here) < int(total) * 0.7
+
+    command('train', config(4), '--work-dir', tmp_path / 'one')
+    one, two = (
+        safe_load(str(tmp_path / folder / 'epoch_6.pth'))
+        for folder in ('one', 'two')
+    )
+    assert list(two['state_dict']) == list(one['state_dict'])
+    for key, value in one['state_dict'].items():
+        torch.testing.assert_close(
+            two['state_dict'][key], value, rtol=0, atol=1e-3
+        )
+    resumed = weights_of(tmp_path / 'three/epoch_6.pth')
+    for key, value in two['state_dict'].items():
+        assert torch.equal(resumed[key], value), key
+    one, two = one['optimizer'], two['optimizer']
+    assert [group['params'] for group in two['param_groups']] == [
+        group['params'] for group in one['param_groups']
+    ]
+    for key, state in one['state'].items():
+        torch.testing.assert_close(
+            two['state'][key]['momentum_buffer'],
+            state['momentum_buffer'],
+            rtol=0,
+            atol=1e-3,
+        )

@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 from mmvit.checkpoints import guard_loading
 from mmvit.registry import RUNNERS
 
+from . import sharding
 from .compilation import compile_model
 from .console import be_brief
 from .guards import GUARDS
@@ -88,6 +89,7 @@ class GuardedRunner(Runner):
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
         self._is_compiled = False
+        self._is_shared_out = False
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -148,9 +150,19 @@ class GuardedRunner(Runner):
             write_record(self)
 
     def load_or_resume(self) -> None:
-        """Load weights, or resume from a checkpoint."""
+        """Load or resume; then share the model out, if asked to train so."""
         self._find_checkpoint()
         super().load_or_resume()
+        if (
+            self.distributed
+            and self._train_loop is not None
+            and sharding.is_asked_for(self.cfg)
+            and not self._is_shared_out
+        ):
+            sharding.check(self)
+            self._is_shared_out = True
+            optimizer = self.optim_wrapper.optimizer
+            self.logger.info(sharding.share_out(self.model, optimizer))
 
     @guard_loading()
     def load_checkpoint(self, *args, **kwargs) -> dict:
@@ -184,6 +196,10 @@ class GuardedRunner(Runner):
     ) -> nn.Module:
         """Wrap the model for several processes, with or without GPUs."""
         on_gpu = get_device() != 'cpu'
+        if self.distributed and sharding.is_asked_for(self.cfg):
+            # It is shared out when its weights are there: `load_or_resume`.
+            model = model if on_gpu else revert_sync_batchnorm(model)
+            return model.to(get_device())
         if on_gpu or not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         self.logger.warning(
@@ -368,6 +384,7 @@ class GuardedRunner(Runner):
         if backend_args is None and '://' not in osp.join(out_dir, filename):
             register_backend(ATOMIC, AtomicBackend, force=True)
             backend_args = dict(backend=ATOMIC)
-        super().save_checkpoint(
-            out_dir, filename, *args, backend_args=backend_args, **kwargs
-        )
+        with sharding.whole_states(self.model, self.optim_wrapper):
+            super().save_checkpoint(
+                out_dir, filename, *args, backend_args=backend_args, **kwargs
+            )

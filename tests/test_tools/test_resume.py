@@ -36,7 +36,7 @@ def test_resume_without_a_checkpoint(scenes, command):
 def test_resume_auto_starts_anew(scenes, command, untrained):
     cfg, weights = untrained('cls')
     cfg.load_from = str(weights)
-    cfg.optim_wrapper.optimizer.update(lr=0.0, weight_decay=0.0)
+    cfg.optim_wrapper.optimizer.update(lr=1e-30, weight_decay=0.0)
     work_dir = command('train', cfg, '--resume', 'auto')
     assert len(losses(work_dir)) == 4
     # It starts from what the config loads, not from noise.

@@ -119,6 +119,7 @@ from mmvit.apis.config import (
     load_config,
     preprocessor_of,
 )
+from mmvit.utils.types import type_name
 
 
 class UnknownShapeError(ValueError):
@@ -134,7 +135,7 @@ def default_shape(cfg: Config) -> tuple[int, int] | None:
     dataset = innermost_dataset(loader.get('dataset', {}))
     shape = None
     for step in dataset.get('pipeline', ()):
-        name = str(step['type']).rpartition('.')[2]
+        name = type_name(step)
         if name == 'CenterCrop':
             shape = _pair(step['crop_size'])[::-1]
         elif name == 'Resize':

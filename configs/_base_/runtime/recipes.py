@@ -56,3 +56,7 @@ _layer_decay = dict(
 
 # optim_wrapper: mixed precision in bfloat16; needs a GPU
 _bf16 = dict(type='AmpOptimWrapper', dtype='bfloat16')
+
+# model_wrapper_cfg: weights, gradients and optimizer states are shared out
+# over the processes, a transformer block at a time
+_fsdp = dict(type='MMFullyShardedDataParallel')

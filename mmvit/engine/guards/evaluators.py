@@ -182,6 +182,9 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
     if not known or None in known:
         return
     names = [name for one in known for name in one]
+    val_cfg = runner.cfg.get('val_cfg') or {}
+    if str(val_cfg.get('type')).endswith('ValLossLoop'):
+        names.append('val_loss')
     for key, name in _monitored(runner):
         # Losses are monitored under their own names.
         if name not in names and not name.startswith('loss'):

@@ -9,6 +9,7 @@ import difflib
 import logging
 import warnings
 
+import numpy as np
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
@@ -291,7 +292,7 @@ def _equal(first: object, second: object) -> bool:
     ]
     if any(isinstance(value, torch.Tensor) for value in pair):
         return bool(torch.equal(*map(torch.as_tensor, pair)))
-    return pair[0] == pair[1]
+    return bool(np.all(pair[0] == pair[1]))
 
 
 def _advance(runner: Runner) -> None:

@@ -4,11 +4,17 @@ import itertools
 import logging
 
 import torch
-from mmengine.dist import all_gather, all_gather_object, is_main_process
+from mmengine.dist import (
+    all_gather,
+    all_gather_object,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mmvit.registry import HOOKS
 
@@ -69,6 +75,8 @@ def _of_all_processes(
     for name in filter(wanted.__contains__, like):
         own = tensors.get(name)
         own = torch.zeros_like(like[name]) if own is None else own
+        if isinstance(own, DTensor):  # Of a model that is shared out
+            own = own.full_tensor()
         parts = all_gather(own.detach().contiguous())
         for rank, part in enumerate(parts):
             if is_main_process() and name in names[rank]:
@@ -103,6 +111,8 @@ def _statistics(runner: Runner) -> dict[str, Tensor]:
 
 def _differing_statistics(runner: Runner) -> list[dict[str, Tensor]]:
     """Collect, of each process, statistics that the first one has not."""
+    if get_world_size() == 1:
+        return []
     own = _statistics(runner)
     first, *others = _of_all_processes(own, own)
     return [{}] + [
@@ -274,5 +284,9 @@ class ExactResumeHook(Hook):
             gradients = gradients[runner.rank]
         for name, grad in gradients.items():
             parameter = unwrap(runner.model).get_parameter(name)
-            parameter.grad = grad.to(parameter.device)
+            grad = grad.to(parameter.device)
+            if isinstance(parameter, DTensor):
+                mesh, placements = parameter.device_mesh, parameter.placements
+                grad = distribute_tensor(grad, mesh, placements)
+            parameter.grad = grad
         self._saved = None

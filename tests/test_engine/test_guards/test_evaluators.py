@@ -94,11 +94,17 @@ class OwnMetric(BaseMetric):
     compute_metrics = process
 
 
-def monitored(metrics, save_best=None, stop_at=None, schedulers=()):
+def monitored(
+    metrics, save_best=None, stop_at=None, schedulers=(), val_cfg=None
+):
     hooks = [CheckpointHook(save_best=save_best, rule='greater')]
     if stop_at:
         hooks.append(EarlyStoppingHook(monitor=stop_at, rule='greater'))
-    runner = SimpleNamespace(hooks=hooks, param_schedulers=list(schedulers))
+    runner = SimpleNamespace(
+        hooks=hooks,
+        param_schedulers=list(schedulers),
+        cfg=dict(val_cfg=val_cfg),
+    )
     check_monitored(runner, metrics)
 
 
@@ -127,3 +133,6 @@ def test_metrics_that_are_not_measured(metric, good, bad, hint):
     with pytest.raises(ValueError, match='param_scheduler'):
         monitored([metric], schedulers=[plateau])
     monitored([metric], schedulers=[SimpleNamespace(monitor='loss')])
+    monitored([metric], 'val_loss', val_cfg=dict(type='mmvit.ValLossLoop'))
+    with pytest.raises(ValueError, match="'val_loss'"):
+        monitored([metric], 'val_loss', val_cfg=dict(type='ValLoop'))

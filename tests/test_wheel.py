@@ -76,7 +76,8 @@ with torch.device('meta'):
     (tmp_path / 'script.py').write_text(code)
     lines = run(site, tmp_path, 'script.py').splitlines()
     assert lines[0].startswith(str(site)) and lines[0].endswith(' True')
-    assert lines[-3:] == [
+    built = [line for line in lines if line.endswith(('PVT', 'Transformer'))]
+    assert built == [  # between lines of the log
         'RetinaNet PVT',
         'EncoderDecoder HLGTransformer',
         'ImageClassifier PVT',

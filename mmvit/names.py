@@ -87,8 +87,7 @@ def published_weights(name: str) -> str | None:
     metafile = find_config(name).with_name('metafile.yml')
     if not metafile.is_file():
         return None
-    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-    content = yaml.load(metafile.read_text(encoding='utf-8'), loader)
+    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
     facts = {model['Name']: model for model in content['Models']}
     return facts.get(name, {}).get('Weights')
 

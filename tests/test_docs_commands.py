@@ -3,15 +3,12 @@
 import re
 import shutil
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from mmvit.apis.config import load_config
-from mmvit.checkpoints.released import released_files
 from tests.support.archives import write_archives
-from tests.support.helpers import load_tool
+from tests.support.helpers import ROOT, load_tool
 from tests.support.pages import (
     DOCS,
     PAGES,
@@ -32,6 +29,7 @@ DATA_PAGES = {
     'pascal_context': 'pascal-context',
 }
 BY_HAND = ('imagenet', 'imagenet21k', 'cityscapes')  # need registration
+READMES = sorted(ROOT.glob('configs/*/README.md'))
 LARGE = ('imagenet', 'imagenet_v2', 'token_label_maps')  # 1,000 classes
 SAMPLES = re.compile(r'^(\w+): \d+ samples, (\w+ classes)$', re.M)
 
@@ -123,37 +121,13 @@ def parse(shell: Shell, line: str) -> tuple:
     return name, load_tool(name).parse_args(args)
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'page', [*PAGES, *READMES], ids=lambda path: '/'.join(path.parts[-2:])
+)
 def test_commands_of_our_tools_are_parsed(page, shell):
-    for line in command_lines(page):
+    language = 'shell' if page in READMES else 'bash'
+    for line in command_lines(page, language):
         if line.startswith('python tools/') and '$' not in line:
             if 'depthwise_net' in line or 'configs/own/' in line:
                 continue  # files that the page lets the reader write
             parse(shell, line)
-
-
-def test_rows_of_the_page_reproduce(shell):
-    seen = []
-    for line in command_lines(DOCS / 'reproduce.md'):
-        if not re.match(r'(python tools/|bash tools/dist_train)', line):
-            assert line.split()[0] in ('bash', 'source', 'mkdir', 'cp')
-            continue
-        name, args = parse(shell, line)
-        if name == 'analysis_tools/benchmark':
-            continue
-        seen.append(name)
-        for option in args.cfg_options or ():
-            key = option.partition('=')[0]
-            *above, last = key.split('.')
-            part = load_config(args.config)
-            for step in above:
-                part = part[step]
-            assert last in part, key
-        for word in re.findall(r'mmvit://(\S+)', line):
-            released = released_files()[word]
-            if name == 'test':
-                assert args.config == f'configs/{released.config}'
-        if name == 'test' and '://' not in args.checkpoint:
-            stem = Path(args.config).stem
-            assert Path(args.checkpoint).parts[:2] == ('work_dirs', stem)
-    assert seen.count('test') >= 5 and seen.count('train') >= 5

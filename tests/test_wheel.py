@@ -63,20 +63,23 @@ def test_a_config_and_its_child(site: Path, tmp_path: Path):
     )
     code = """
 import mmvit, torch
-from mmvit.apis.config import build_model, load_config
-print(mmvit.__file__)
-upernet = 'mmvit::hlg/upernet_hlg-s_8xb2-160k_ade20k-512x512.py'
+print(mmvit.__file__, len(mmvit.list_models()) > 200)
 with torch.device('meta'):
-    for path in ('child.py', upernet):
-        model = build_model(load_config(path))
+    for path in (
+        'child.py',
+        'mmvit::hlg/pup_hlg-s_8xb2-160k_ade20k-512x512.py',
+        'pvt-t_8xb128-300e_in1k',
+    ):
+        model = mmvit.get_model(path)
         print(type(model).__name__, type(model.backbone).__name__)
 """
     (tmp_path / 'script.py').write_text(code)
     lines = run(site, tmp_path, 'script.py').splitlines()
-    assert lines[0].startswith(str(site))
-    assert lines[-2:] == [
+    assert lines[0].startswith(str(site)) and lines[0].endswith(' True')
+    assert lines[-3:] == [
         'RetinaNet PVT',
         'EncoderDecoder HLGTransformer',
+        'ImageClassifier PVT',
     ]
 
 

@@ -2,7 +2,9 @@
 
 mmvit is imported before, so that the tool reads configs whose bases have the
 prefix mmseg:: or mmvit::, finds checkpoints by mmvit://, and loads no file
-that would execute code. Pictures are drawn without a screen.
+that would execute code. The results that tools/test.py --out writes are a
+pickle: name your own with --trust-checkpoint before the library. Pictures are
+drawn without a screen.
 """
 
 import argparse
@@ -14,8 +16,9 @@ from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/library_tool.py mmdet
-  python tools/library_tool.py mmdet analysis_tools/analyze_results \\
-      CONFIG results.pkl pictures --topk 20
+  python tools/library_tool.py --trust-checkpoint results.pkl \\
+      mmdet analysis_tools/analyze_results CONFIG results.pkl pictures \\
+      --topk 20
   python tools/library_tool.py mmpretrain visualization/vis_scheduler --help
 """
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
@@ -23,6 +26,7 @@ LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
+    parser.add_shared('--trust-checkpoint')
     parser.add_argument('library', choices=LIBRARIES)
     parser.add_argument(
         'tool',
@@ -59,7 +63,7 @@ import runpy
 import matplotlib
 
 import mmvit  # noqa: F401  (prepares the prefixes of configs)
-from mmvit.checkpoints import guard_loading
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -68,6 +72,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.tool is None:
         print('\n'.join(args.tools))
         return
+    for file in args.trust_checkpoint:
+        trust_checkpoint(file)
     path = args.tools[args.tool]
     matplotlib.use('Agg')
     before = sys.argv, list(sys.path)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from mmvit.apis.command_line import CommandLine
 from mmvit.utils.archives import ArchiveError, Place, move_into, unpack
 from mmvit.utils.label_ids import CITYSCAPES_IDS, PASCAL_CONTEXT_IDS
+from mmvit.utils.paths import path_within
 
 EXAMPLES = """
   python tools/prepare_data.py coco --archives downloads
@@ -65,7 +66,7 @@ def sort_into_classes(unpacked: Path, root: Path) -> None:
     truth = root / 'devkit/ILSVRC2012_validation_ground_truth.txt'
     for index, line in enumerate(truth.read_text().split(), 1):
         name = f'ILSVRC2012_val_{index:08d}.JPEG'
-        folder = unpacked / 'val' / wordnet[int(line)]
+        folder = Path(path_within(unpacked / 'val', wordnet[int(line)]))
         if (unpacked / 'val' / name).is_file():
             folder.mkdir(exist_ok=True)
             (unpacked / 'val' / name).replace(folder / name)

@@ -57,6 +57,7 @@ from mmengine.registry import RUNNERS
 
 from mmvit.apis.launch import load_launch_config
 from mmvit.checkpoints import guard_loading
+from mmvit.utils.types import type_name
 
 
 def set_resume(cfg: Config, resume: str | bool) -> None:
@@ -81,7 +82,7 @@ def enable_amp(cfg: Config) -> None:
             'the CPU'
         )
     wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(
             f'--amp replaces an OptimWrapper, and the config has a {kind}'

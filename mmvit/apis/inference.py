@@ -64,7 +64,8 @@ def class_names(cfg: Config, model: nn.Module) -> dict:
     Raises:
         ValueError: If neither the checkpoint nor the config has them.
     """
-    dataset = innermost_dataset(cfg.test_dataloader.dataset)
+    loader = cfg.get('test_dataloader') or {}
+    dataset = innermost_dataset(loader.get('dataset') or {})
     kind, scope = dataset.get('type'), dataset.get('_scope_')
     if isinstance(kind, str):
         scope = scope or cfg.get('default_scope')

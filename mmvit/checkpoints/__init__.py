@@ -10,6 +10,7 @@ _PLACES = {
     'FAMILIES': 'published',
     'Conversion': 'published',
     'check_match': 'matching',
+    'check_values': 'matching',
     'convert': 'published',
     'convert_published': 'published',
     'guard_loading': 'guard',

@@ -46,9 +46,10 @@ class LoadTokenLabels(BaseTransform):
         labels = safe_load(str(path))
         shape = getattr(labels, 'shape', ())
         if len(shape) != 4 or shape[0] != 2:
+            kind = type(labels).__name__.lower()
             raise ValueError(
-                f'{path} has a {type(labels).__name__} {(*shape,)}, but a '
-                'label map is a tensor (2, k, h, w): scores and classes'
+                f'{path} has a {kind} {(*shape,)}, but a label map is a '
+                'tensor (2, k, h, w): scores and classes'
             )
         results['token_labels'] = labels
         results['token_label_box'] = torch.tensor([0.0, 0.0, 1.0, 1.0])

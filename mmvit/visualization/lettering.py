@@ -38,7 +38,9 @@ def font_for(names: tuple[str, ...]) -> tuple[str, str]:
     for font in fontManager.ttflist:
         if not fewest:
             break
-        if font.style == 'normal' and font.weight == 400:
+        # Last Resort has a sign of its script for each letter of Unicode.
+        plain = font.style == 'normal' and font.weight == 400
+        if plain and 'Last Resort' not in font.name:
             with contextlib.suppress(Exception):  # a font that is damaged
                 lacks = len(_lacks(font.fname, text))
                 if lacks < fewest:

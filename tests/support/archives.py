@@ -16,9 +16,9 @@ from scipy.io import savemat
 Files = dict[str, bytes]
 
 
-def picture(ending: str = 'JPEG', side: int = 16) -> bytes:
+def picture(ending: str = 'JPEG', size: tuple[int, int] = (16, 16)) -> bytes:
     """Bytes of an image of noise."""
-    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3))
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3))
     return _encoded(noise.astype(np.uint8), ending)
 
 
@@ -136,11 +136,22 @@ def token_labels() -> Files:
     return {'label_top5_train_nfnet.zip': zip_bytes(files)}
 
 
-def _coco_json(split: str, number: int, annotated: bool) -> bytes:
+def coco_json(
+    split: str,
+    number: int,
+    annotated: bool,
+    size: tuple[int, int] = (16, 16),
+) -> bytes:
+    """Bytes of an annotation file of some images."""
     names = CocoDataset.METAINFO['classes']
     content = dict(
         images=[
-            dict(id=n, file_name=f'{split}{n:012d}.jpg', width=16, height=16)
+            dict(
+                id=n,
+                file_name=f'{split}{n:012d}.jpg',
+                height=size[0],
+                width=size[1],
+            )
             for n in range(number)
         ],
         categories=[
@@ -177,7 +188,7 @@ def coco() -> Files:
     }
     files['annotations_trainval2017.zip'] = zip_bytes(
         {
-            f'annotations/instances_{split}2017.json': _coco_json(
+            f'annotations/instances_{split}2017.json': coco_json(
                 split, numbers[split], True
             )
             for split in ('train', 'val')
@@ -186,7 +197,7 @@ def coco() -> Files:
     )
     files['image_info_test2017.zip'] = zip_bytes(
         {
-            f'annotations/image_info_{name}2017.json': _coco_json(
+            f'annotations/image_info_{name}2017.json': coco_json(
                 'test', 2, False
             )
             for name in ('test', 'test-dev')

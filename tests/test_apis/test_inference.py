@@ -1,10 +1,18 @@
 """Models with their weights, and where an image lies in a model's input."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from mmvit.apis.inference import ModelInput, load_model, read_image
+from mmvit.apis.inference import (
+    ModelInput,
+    class_names,
+    load_model,
+    read_image,
+)
+from tests.support.scenes import CLASSES
 from tests.support.tiny import tiny_config
 
 
@@ -49,3 +57,16 @@ def test_a_model_knows_the_classes_of_its_checkpoint(
     for key, value in again.state_dict().items():
         assert torch.equal(value, model.state_dict()[key])
     assert 'random' not in capsys.readouterr().out
+
+
+def test_classes_of_the_checkpoint_the_config_or_the_data_set() -> None:
+    cfg = tiny_config('det', 'nowhere')
+    model = SimpleNamespace(dataset_meta=dict(classes=('a', 'b')))
+    assert class_names(cfg, model) == dict(classes=('a', 'b'))
+    model.dataset_meta = {}
+    assert class_names(cfg, model) == dict(classes=CLASSES)
+    del cfg.test_dataloader.dataset.metainfo
+    assert len(class_names(cfg, model)['classes']) == 80  # CocoDataset's
+    cfg = tiny_config('cls', 'nowhere')
+    with pytest.raises(SystemExit, match='neither the checkpoint nor'):
+        class_names(cfg, model)

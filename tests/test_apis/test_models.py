@@ -96,6 +96,12 @@ def test_arguments_of_a_backbone() -> None:
     assert mmvit.get_backbone('pvt-nano').drop_path_rates[-1] == 0
 
 
+def test_a_config_without_a_test(fresh_runs) -> None:
+    with torch.device('meta'):
+        model = mmvit.get_model('focal-l_8xb128-90e_in21k')
+    assert model.dataset_meta == {}
+
+
 def test_unknown_names() -> None:
     with pytest.raises(ValueError, match='near it: pvt-'):
         mmvit.get_backbone('pvt-x')

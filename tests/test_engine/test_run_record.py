@@ -3,11 +3,14 @@
 import json
 import subprocess
 
+import pytest
 import torch
 from mmengine.config import Config
 
+from mmvit.engine import run_record
 from mmvit.engine.run_record import git_states
 from tests.support.tiny import tiny_config
+from tests.support.toy import toy_runner
 
 
 def test_record_of_a_run(scenes, command):
@@ -23,7 +26,10 @@ def test_record_of_a_run(scenes, command):
     assert used.optim_wrapper.optimizer.lr == 1e-3
 
 
-def test_git_state(tmp_path):
+@pytest.fixture
+def repository(tmp_path):
+    """A folder with one file in its one commit."""
+
     def git(*args):
         subprocess.run(['git', '-C', tmp_path, *args], check=True)
 
@@ -34,11 +40,36 @@ def test_git_state(tmp_path):
         *('-c', 'user.name=a', '-c', 'user.email=a@example.com'),
         *('commit', '-qm', 'first'),
     )
-    (state,) = git_states([str(tmp_path)]).values()
+    return tmp_path
+
+
+def test_git_state(repository):
+    (state,) = git_states([str(repository)]).values()
     assert len(state['commit']) == 40
     assert not state['changed']
-    (tmp_path / 'code.py').write_text('a = 2\n')
-    (state,) = git_states([str(tmp_path), str(tmp_path)]).values()
+    (repository / 'code.py').write_text('a = 2\n')
+    (state,) = git_states([str(repository), str(repository)]).values()
     assert 'code.py' in state['changed'][0]
     assert '+a = 2' in state['diff']
     assert git_states(['/nowhere']) == {}
+
+
+def test_changes_of_any_encoding(repository, monkeypatch, fresh_runs):
+    """A diff in Latin-1 is recorded as it is."""
+    monkeypatch.chdir(repository)
+    (repository / 'code.py').write_bytes('Grün\n'.encode('latin-1'))
+    runner = toy_runner(repository / 'run')
+    (path,) = (repository / 'run').glob('*/uncommitted.diff')
+    assert b'+Gr\xfcn' in path.read_bytes()
+    assert json.loads((path.parent / 'run.json').read_text())['seed'] == 0
+    assert runner._log_dir == str(path.parent)
+
+
+def test_record_never_stops_a_run(tmp_path, monkeypatch, fresh_runs, capsys):
+    def fail(*_):
+        raise RuntimeError('no record')
+
+    monkeypatch.setattr(run_record, 'git_states', fail)
+    toy_runner(tmp_path)
+    output = capsys.readouterr()
+    assert 'RuntimeError: no record' in output.out + output.err

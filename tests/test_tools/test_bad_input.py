@@ -262,3 +262,71 @@ def test_nothing_is_left_to_train(command, own_scenes):
     with pytest.raises(ValueError) as error:
         command('train', cfg)
     assert mentions(error, 'found no sample', 'train.json')
+
+
+def test_object_without_a_mask(command, own_scenes):
+    path = own_scenes / 'train.json'
+    content = json.loads(path.read_text())
+    content['annotations'][4]['segmentation'] = []
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError) as error:
+        command('train', tiny_config('ins', own_scenes))
+    assert mentions(error, 'object without a mask', 'annotation 5 (train_2.')
+
+
+def test_annotations_without_areas_are_completed(command, own_scenes):
+    for name in ('train', 'val'):
+        path = own_scenes / f'{name}.json'
+        content = json.loads(path.read_text())
+        for annotation in content['annotations']:
+            del annotation['area']
+        path.write_text(json.dumps(content))
+    work_dir = command('train', tiny_config('det', own_scenes))
+    assert (work_dir / 'iter_4.pth').is_file()
+
+
+def test_validation_images_of_two_sizes(command, own_scenes):
+    for name in ('img_dir/val/val_1.jpg', 'ann_dir/val/val_1.png'):
+        picture = Image.open(own_scenes / name)
+        picture.resize((64, 32), 0).save(own_scenes / name)
+    cfg = tiny_config('seg', own_scenes)
+    steps = cfg.val_dataloader.dataset.pipeline
+    cfg.val_dataloader.dataset.pipeline = [steps[0], *steps[2:]]
+    with pytest.raises(ValueError) as error:
+        command('train', cfg)
+    assert mentions(error, 'val_dataloader.batch_size is 2', 'val_1.jpg')
+
+
+def test_evaluator_of_other_images(command, scenes):
+    cfg = tiny_config('det', scenes)
+    cfg.val_evaluator.ann_file = f'{scenes}/train.json'
+    with pytest.raises(ValueError, match='val_evaluator.ann_file is not that'):
+        command('train', cfg)
+
+
+def test_best_checkpoint_by_a_metric_of_another_name(command, scenes):
+    cfg = tiny_config('seg', scenes)
+    cfg.default_hooks.checkpoint.save_best = 'mIOU'
+    with pytest.raises(ValueError, match='did you mean mIoU'):
+        command('train', cfg)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('clip_grad', dict(max_nrom=1), 'did you mean max_norm'),
+        ('optimizer.lr', 0.0, 'nothing would be trained'),
+        ('optimizer.type', 'AdmW', 'did you mean AdamW'),
+    ],
+)
+def test_values_of_the_optimizer(command, scenes, key, value, message):
+    cfg = tiny_config('cls', scenes)
+    cfg.merge_from_dict({f'optim_wrapper.{key}': value})
+    with pytest.raises(ValueError, match=message):
+        command('train', cfg)
+
+
+def test_a_config_without_a_model(command, tmp_path):
+    (tmp_path / 'part.py').write_text("default_scope = 'mmseg'")
+    with pytest.raises(ValueError, match='part.py has no model'):
+        command('train', str(tmp_path / 'part.py'))

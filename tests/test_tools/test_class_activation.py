@@ -19,8 +19,8 @@ def test_a_map_for_each_task(task, trained, scenes, tmp_path, capsys):
     pytest.importorskip('pytorch_grad_cam')
     config, checkpoint = trained(task)
     args = [
-        *(config, str(scenes / 'img_dir/val/val_0.jpg')),
-        *('--checkpoint', checkpoint, '--device', 'cpu'),
+        *(config, checkpoint, str(scenes / 'img_dir/val/val_0.jpg')),
+        *('--device', 'cpu'),
         *('--out-dir', str(tmp_path / 'cam'), '--score-thr', '0'),
     ]
     tool.main(args)

@@ -72,6 +72,14 @@ def test_the_moving_average_is_converted_if_it_is_asked_for(tmp_path) -> None:
         assert (weight == value).all()
 
 
+def test_weights_that_are_not_finite_are_not_converted(tmp_path) -> None:
+    src, dst = tmp_path / 'hlg.pth', tmp_path / 'out.pth'
+    torch.save({'norm.weight': torch.tensor([1.0, torch.nan])}, src)
+    with pytest.raises(SystemExit, match='NaN or infinite: .*norm'):
+        tool.main(['hlg', str(src), str(dst)])
+    assert not dst.exists()
+
+
 def test_focal_fast_is_refused_by_name(tmp_path) -> None:
     src = tmp_path / 'focalv2.pth'
     name = 'layers.0.blocks.0.attn.coord2rpb_all.0.0.weight'

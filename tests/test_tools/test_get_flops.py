@@ -93,7 +93,7 @@ def test_curves_over_the_size(config, capsys, tmp_path) -> None:
     names = ['--names', 'PVT', 'same', '--part', 'backbone']
     options = [name, name, *SIZES, *names]
     picture = tmp_path / 'new' / 'flops.png'
-    assert get_flops.main([*options, '--picture', str(picture)]) == 0
+    assert get_flops.main([*options, '--out', str(picture)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ['size', 'PVT', '(G)', 'same', '(G)']
     assert [line.split()[0] for line in lines[1:3]] == SIZES[1:]
@@ -120,10 +120,10 @@ def test_several_configs_without_sizes(config, capsys) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--picture', 'x.png'], 'need --sizes'),
+        (['--out', 'x.png'], 'need --sizes'),
         ([*SIZES, '--shape', '64'], 'not both'),
         ([*SIZES, '--names', 'a', 'b'], 'give one for each'),
-        ([*SIZES, '--picture', 'x.txt'], 'must end with'),
+        ([*SIZES, '--out', 'x.txt'], 'must end with'),
     ],
 )
 def test_get_flops_refuses(arguments, message, capsys) -> None:

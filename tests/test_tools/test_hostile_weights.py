@@ -13,7 +13,7 @@ from tests.test_checkpoints.hostile import write
 
 # The two that would do most: code, and the end of the interpreter
 FORMS = ('the globals of a method', 'a key that crashes')
-SEEN = ('CONFIG', 'IMAGE', '--checkpoint', 'EVIL', '--out-dir', 'out')
+SEEN = ('CONFIG', 'EVIL', 'IMAGE', '--out-dir', 'out')
 RUN = ('CONFIG', '--work-dir', 'work')
 TOOLS = {
     'train --resume': (*RUN, '--resume', 'EVIL'),
@@ -27,11 +27,14 @@ TOOLS = {
     'dataset_converters/label_maps': ('CONFIG', 'EVIL', '--out-dir', 'out'),
     'model_converters/convert_checkpoint': ('pvt', 'EVIL', 'out.pth'),
     'analysis_tools/benchmark': ('CONFIG', '--checkpoints', 'EVIL'),
+    'analysis_tools/segmentation_errors': ('CONFIG', 'EVIL', *SEEN[3:]),
+    'model_converters/publish_model': ('EVIL', 'out.pth'),
+    'visualization/class_activation': SEEN,
     'visualization/attention_map': (*SEEN, '--block', 'stages.0.blocks.0'),
     'visualization/attention_rollout': (*SEEN, '--point', '5', '5'),
     'visualization/feature_map': (*SEEN, '--blocks', 'stages.0.blocks.0'),
     'visualization/position_similarity': (
-        *('CONFIG', '--checkpoint', 'EVIL', '--out', 'out.png'),
+        *('CONFIG', 'EVIL', '--out', 'out.png'),
     ),
     'visualization/compare_models': (
         *('IMAGE', '--configs', 'CONFIG', 'CONFIG', '--names', 'a', 'b'),
@@ -52,12 +55,14 @@ def test_hostile_weights(
         names.get(part, part).replace('EVIL', 'evil.pth')
         for part in TOOLS[tool]
     ]
-    main = load_tool(tool.partition(' ')[0]).main
+    module = load_tool(tool.partition(' ')[0])
+    if hasattr(module, 'pytorch_grad_cam'):
+        monkeypatch.setattr(module, 'pytorch_grad_cam', 'is installed')
     for form in FORMS:
         fresh_runs()
         write(form, Path('evil.pth'))
         with pytest.raises((ValueError, SystemExit)) as error:
-            main(arguments)
+            module.main(arguments)
         assert 'evil.pth cannot be read as a checkpoint' in str(error.value)
     assert not os.path.exists('TRACE')
 

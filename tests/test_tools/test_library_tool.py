@@ -35,10 +35,13 @@ def test_confusion_of_a_classifier(trained, command, scenes, tmp_path, capsys):
     picture, folder = tmp_path / 'confusion.png', tmp_path / 'errors'
     name = 'analysis_tools/confusion_matrix'
     args = [config, str(results)]
-    tool.main(['mmpretrain', name, *args, '--show-path', str(picture)])
+    with pytest.raises(ValueError, match='results.pkl is a pickle'):
+        tool.main(['mmpretrain', name, *args])
+    trusted = ['--trust-checkpoint', str(results), 'mmpretrain']
+    tool.main([*trusted, name, *args, '--show-path', str(picture)])
     assert picture.stat().st_size > 1000
     name = 'analysis_tools/analyze_results'
-    tool.main(['mmpretrain', name, *args, '--out-dir', str(folder)])
+    tool.main([*trusted, name, *args, '--out-dir', str(folder)])
     assert list(folder.rglob('*.png'))
 
 

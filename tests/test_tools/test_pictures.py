@@ -86,7 +86,7 @@ def test_feature_maps_of_encoder_and_decoder(setr, tmp_path):
         'decode_head.conv_seg',
     ]
     load_tool('visualization/feature_map').main(
-        [*setr, '--blocks', *names, '--out-dir', str(out)]
+        [setr[0], 'none', setr[1], '--blocks', *names, '--out-dir', str(out)]
     )
     for name in names:
         assert cv2.imread(str(out / f'{name}.png')).shape == (64, 128, 3)

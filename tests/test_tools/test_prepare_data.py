@@ -280,3 +280,16 @@ def test_configs_look_where_the_data_are(name):
         for part in (dataset or {}).get('datasets', [dataset]):
             if part:
                 assert any(part.data_root.startswith(f) for f in folders)
+
+
+def test_class_names_of_an_archive_do_not_lead_outside(tmp_path, monkeypatch):
+    row = dict(ILSVRC2012_ID=1, WNID='../../outside')
+    monkeypatch.setattr(tool, 'loadmat', lambda *_, **__: dict(synsets=[row]))
+    truth = tmp_path / 'devkit/ILSVRC2012_validation_ground_truth.txt'
+    image = tmp_path / 'unpacked/val/ILSVRC2012_val_00000001.JPEG'
+    for path in (truth, image):
+        path.parent.mkdir(parents=True)
+        path.write_text('1')
+    with pytest.raises(ValueError, match='outside of'):
+        tool.sort_into_classes(tmp_path / 'unpacked', tmp_path)
+    assert image.is_file() and not (tmp_path / 'outside').exists()

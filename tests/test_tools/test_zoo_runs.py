@@ -28,7 +28,7 @@ NAME = 'pvt-t_in1k'
 OPTIONS = (
     'model.backbone.init_cfg.type=Pretrained',
     f'model.backbone.init_cfg.checkpoint=mmvit://{NAME}',
-    *('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0'),
+    *('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=1e-30'),
     *('train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'),
 )
 

@@ -54,8 +54,12 @@ def test_names_that_no_font_has_are_numbers(warnings):
 
 def test_another_font_is_found(monkeypatch, warnings):
     fonts = [
-        SimpleNamespace(name='B', fname='b.ttf', style='normal', weight=400),
-        SimpleNamespace(name='Z', fname='z.ttf', style='normal', weight=400),
+        SimpleNamespace(name=name, fname=file, style='normal', weight=400)
+        for name, file in (
+            ('B', 'b.ttf'),
+            ('Last Resort High-Efficiency', 'z.ttf'),
+            ('Z', 'z.ttf'),
+        )
     ]
     monkeypatch.setattr(lettering.fontManager, 'ttflist', fonts)
     known = {'z.ttf': set(map(ord, '背景box')), 'b.ttf': set()}

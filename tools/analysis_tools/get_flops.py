@@ -1,7 +1,7 @@
 """Count the parameters and multiply-adds of any config of any task.
 
 With --sizes, count one or more configs at several square sizes, as Figure 6 of
-PVT does, and print a table; --picture also draws the curves.
+PVT does, and print a table; --out also draws the curves.
 """
 
 import argparse
@@ -29,7 +29,7 @@ EXAMPLES = """
   python tools/analysis_tools/get_flops.py \\
       configs/pvt/pvt-s_8xb128-300e_in1k.py \\
       mmpretrain::resnet/resnet50_8xb32_in1k.py --names PVT-Small ResNet50 \\
-      --sizes 224 384 512 640 768 896 --part backbone --picture flops.png
+      --sizes 224 384 512 640 768 896 --part backbone --out flops.png
 """
 
 
@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'the files)',
     )
     parser.add_argument(
-        '--picture',
+        '--out',
         type=output_file('.png', '.pdf', '.svg'),
         metavar='FILE.png',
         help='draw the table of --sizes: PNG, PDF or SVG',
@@ -91,8 +91,8 @@ def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
         args.shape = (args.shape[0], args.shape[-1])
     if args.sizes and args.shape:
         parser.error('give --shape or --sizes, not both')
-    if (args.picture or args.names) and not args.sizes:
-        parser.error('--picture and --names need --sizes')
+    if (args.out or args.names) and not args.sizes:
+        parser.error('--out and --names need --sizes')
     if not args.names:
         args.names = [PurePath(c.split('::')[-1]).stem for c in args.configs]
     if len(args.names) != len(args.configs):
@@ -119,6 +119,7 @@ from mmvit.apis.config import (
     load_config,
     preprocessor_of,
 )
+from mmvit.utils.types import type_name
 
 
 class UnknownShapeError(ValueError):
@@ -134,7 +135,7 @@ def default_shape(cfg: Config) -> tuple[int, int] | None:
     dataset = innermost_dataset(loader.get('dataset', {}))
     shape = None
     for step in dataset.get('pipeline', ()):
-        name = str(step['type']).rpartition('.')[2]
+        name = type_name(step)
         if name == 'CenterCrop':
             shape = _pair(step['crop_size'])[::-1]
         elif name == 'Resize':
@@ -277,8 +278,8 @@ def report_sizes(args: argparse.Namespace) -> None:
             name: count(config, shapes, args)
             for name, config in zip(args.names, args.configs)
         }
-    if args.picture:
-        draw_curves(args.sizes, found, args.picture)
+    if args.out:
+        draw_curves(args.sizes, found, args.out)
     if args.json:
         rows = [
             as_dict(config, one)
@@ -288,8 +289,8 @@ def report_sizes(args: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=2))
     else:
         print(as_curves(args.sizes, found))
-        if args.picture:
-            print(f'Picture: {osp.abspath(args.picture)}')
+        if args.out:
+            print(f'Picture: {osp.abspath(args.out)}')
 
 
 def main(argv: list[str] | None = None) -> int:

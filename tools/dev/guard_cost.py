@@ -1,9 +1,11 @@
-"""Measure what the guards cost: iterations per second with and without them.
+"""Measure what the guards cost: CPU time with and without them.
 
-A config is trained by mmvit.GuardedRunner and by mmengine's Runner in turn, in
-one process, so that the noise of a busy machine affects both alike. The time
-includes loading, hooks, steps and a checkpoint in the middle, but not the
-warm-up. A ratio of 1 means no cost.
+Two trainings of a config, by mmvit.GuardedRunner and by mmengine's Runner, are
+in one process and take turns: a block of iterations each. So other work of the
+machine affects both alike. A block includes loading, which is done in the same
+process, hooks, steps, and four times in a training a checkpoint. The CPU time
+is that of all threads. The result is how much more of it the guards take in
+total, with two standard errors and the quartiles over the pairs of blocks.
 """
 
 import argparse
@@ -13,7 +15,6 @@ import statistics
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from mmvit.apis.command_line import CommandLine, at_least
 
@@ -28,9 +29,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('config')
     for name, default, meaning in (
-        ('iters', 40, 'number of iterations of each training'),
-        ('warmup', 5, 'number of first iterations that are not timed'),
-        ('rounds', 7, 'number of times that each runner trains'),
+        ('block', 2, 'number of iterations of a block'),
+        ('rounds', 100, 'number of blocks of each training'),
     ):
         parser.add_argument(
             f'--{name}',
@@ -55,90 +55,59 @@ if __name__ == '__main__':
 import mmengine.runner.runner
 import torch
 from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
-from mmengine.registry import HOOKS, RUNNERS
-from mmengine.runner import Runner
+from mmengine.registry import LOOPS, RUNNERS
+from mmengine.runner import IterBasedTrainLoop
 
 from mmvit.apis.config import load_config
 
 
-@HOOKS.register_module()
-class Clock(Hook):
-    """Measures the time from one iteration to the last.
+@LOOPS.register_module()
+class BlockLoop(IterBasedTrainLoop):
+    """Trains a block of iterations each time that it is asked to."""
 
-    Args:
-        warmup: Iterations before that.
-    """
+    def run(self) -> None:
+        """Begin the training; `block` goes on with it."""
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
 
-    priority = 'LOWEST'
-
-    def __init__(self, warmup: int) -> None:
-        self.warmup = warmup
-        self.begin = self.end = 0.0
-
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,  # noqa: ARG002
-        outputs: object = None,  # noqa: ARG002
-    ) -> None:
-        """Look at the clock in the first and in the last iteration."""
-        if batch_idx + 1 in (self.warmup, runner.max_iters):
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            now = time.perf_counter()
-            if batch_idx + 1 == self.warmup:
-                self.begin = now
-            self.end = now
+    def block(self, iters: int) -> float:
+        """Train some iterations; returns their CPU time in seconds."""
+        begin = time.process_time()
+        self.runner.model.train()
+        for _ in range(iters):
+            self.run_iter(next(self.dataloader_iterator))
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.process_time() - begin
 
 
-def short_run(cfg: Config, args: argparse.Namespace, folder: str) -> Config:
-    """Change a config to a few iterations without a validation."""
+def begin(cfg: Config, kind: str, args: argparse.Namespace) -> BlockLoop:
+    """Begin a training without a validation, in this process alone."""
+    cfg = cfg.copy()
     for key in ('val', 'test'):
         for part in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{key}_{part}'] = None
-    cfg.train_cfg = dict(by_epoch=False, max_iters=args.iters)
+    iters = args.block * (args.rounds + 1)
+    cfg.train_cfg = dict(type='mmengine.BlockLoop', max_iters=iters)
     cfg.param_scheduler = None
-    loader = cfg.train_dataloader
-    loader.sampler = dict(type='InfiniteSampler', shuffle=True)
-    if not loader.get('num_workers'):
-        loader.persistent_workers = False
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.pop('prefetch_factor', None)
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
     cfg.setdefault('default_hooks', {})['checkpoint'] = dict(
         type='CheckpointHook',
         by_epoch=False,
-        interval=args.iters // 2,
-        save_last=False,
+        interval=max(iters // 4, 1),
         max_keep_ckpts=1,
     )
     cfg.default_hooks.pop('visualization', None)
     cfg.log_processor = dict(by_epoch=False)
-    cfg.work_dir = folder
+    cfg.work_dir = f'{cfg.work_dir}/{kind}'
     cfg.randomness = dict(seed=0)
     cfg.log_level = 'ERROR'
-    return cfg
-
-
-def iterations_per_second(
-    cfg: Config, kind: str, number: int, args: argparse.Namespace
-) -> float:
-    """Train once."""
-    cfg = short_run(cfg.copy(), args, f'{cfg.work_dir}/{number}')
-    cfg.runner_type = kind
-    cfg.experiment_name = f'{kind}-{number}'
-    cfg.custom_hooks = [
-        *(cfg.get('custom_hooks') or []),
-        dict(type='mmengine.Clock', warmup=args.warmup),
-    ]
+    cfg.runner_type = cfg.experiment_name = kind
     runner = RUNNERS.build(cfg)
-    (clock,) = (hook for hook in runner.hooks if isinstance(hook, Clock))
     runner.train()
-    for logger in MMLogger._instance_dict.values():
-        for handler in tuple(logger.handlers):
-            logger.removeHandler(handler)
-            handler.close()
-    return (args.iters - args.warmup) / (clock.end - clock.begin)
+    return runner.train_loop
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -149,35 +118,38 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger('mmengine').setLevel(logging.ERROR)
     mmengine.runner.runner.collect_env = dict
     cfg = load_config(args.config, args.cfg_options)
-    speeds = {kind: [] for kind in KINDS}
+    seconds = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
-        cfg.work_dir = str(Path(folder))
-        number = 0
+        cfg.work_dir = folder
+        loops = {kind: begin(cfg, kind, args) for kind in KINDS}
         for index in range(args.rounds + 1):
             for kind in KINDS if index % 2 else KINDS[::-1]:
-                number += 1
-                speed = iterations_per_second(cfg, kind, number, args)
+                taken = loops[kind].block(args.block)
                 if index:  # the first round warms up
-                    speeds[kind].append(speed)
-                print(f'{kind}: {speed:.2f} it/s', file=sys.stderr)
-    guarded, plain = speeds.values()
-    ratios = [a / b for a, b in zip(guarded, plain)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
+                    seconds[kind].append(taken)
+                print(f'{kind}: {taken:.2f} s', file=sys.stderr)
+    guarded, plain = seconds.values()
+    costs = [100 * (a / b - 1) for a, b in zip(guarded, plain)]
+    low, middle, high = statistics.quantiles(costs, n=4)
     found = dict(
         config=args.config,
         threads=torch.get_num_threads(),
-        guarded=statistics.median(guarded),
-        plain=statistics.median(plain),
-        ratio=middle,
+        guarded=sum(guarded),
+        plain=sum(plain),
+        percent=100 * (sum(guarded) / sum(plain) - 1),
+        two_errors=2 * statistics.stdev(costs) / len(costs) ** 0.5,
+        median=middle,
         quartiles=[low, high],
     )
     if args.json:
         print(json.dumps(found))
     else:
         print(
-            f'{found["guarded"]:.2f} it/s guarded, {found["plain"]:.2f} it/s '
-            f'plain: {middle:.3f}x (quartiles {low:.3f} to {high:.3f}, '
-            f'{args.rounds} rounds of {args.iters} iterations in turn, '
+            f'{found["guarded"]:.1f} s of CPU time guarded, '
+            f'{found["plain"]:.1f} s plain: {found["percent"]:+.2f} +- '
+            f'{found["two_errors"]:.2f} % (median {middle:+.2f} %, '
+            f'quartiles {low:+.2f} to {high:+.2f} %, '
+            f'{args.rounds} blocks of {args.block} iterations in turn, '
             f'{found["threads"]} threads)'
         )
     return 0

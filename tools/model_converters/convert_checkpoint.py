@@ -48,7 +48,12 @@ if __name__ == '__main__':
 from mmengine.fileio import register_backend
 from mmengine.runner import save_checkpoint
 
-from mmvit.checkpoints import Conversion, convert, read_state_dict
+from mmvit.checkpoints import (
+    Conversion,
+    check_values,
+    convert,
+    read_state_dict,
+)
 from mmvit.engine.guards.checkpoints import ATOMIC, AtomicBackend
 from mmvit.utils.text import some_of
 
@@ -77,6 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         weights = read_state_dict(args.src, foreign=True, average=args.ema)
         done = convert(weights, args.family)
+        check_values(done.weights, args.src, done.weights)
     except (ImportError, ValueError) as error:
         raise SystemExit(
             f'{error}\n{args.src} was not converted, nothing was written'

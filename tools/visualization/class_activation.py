@@ -12,10 +12,10 @@ import os.path as osp
 from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
-  python tools/visualization/class_activation.py CONFIG photo.jpg \\
-      --checkpoint CHECKPOINT --out-dir cam
-  python tools/visualization/class_activation.py CONFIG photo.jpg \\
-      --checkpoint CHECKPOINT --class-name dog --method LayerCAM \\
+  python tools/visualization/class_activation.py CONFIG CHECKPOINT \\
+      photo.jpg --out-dir cam
+  python tools/visualization/class_activation.py CONFIG CHECKPOINT \\
+      photo.jpg --class-name dog --method LayerCAM \\
       --blocks stages.2.blocks.3 --out-dir cam
 """
 METHODS = (
@@ -26,7 +26,7 @@ METHODS = (
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_shared('config', 'image', '--checkpoint')
+    parser.add_shared('config', 'checkpoint', 'image')
     parser.add_argument(
         '--class-name',
         metavar='NAME',

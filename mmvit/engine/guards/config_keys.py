@@ -13,6 +13,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmvit.utils.types import type_name
+
 # Top-level keys that mmengine, the libraries' tools, our tools and the Runner
 # read
 _READ = {
@@ -226,7 +228,7 @@ def _known_sub_keys(cfg: Config) -> dict[str, Iterable[str]]:
     if not isinstance(wrapper, dict):
         return _SECTIONS
     kind = wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
-    known = _PARAMWISE.get(str(kind).rpartition('.')[2])
+    known = _PARAMWISE.get(type_name(dict(type=kind)))
     if known is None:
         return _SECTIONS
     return {**_SECTIONS, 'optim_wrapper.paramwise_cfg': known}

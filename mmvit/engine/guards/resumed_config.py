@@ -9,6 +9,7 @@ import difflib
 import logging
 import warnings
 
+import numpy as np
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
@@ -125,8 +126,8 @@ def report_batch(
         images: The number of images of the data set then and now.
     """
     text = (
-        f'{path} was written by {old} images an update of {images[0]}, this '
-        f'run has {new} of {images[1]}.'
+        f'{path} was written with {images[0]} images, by {old} an update; '
+        f'this run has {images[1]} images, and {new} an update.'
     )
     if images[0] != images[1]:
         text += (
@@ -140,8 +141,8 @@ def report_batch(
         )
     if old.images != new.images:
         text += (
-            f' For this batch the linear rule asks for a learning rate of '
-            f'{new.images / old.images:g} times as much '
+            ' For this batch the linear rule asks for '
+            f'{new.images / old.images:g} times the learning rate '
             '(optim_wrapper.optimizer.lr, or the same batch by '
             'optim_wrapper.accumulative_counts).'
         )
@@ -291,7 +292,7 @@ def _equal(first: object, second: object) -> bool:
     ]
     if any(isinstance(value, torch.Tensor) for value in pair):
         return bool(torch.equal(*map(torch.as_tensor, pair)))
-    return pair[0] == pair[1]
+    return bool(np.all(pair[0] == pair[1]))
 
 
 def _advance(runner: Runner) -> None:

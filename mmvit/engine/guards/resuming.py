@@ -4,7 +4,12 @@ import itertools
 import logging
 
 import torch
-from mmengine.dist import all_gather, all_gather_object, is_main_process
+from mmengine.dist import (
+    all_gather,
+    all_gather_object,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -106,12 +111,19 @@ def _statistics(runner: Runner) -> dict[str, Tensor]:
 
 def _differing_statistics(runner: Runner) -> list[dict[str, Tensor]]:
     """Collect, of each process, statistics that the first one has not."""
+    if get_world_size() == 1:
+        return []
     own = _statistics(runner)
     first, *others = _of_all_processes(own, own)
     return [{}] + [
         {k: v for k, v in other.items() if not torch.equal(v, first[k])}
         for other in others
     ]
+
+
+def _number_of_images(runner: Runner) -> int | None:
+    dataset = runner.train_dataloader.dataset
+    return len(dataset) if hasattr(dataset, '__len__') else None
 
 
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
@@ -180,7 +192,7 @@ class ExactResumeHook(Hook):
         meta['run'] = dict(
             update_batch(runner)._asdict(),
             optimizers=optimizer_names(runner),
-            images=len(loader.dataset),
+            images=_number_of_images(runner),
             batches=batches,
             stopped=getattr(runner.train_loop, 'stop_training', False),
             early_stopping=[
@@ -226,7 +238,7 @@ class ExactResumeHook(Hook):
     def _compare_batches(self, runner: Runner) -> None:
         old = UpdateBatch(*map(self._saved.get, UpdateBatch._fields))
         new = update_batch(runner)
-        now = len(runner.train_dataloader.dataset)
+        now = _number_of_images(runner)
         images = self._saved.get('images', now), now
         if old != new or images[0] != images[1]:
             report_batch(runner._load_from, old, new, images)

@@ -41,6 +41,7 @@ from ..layers import (
     WindowGrid,
     cached_by_size,
     ceil_div,
+    is_symbolic,
     padding_bias,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -356,19 +357,25 @@ class FocalAttention(Attention):
             kv = kv.repeat_interleave(repeats, 3)[:, :, :, : grid.shape[1]]
         return kv
 
+    def _shift_on(self, size: tuple[int, int]) -> int:
+        # One window that covers the map cannot be moved.
+        if is_symbolic(*size):
+            is_larger = torch.sym_max(*size) // (self.window_size + 1)
+            return self.shift and self.shift * torch.sym_min(1, is_larger)
+        return self.shift if max(size) > self.window_size else 0
+
     def forward(self, x: Tensor) -> Tensor:
         size, side, heads = x.shape[1:3], self.window_size, self.num_heads
-        # One window that covers the map cannot be moved.
-        shift = self.shift if max(size) > side else 0
+        shift = self._shift_on(size)
         grid = WindowGrid(size, side, shift=shift)
-        windows = grid.cut(x).flatten(1, 2).unflatten(0, (len(x), -1))
+        windows = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
         tokens = [x.flatten(1, 2)]
         for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
             parts = windows
             if sub_window != side:
                 sub_grid = WindowGrid(size, sub_window, shift=shift)
                 parts = sub_grid.cut(x).flatten(1, 2)
-                parts = parts.unflatten(0, (len(x), -1))
+                parts = parts.unflatten(0, (x.shape[0], -1))
             tokens.append(pool(parts))
         sizes = *size, side, shift, int(self.border == 'wrap')
         kv = []

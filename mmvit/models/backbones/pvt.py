@@ -94,7 +94,8 @@ class PositionedPatchEmbed(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         x = self.position(self.patch_embed(x))
         if self.with_cls_token:
-            token = (self.cls_token + self.cls_position).expand(len(x), -1, -1)
+            token = self.cls_token + self.cls_position
+            token = token.expand(x.shape[0], -1, -1)
             # (B, H, W, C) -> (B, 1, 1 + N, C)
             x = torch.cat([token, x.flatten(1, 2)], dim=1).unsqueeze(1)
         return self.drop(x)

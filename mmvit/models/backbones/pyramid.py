@@ -187,7 +187,7 @@ class PyramidBackbone(Backbone):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        if min(x.shape[2:]) < 4:
+        if any(side < 4 for side in x.shape[2:]):
             raise ValueError(
                 f'an image of {x.shape[2]}x{x.shape[3]} pixels is smaller '
                 'than a patch of 4x4: resize or pad it'

@@ -82,7 +82,7 @@ class WindowAttention(Attention):
         parts = in_order(parts.permute(5, 0, 1, 3, 6, 2, 4, 7)).flatten(5, 6)
         q, k, v = parts.flatten(1, 3).unbind()
         if mask is not None:
-            mask = mask.repeat(len(qkv), 1, 1, 1)
+            mask = mask.repeat(qkv.shape[0], 1, 1, 1)
         out = self.attend_by_head(q, k, v, mask)
         if self.interaction == 'lem':
             mixed = self.mixing(merge_heads(v, (rows, columns)))

@@ -25,6 +25,8 @@ from ..layers import (
     ResizedTable,
     TransformerBlock,
     ceil_div,
+    is_symbolic,
+    spread_bias,
 )
 from .base import Backbone, channels_first, checkpointed, linear_rates
 
@@ -62,9 +64,15 @@ class RelativePositionTable(ResizedTable):
         table = self.resize(self.table, (rows, columns))[0].permute(2, 0, 1)
         # Query (y, x) and key (y', x') have the entry (y + H - 1 - y',
         # x + W - 1 - x'): sliding windows of the table, flipped for the keys.
-        bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1).flip(3, 4)
-        # (h, H, W, H, W) -> (h, N, N)
-        bias = bias.flatten(3).flatten(1, 2)
+        if is_symbolic(*size):
+            # A sliding window has a fixed size.
+            places = (torch.arange(n, device=table.device) for n in size)
+            rows, columns = (n[:, None] - n + n.shape[0] - 1 for n in places)
+            bias = spread_bias(table, rows, columns).transpose(2, 3).flatten(2)
+        else:
+            bias = table.unfold(1, size[0], 1).unfold(2, size[1], 1)
+            # (h, H, W, H, W) -> (h, N, N)
+            bias = bias.flip(3, 4).flatten(3).flatten(1, 2)
         if not self.with_cls_token:
             return bias
         to_map, to_cls, own = self.cls_bias[..., None, None]
@@ -259,7 +267,8 @@ class SETRViT(Backbone):
         if self.cls_position is not None:
             token = token + self.cls_position
         # (B, H, W, C) -> (B, 1, 1 + N, C)
-        x = torch.cat([token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1)
+        token = token.expand(x.shape[0], -1, -1)
+        x = torch.cat([token, x.flatten(1, 2)], dim=1)
         return x.unsqueeze(1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -201,7 +201,7 @@ class Trans2SegHead(BaseDecodeHead):
 
     def _decode(self, tokens: Tensor) -> Tensor:
         """Shape: tokens (B, H, W, C) -> maps (B, K, h, H, W)."""
-        query, maps = self.categories.expand(len(tokens), -1, -1), None
+        query, maps = self.categories.expand(tokens.shape[0], -1, -1), None
         for index, layer in enumerate(self.decoder):
             if index:
                 query = query + self.categories
@@ -226,4 +226,4 @@ class Trans2SegHead(BaseDecodeHead):
         x = x.unflatten(0, (-1, self.num_classes)) + self.fine(fine)[:, None]
         x = self.cls_seg(self.fuse(x.flatten(0, 1)))
         # (B * K, 1, H, W) -> (B, K, H, W)
-        return x.view(len(fine), self.num_classes, *fine.shape[2:])
+        return x.view(fine.shape[0], self.num_classes, *fine.shape[2:])

@@ -20,7 +20,7 @@ from .local_global import (
     RasterBiasAttention,
 )
 from .patch_embed import PatchEmbed
-from .position_bias import DynamicPositionBias
+from .position_bias import DynamicPositionBias, spread_bias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
 from .rows import RowGroups
 from .sizes import (
@@ -28,6 +28,7 @@ from .sizes import (
     cached_by_size,
     ceil_div,
     in_order,
+    is_symbolic,
     padding_bias,
 )
 from .windows import WindowGrid, map_windows
@@ -54,8 +55,10 @@ __all__ = [
     'cached_by_size',
     'ceil_div',
     'in_order',
+    'is_symbolic',
     'map_windows',
     'merge_heads',
     'padding_bias',
     'split_heads',
+    'spread_bias',
 ]

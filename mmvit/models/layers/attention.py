@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from .sizes import in_order, is_exporting, is_symbolic
+
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """Split the channels into heads.
@@ -18,7 +20,11 @@ def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
 
     Shape: x (B, h, N, d) -> (B, `size`, h * d).
     """
-    return x.transpose(1, 2).flatten(2).unflatten(1, size)
+    x = x.transpose(1, 2)
+    if is_exporting():
+        # What runs the graph may order the memory in another way than torch.
+        x = in_order(x)
+    return x.flatten(2).unflatten(1, size)
 
 
 class Attention(BaseModule):
@@ -80,6 +86,10 @@ class Attention(BaseModule):
         Shape: q (B, h, N, d), k (B, h, Nk, d), v (B, h, Nk, dv), bias
             broadcastable to (B, h, N, Nk) -> (B, h, N, dv).
         """
+        if bias is not None and is_symbolic(bias.shape[-1]):
+            # torch's operator would fix the number of keys in the graph.
+            logits = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+            return (logits + bias).softmax(-1) @ v
         drop_rate = self.attn_drop_rate if self.training else 0.0
         return F.scaled_dot_product_attention(
             q, k, v, attn_mask=bias, dropout_p=drop_rate
@@ -114,7 +124,7 @@ class Attention(BaseModule):
             for part in (q, k, v)
         )
         out = self.attend_by_head(*heads, bias[None])
-        return out.flatten(0, 1).unflatten(0, (len(q), -1))
+        return out.flatten(0, 1).unflatten(0, (q.shape[0], -1))
 
     def attend(
         self,

@@ -20,10 +20,13 @@ class ChannelsLastConv2d(nn.Conv2d):
     def _missing(self, length: int) -> int:
         """Zeros to add behind an axis of this length."""
         stride, padding = self.stride[0], 2 * self.padding[0]
-        missing = -length % stride + self.kernel_size[0] - stride - padding
-        # Without `max` where it is not needed: compilers treat it badly.
-        needs_no_max = self.kernel_size[0] >= stride + padding
-        return missing if needs_no_max else max(0, missing)
+        kernel = self.kernel_size[0]
+        # Compilers treat `max` badly: only where nothing else is certain.
+        if kernel - 1 <= padding:
+            return 0
+        missing = -length % stride + kernel - stride - padding
+        always = kernel >= stride + padding
+        return missing if always else torch.sym_max(0, missing)
 
     # nn.Conv2d.forward calls this with the layer's own weights.
     def _conv_forward(

@@ -13,7 +13,7 @@ from .attention import Attention, merge_heads, split_heads
 from .block import Residual
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
-from .sizes import cached_by_size, ceil_div
+from .sizes import cached_by_size, ceil_div, must_fit_all, take
 from .windows import WindowGrid
 
 # Most elements of the global attention's bias that inference makes at once.
@@ -95,7 +95,7 @@ class MaxEmbedding(BaseModule):
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
         # (B * nW, w, w, C) -> (B, nW, w * w, C)
-        tokens = grid.cut(x).flatten(1, 2).unflatten(0, (len(x), -1))
+        tokens = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
         bias = grid.token_bias(x)
         if bias is not None:
             # (nW, 1, 1, w * w) -> (nW, w * w, 1)
@@ -122,7 +122,7 @@ class ConvEmbedding(BaseModule):
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
         tokens = self.conv(grid.cut(x)).flatten(1)
-        return tokens.unflatten(0, (len(x), *grid.shape))
+        return tokens.unflatten(0, (x.shape[0], *grid.shape))
 
 
 def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
@@ -241,11 +241,12 @@ class LocalGlobalAttention(Attention):
         offsets = self._key_offsets(grid)
         table = self.global_bias.table(offsets.coordinates)
         outside = grid.window_bias(table)
-        row_elements = self.num_heads * grid.size[1] * k.shape[2]
-        step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
+        step = None
         # The number of strips depends on the map's size, a graph must not.
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            step = grid.size[0]
+        if not (torch.is_grad_enabled() or must_fit_all(*grid.size)):
+            row_elements = self.num_heads * grid.size[1] * k.shape[2]
+            step = max(MAX_BIAS_ELEMENTS // row_elements, 1)
+            step = None if step >= grid.size[0] else step
 
         def attend(rows: Tensor, q: Tensor) -> Tensor:
             # Its bias is freed before the next strip makes one.
@@ -254,13 +255,11 @@ class LocalGlobalAttention(Attention):
                 bias = bias + outside.T
             return self.attend_by_head(q, k, v, bias.flatten(2)[None])
 
-        strips = [
-            attend(*strip)
-            for strip in zip(
-                offsets.rows.split(step), q.split(step * grid.size[1], 2)
-            )
-        ]
-        out = strips[0] if len(strips) == 1 else torch.cat(strips, 2)
+        if step is None:
+            out = attend(offsets.rows, q)
+        else:
+            parts = offsets.rows.split(step), q.split(step * grid.size[1], 2)
+            out = torch.cat([attend(*strip) for strip in zip(*parts)], 2)
         return self.project(merge_heads(out, grid.size))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -312,7 +311,8 @@ class RasterBiasAttention(LocalGlobalAttention):
     ) -> Tensor:
         # (h, Nq, W, rows) -> (h, Nq, nH * nW), one key for each window
         bias = super()._spread_bias(table, rows, columns, grid)
-        bias = bias.transpose(2, 3).flatten(2)[..., : math.prod(grid.shape)]
+        bias = bias.transpose(2, 3).flatten(2)
+        bias = take(bias, 2, math.prod(grid.shape))
         # -> (h, Nq, nW, nH)
         return bias.unflatten(2, grid.shape).transpose(2, 3)
 

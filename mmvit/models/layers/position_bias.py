@@ -6,7 +6,22 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .sizes import cached_by_size
+from .sizes import cached_by_size, is_exporting
+
+
+def _distinct(offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the distinct offsets, and the index of each offset among them.
+
+    The number of results must be known when a graph is exported: there they
+    are all multiples of 1/2 that are within the reach of Q queries.
+
+    Shape: offsets (Q, K) -> (Y, ), (Q, K).
+    """
+    if not is_exporting():
+        return offsets.unique(return_inverse=True)
+    reach = 2 * (offsets.shape[0] - 1)
+    distinct = torch.arange(-reach, reach + 1).double() / 2
+    return distinct, (2 * offsets).long() + reach
 
 
 class Offsets(NamedTuple):
@@ -27,11 +42,12 @@ class Offsets(NamedTuple):
     def between(
         cls, queries: tuple[Tensor, Tensor], keys: tuple[Tensor, Tensor]
     ) -> 'Offsets':
-        """Offsets between the row and column positions of queries and keys."""
+        """Offsets between the row and column positions of queries and keys.
+
+        Positions are multiples of 1/2.
+        """
         (y, rows), (x, columns) = (
-            (query[:, None].double() - key.double()).unique(
-                return_inverse=True
-            )
+            _distinct(query[:, None].double() - key.double())
             for query, key in zip(queries, keys)
         )
         grid = torch.meshgrid(y, x, indexing='ij')

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from .sizes import is_symbolic
+
 
 class ResizedTable(BaseModule):
     """Base class of a table over a grid, its channels last.
@@ -31,7 +33,9 @@ class ResizedTable(BaseModule):
         Shape: table (1, H0, W0, C) or (H0, W0, C) -> (1, H, W, C) or
             (H, W, C) for `size` (H, W).
         """
-        if table.shape[-3:-1] == tuple(size):
+        # A graph for images of all sizes interpolates at this one, too.
+        for_all = is_symbolic(*size) or torch.jit.is_tracing()
+        if not for_all and table.shape[-3:-1] == tuple(size):
             return table
         grid = table.view(-1, *table.shape[-3:]).permute(0, 3, 1, 2)
         grid = F.interpolate(grid, size, mode=cls.mode).permute(0, 2, 3, 1)

@@ -4,7 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sizes import ceil_div, in_order, padding_bias
+from .sizes import (
+    ceil_div,
+    in_order,
+    is_symbolic,
+    must_fit_all,
+    padding_bias,
+    take,
+)
 
 
 class RowGroups:
@@ -27,21 +34,22 @@ class RowGroups:
         self.height = height
         self.number = ceil_div(height, size)
         self.interlaced = interlaced
-        self.size = min(size, height)
-        if interlaced:
-            self.size = ceil_div(height, self.number)
+        self.size = size
+        if not is_symbolic(height):
+            rows = ceil_div(height, self.number)
+            self.size = rows if interlaced else min(size, height)
         #: Rows that the groups lack, together.
         self.missing = self.number * self.size - height
 
     def cut(self, x: Tensor) -> list[Tensor]:
         """Cut a map into groups, the longer ones and the shorter ones.
 
-        A compiled graph, which serves maps of all sizes, adds the missing
-        rows instead; see `token_bias`.
+        A graph that serves maps of all sizes adds the missing rows instead;
+        see `token_bias`.
 
         Shape: x (B, H, W, h, d) -> one or two of (B, n, h, s, W, d).
         """
-        if torch.compiler.is_compiling():
+        if must_fit_all(self.height):
             x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, self.missing))
             if self.interlaced:
                 return [in_order(self._interlace(x))]
@@ -82,11 +90,11 @@ class RowGroups:
             parts = [part.permute(0, 1, 3, 4, 2, 5) for part in groups]
             parts = [part.flatten(1, 2) for part in parts]
             x = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-            return x[:, : self.height]
+            return take(x, 1, self.height)
         # (B, n, h, s, W, d) -> (B, s, n, W, h, d)
         parts = [part.permute(0, 3, 1, 4, 2, 5) for part in groups]
         if len(parts) == 1:
-            return in_order(parts[0]).flatten(1, 2)[:, : self.height]
+            return take(in_order(parts[0]).flatten(1, 2), 1, self.height)
         long, last = parts[0].split([self.size - 1, 1], 1)
         main = torch.cat([long, parts[1]], 2).flatten(1, 2)
         return torch.cat([main, last[:, 0]], 1)
@@ -97,7 +105,7 @@ class RowGroups:
         Shape: the map's W, a tensor of the wanted type and device ->
             (N, 1, 1, s * W), or None.
         """
-        if not torch.compiler.is_compiling():
+        if not must_fit_all(self.height):
             return None
         rows = torch.arange(self.number * self.size, device=like.device)
         real = (rows < self.height).expand(width, -1)

@@ -17,13 +17,32 @@ def ceil_div(length: int, divisor: int) -> int:
     return -(-length // divisor)
 
 
+def is_exporting() -> bool:
+    """Whether a graph is exported, which other programs run."""
+    is_graph = torch.compiler.is_compiling()
+    return is_graph and not torch.compiler.is_dynamo_compiling()
+
+
+def is_symbolic(*sizes: int) -> bool:
+    """Whether a graph is exported in which one of these sizes is open."""
+    return any(isinstance(size, torch.SymInt) for size in sizes)
+
+
+def must_fit_all(*sizes: int) -> bool:
+    """Whether a graph is made that is to serve maps of all sizes.
+
+    A compiled graph always is, an exported one where its sizes are open.
+    Such a graph has no branch that depends on a size.
+    """
+    return torch.compiler.is_dynamo_compiling() or is_symbolic(*sizes)
+
+
 def must_pad(*amounts: int) -> bool:
     """Whether something is padded.
 
-    A compiled or exported graph always pads, be it by nothing, so that it
-    serves maps of all sizes.
+    A graph that serves maps of all sizes always pads, be it by nothing.
     """
-    return torch.compiler.is_compiling() or any(amounts)
+    return must_fit_all(*amounts) or any(amounts)
 
 
 def in_order(x: Tensor) -> Tensor:
@@ -35,11 +54,24 @@ def in_order(x: Tensor) -> Tensor:
     return x.clone(memory_format=torch.contiguous_format)
 
 
+def take(x: Tensor, dim: int, length: int, start: int = 0) -> Tensor:
+    """Take some neighbouring entries of an axis.
+
+    In an exported graph with open sizes they are copied: later operations
+    would ask whether the entries are contiguous, which depends on the size.
+    """
+    if is_symbolic(length):
+        index = torch.arange(start, start + length, device=x.device)
+        return x.index_select(dim, index)
+    return x[(slice(None),) * dim + (slice(start, start + length),)]
+
+
 def cached_by_size(shapes: Callable) -> Callable:
     """Decorate a function of integers that makes tensors: cache its results.
 
     In a compiled graph the function is one operator, whose results depend on
-    the map's size.
+    the map's size. An exported graph, which other programs run, has the
+    function's own operations.
 
     Args:
         shapes: Returns, for the same integers, the type of each result (float
@@ -52,11 +84,13 @@ def cached_by_size(shapes: Callable) -> Callable:
     """
 
     def decorate(function: Callable) -> Callable:
-        @functools.lru_cache(maxsize=64)
-        def cached(
-            device: torch.device, dtype: torch.dtype, *sizes: int
+        def make(
+            place: torch.device,
+            device: torch.device,
+            dtype: torch.dtype,
+            sizes: tuple[int, ...],
         ) -> list[Tensor]:
-            with torch.device('cpu'), torch.inference_mode(False):
+            with place:
                 made = function(*sizes)
             parts = [made] if isinstance(made, Tensor) else made
             return [
@@ -64,12 +98,21 @@ def cached_by_size(shapes: Callable) -> Callable:
                 for part in parts
             ]
 
+        @functools.lru_cache(maxsize=64)
+        def cached(
+            device: torch.device, dtype: torch.dtype, *sizes: int
+        ) -> list[Tensor]:
+            with torch.inference_mode(False):
+                return make(torch.device('cpu'), device, dtype, sizes)
+
         operator = _operator(function, cached, shapes)
 
         @functools.wraps(function)
         def call(*sizes: int, like: Tensor) -> Tensor | list[Tensor]:
-            if torch.compiler.is_compiling():
+            if torch.compiler.is_dynamo_compiling():
                 parts = operator(sizes, like.device, like.dtype)
+            elif is_exporting():
+                parts = make(like.device, like.device, like.dtype, sizes)
             else:
                 parts = cached(like.device, like.dtype, *sizes)
             return parts[0] if len(parts) == 1 else parts

@@ -13,8 +13,10 @@ from .sizes import (
     cached_by_size,
     ceil_div,
     in_order,
+    must_fit_all,
     must_pad,
     padding_bias,
+    take,
 )
 
 
@@ -44,8 +46,8 @@ def map_windows(
     """Apply a function to windows that stick out of the map nowhere.
 
     The map is split into parts whose windows have one shape each: the whole
-    windows, and shorter ones at the border. A compiled graph, which serves
-    maps of all sizes, pads the map and masks the padding instead.
+    windows, and shorter ones at the border. A graph that serves maps of all
+    sizes pads the map and masks the padding instead.
 
     Args:
         function: Takes a part of the map that its windows divide, the rows
@@ -57,7 +59,7 @@ def map_windows(
 
     Shape: x (B, H, W, C) -> (B, H, W, C'), as the function's results.
     """
-    if torch.compiler.is_compiling():
+    if must_fit_all(*x.shape[1:3]):
         grid = WindowGrid(x.shape[1:3], side, shift=shift)
         x = F.pad(x, (0, 0, *grid.padding))
         return grid.crop(function(x, side, side, grid.token_bias(x)))
@@ -182,7 +184,7 @@ def _averages(*sizes: int) -> Tensor:
     weights = real / real.sum(1, keepdim=True).clamp(min=1)
     # A padded position has the weight 0, whatever token it is clamped to.
     positions = positions.clamp(0, axis.length - 1)
-    matrix = torch.zeros(len(positions), axis.length, dtype=real.dtype)
+    matrix = real.new_zeros(axis.windows, axis.length)
     return matrix.scatter_add_(1, positions, weights)
 
 
@@ -217,10 +219,12 @@ class WindowGrid:
     ) -> None:
         if dilation is None:
             dilation = tuple(ceil_div(length, side) for length in size)
+        elif dilation != (1, 1):
+            dilation = tuple(map(torch.sym_min, dilation, size))
         self.size = tuple(size)
         self.side = side
         self.rows, self.columns = (
-            WindowAxis(length, side, min(step, length), shift)
+            WindowAxis(length, side, step, shift)
             for length, step in zip(size, dilation)
         )
         self.padding = (*self.columns.padding, *self.rows.padding)
@@ -278,8 +282,8 @@ class WindowGrid:
 
         Shape: x (B, H', W', C) -> (B, H, W, C).
         """
-        top, left = self.rows.padding[0], self.columns.padding[0]
-        return x[:, top : top + self.size[0], left : left + self.size[1]]
+        x = take(x, 1, self.size[0], self.rows.padding[0])
+        return take(x, 2, self.size[1], self.columns.padding[0])
 
     def mean(self, x: Tensor) -> Tensor:
         """Average the tokens of the map in each window.
@@ -316,6 +320,7 @@ class WindowGrid:
         Shape: a tensor of the wanted type and device -> (nH, nW), or None if
             there is no such window.
         """
-        if not (self.rows.has_empty or self.columns.has_empty):
+        axes = self.rows, self.columns
+        if not (must_fit_all(*self.size) or any(a.has_empty for a in axes)):
             return None
         return _empty_windows(*self.rows, *self.columns, like=like)

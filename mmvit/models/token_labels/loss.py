@@ -1,17 +1,10 @@
 """The loss of token labeling."""
 
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmvit.registry import MODELS
-
-
-def soft_cross_entropy(logits: Tensor, scores: Tensor) -> Tensor:
-    """Soft-target cross entropy, averaged over the other axes.
-
-    Shape: logits and scores (..., K) -> ().
-    """
-    return -(scores * logits.log_softmax(-1)).sum(-1).mean()
 
 
 @MODELS.register_module()
@@ -36,6 +29,8 @@ class TokenLabelLoss(BaseModule):
         token_scores: Tensor,
     ) -> dict[str, Tensor]:
         """Shape: logits, scores (B, K), those of the tokens (B, N, K)."""
-        image = soft_cross_entropy(logits, scores)
-        tokens = soft_cross_entropy(token_logits, token_scores)
+        image = F.cross_entropy(logits, scores)
+        tokens = F.cross_entropy(
+            token_logits.flatten(0, 1), token_scores.flatten(0, 1)
+        )
         return dict(loss_image=image, loss_tokens=self.token_weight * tokens)

@@ -1,6 +1,6 @@
 """Published dense models, by their names and shapes."""
 
-from .published import pvt_shapes
+from .published import Depths, pvt_shapes
 
 
 class Shapes(dict[str, tuple[int, ...]]):
@@ -25,18 +25,18 @@ class Shapes(dict[str, tuple[int, ...]]):
             self.layer(f'neck.fpn_convs.{index}.conv', 256, source, 3, 3)
 
 
-def dense_pvt(arch: str) -> Shapes:
+def dense_pvt(arch: str, depths: Depths = None) -> Shapes:
     """PVT's backbone in a dense model: its classifier's without the ends."""
     ends = ('cls_token', 'norm.', 'head.')
     return Shapes(
         (f'backbone.{name}', shape)
-        for name, shape in pvt_shapes(arch).items()
+        for name, shape in pvt_shapes(arch, depths).items()
         if not name.startswith(ends)
     )
 
 
-def retinanet_shapes(arch: str) -> Shapes:
-    shapes = dense_pvt(arch)
+def retinanet_shapes(arch: str, depths: Depths = None) -> Shapes:
+    shapes = dense_pvt(arch, depths)
     shapes.fpn((128, 320, 512), extra=(512, 256))
     for index in range(4):
         for part in ('cls', 'reg'):

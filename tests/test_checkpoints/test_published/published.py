@@ -15,7 +15,10 @@ PVT_REDUCTIONS = (8, 4, 2, 1)
 PVT_MLP_RATIOS = (8, 8, 4, 4)
 
 
-def pvt_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+Depths = tuple[int, ...] | None  # of the stages; None: those of the arch
+
+
+def pvt_shapes(arch: str, depths: Depths = None) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a published PVT classifier."""
     shapes: dict[str, tuple[int, ...]] = {'cls_token': (1, 1, 512)}
 
@@ -30,7 +33,7 @@ def pvt_shapes(arch: str) -> dict[str, tuple[int, ...]]:
         shapes[f'pos_embed{number}'] = (1, tokens, dims)
         layer(f'patch_embed{number}.proj', dims, last, patch, patch)
         layer(f'patch_embed{number}.norm', dims)
-        for index in range(PVT_DEPTHS[arch][stage]):
+        for index in range((depths or PVT_DEPTHS[arch])[stage]):
             block = f'block{number}.{index}'
             hidden, side = dims * PVT_MLP_RATIOS[stage], PVT_REDUCTIONS[stage]
             layer(f'{block}.norm1', dims)
@@ -71,7 +74,9 @@ SCALABLEVIT = {
 }
 
 
-def scalablevit_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+def scalablevit_shapes(
+    arch: str, depths: Depths = None
+) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a published ScalableViT classifier."""
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -89,7 +94,7 @@ def scalablevit_shapes(arch: str) -> dict[str, tuple[int, ...]]:
             int(dims * settings['ratios'][stage]),
             PVT_REDUCTIONS[stage],
         )
-        for index in range(settings['depths'][stage]):
+        for index in range((depths or settings['depths'])[stage]):
             block = f'stages.{stage}.{index}'
             attn = f'{block}.attn'
             layer(f'{block}.norm1', dims)
@@ -135,7 +140,7 @@ HLG_HEADS = {
 
 
 def hlg_shapes(
-    arch: str, released: bool = False
+    arch: str, released: bool = False, depths: Depths = None
 ) -> dict[str, tuple[int, ...]]:
     """Names and shapes that HLG's published modules have.
 
@@ -161,7 +166,7 @@ def hlg_shapes(
             layer(f'{name}.pos{number}.0', dims)
             layer(f'{name}.pos{number}.2', out, dims)
 
-    dims_of, depths = HLG[arch]['dims'], HLG[arch]['depths']
+    dims_of, depths = HLG[arch]['dims'], depths or HLG[arch]['depths']
     if released:
         depths = (*depths[:2], min(depths[2], 14), depths[3])
     for number, source in enumerate((3, dims_of[0])):
@@ -213,7 +218,9 @@ FOCAL = {
 FOCAL_REGIONS = (7, 5, 3, 1)
 
 
-def focal_shapes(arch: str, conv: bool = False) -> dict[str, tuple[int, ...]]:
+def focal_shapes(
+    arch: str, conv: bool = False, depths: Depths = None
+) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a published Focal Transformer classifier."""
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -226,7 +233,7 @@ def focal_shapes(arch: str, conv: bool = False) -> dict[str, tuple[int, ...]]:
     layer('patch_embed.proj', dims, 3, side, side)
     layer('patch_embed.norm', dims)
     for stage, region in enumerate(FOCAL_REGIONS):
-        for index in range(FOCAL[arch]['depths'][stage]):
+        for index in range((depths or FOCAL[arch]['depths'])[stage]):
             block = f'layers.{stage}.blocks.{index}'
             attn = f'{block}.attn'
             layer(f'{block}.pool_layers.0', 1, 49)

@@ -3,14 +3,17 @@
 import errno
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
+import socket
 
 import pytest
 import torch
 
 from mmvit.engine.guards.checkpoints import (
     AtomicBackend,
+    explain_full_disk,
     newest_checkpoint,
 )
 from tests.support.toy import toy_runner, train_until_killed
@@ -79,6 +82,30 @@ def test_full_disk_leaves_the_old_file(backend, tmp_path, full_disk):
     assert os.listdir(tmp_path) == ['file'], 'what was begun is removed'
 
 
+def test_file_beyond_a_limit(backend, tmp_path):
+    path, limits = tmp_path / 'file', resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            backend.put(b'x' * 2000, str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f'{path} cannot be written: the limit' in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_disk_of_a_log(tmp_path):
+    error = OSError(errno.ENOSPC, 'No space left on device')
+    with pytest.raises(OSError) as found:
+        explain_full_disk(error, str(tmp_path / 'run'))
+    assert f'a file in {tmp_path / "run"}, such as a log' in str(found.value)
+    assert 'MiB are free' in str(found.value)
+    # Errors that name a file, and others
+    explain_full_disk(OSError(errno.ENOSPC, 'No space', 'file'), 'run')
+    explain_full_disk(FileNotFoundError(errno.ENOENT, 'gone'), 'run')
+    explain_full_disk(KeyboardInterrupt(), 'run')
+
+
 def test_newest_of_nothing(tmp_path):
     assert newest_checkpoint(str(tmp_path / 'none')) is None
     (tmp_path / 'epoch_1.pth').write_bytes(b'')
@@ -138,10 +165,16 @@ def test_interrupted_is_the_newest(tmp_path):
 
 def test_resume_removes_what_was_cut_off(tmp_path, fresh_runs):
     toy_runner(tmp_path, epochs=1).train()
-    (tmp_path / 'epoch_2.pth.unfinished').write_bytes(b'half')
+    host = socket.gethostname()
+    for owner in ('', f'.{host}-999999999', '.elsewhere-1'):
+        (tmp_path / f'epoch_2.pth{owner}.unfinished').write_bytes(b'half')
+    own = tmp_path / f'epoch_9.pth.{host}-{os.getpid()}.unfinished'
+    own.write_bytes(b'half')
     fresh_runs()
     toy_runner(tmp_path, epochs=3, resume=True).train()
-    assert names_in(tmp_path) == ['epoch_3.pth']
+    assert names_in(tmp_path) == ['epoch_3.pth', own.name], (
+        'what a living process writes is left alone'
+    )
 
 
 def test_newest_by_a_name_from_before_a_move(tmp_path):
@@ -152,10 +185,17 @@ def test_newest_by_a_name_from_before_a_move(tmp_path):
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_6.pth')
 
 
-@pytest.mark.parametrize('text', ['', 'gone.pth', '/elsewhere/epoch_8.pth'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        *(b'', b'gone.pth', b'/elsewhere/epoch_8.pth', b'.', b'..'),
+        *(b'\xff\xfe\x00garbage', b'a\x00b.pth', b'x' * 5000, b'a\nb'),
+    ],
+    ids=lambda text: text[:8].hex(),
+)
 def test_newest_with_a_wrong_last_checkpoint(tmp_path, text):
     save(tmp_path / 'epoch_7.pth')
-    (tmp_path / 'last_checkpoint').write_text(text)
+    (tmp_path / 'last_checkpoint').write_bytes(text)
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_7.pth')
 
 
@@ -277,3 +317,24 @@ def test_kill_leaves_a_checkpoint(tmp_path, fresh_runs, forks, moment, left):
     assert runner._load_from.endswith(left)
     assert runner.epoch == 3
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_3.pth')
+    assert names_in(tmp_path) == ['epoch_3.pth']
+
+
+def test_resume_removes_what_was_replaced(tmp_path, fresh_runs):
+    toy_runner(tmp_path, epochs=2).train()
+    # As if the run had been killed before it removed these
+    save(tmp_path / 'epoch_1.pth')
+    save(tmp_path / 'epoch_7.pth')
+    fresh_runs()
+    toy_runner(tmp_path, 2, resume=True).train()
+    assert names_in(tmp_path) == ['epoch_2.pth', 'epoch_7.pth']
+
+
+def test_resume_elsewhere_removes_nothing(tmp_path, fresh_runs):
+    toy_runner(tmp_path / 'run', epochs=2).train()
+    (tmp_path / 'other').mkdir()
+    save(tmp_path / 'other/epoch_1.pth')
+    fresh_runs()
+    last = str(tmp_path / 'run/epoch_2.pth')
+    toy_runner(tmp_path / 'other', 2, resume=True, load_from=last).train()
+    assert names_in(tmp_path / 'other') == ['epoch_1.pth']

@@ -1,15 +1,17 @@
 """A resumed run is the run that an uninterrupted one would have been."""
 
+import json
 import os
 import signal
 import time
 
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import BatchSampler, DataLoader, Subset
 
 from mmvit.checkpoints import safe_load
 from mmvit.engine.guards.checkpoints import newest_checkpoint
@@ -178,6 +180,31 @@ def test_place_in_the_data(run, whole, tmp_path, workers, by_epoch, grouped):
         assert len(drawn) == left * small_runs.BATCH, 'nothing is loaded twice'
 
 
+def test_run_without_a_seed(run, tmp_path):
+    """What is drawn for a run goes with it, and not what is drawn later."""
+    options = dict(randomness=dict(seed=None))
+    np.random.seed(5)
+    run('whole', EPOCHS, **options)
+    expected = result(tmp_path / 'whole')
+    np.random.seed(5)
+    with pytest.raises(StopError):
+        run('parts', EPOCHS, at=14, **options)
+    np.random.seed(6)
+    runner = run('parts', EPOCHS, **options)
+    assert runner.seed == expected['meta']['seed'] != 0
+    assert_same(result(tmp_path / 'parts'), expected)
+    records = (tmp_path / 'parts').glob('*/run.json')
+    seeds = {json.loads(path.read_text())['seed'] for path in records}
+    assert seeds == {runner.seed}
+
+
+def test_another_seed(run, whole, tmp_path):
+    with pytest.raises(StopError):
+        run('parts', EPOCHS, at=14)
+    run('parts', EPOCHS, randomness=dict(seed=3))
+    assert_same(result(tmp_path / 'parts'), whole(EPOCHS))
+
+
 def test_accumulated_gradients_are_kept(run, tmp_path):
     options = dict(
         optim_wrapper=dict(
@@ -329,7 +356,7 @@ def test_another_batch_is_reported(run, logged):
     (text,) = logged
     assert '1 processes x 2 images x 1 accumulated = 2' in text
     assert '1 processes x 4 images x 1 accumulated = 4' in text
-    assert 'asks for 2 times as much' in text
+    assert 'asks for 2 times the learning rate' in text
     assert 'each has 4 images instead of 2' in text
 
 
@@ -352,13 +379,25 @@ def test_another_world_size_is_reported(run, logged, tmp_path, by_epoch):
     options['train_dataloader']['dataset'] = Watched()
     run('parts', by_epoch, **options)
     (text,) = logged
-    assert 'was written by 2 processes' in text
+    assert 'by 2 processes x 2 images' in text
     assert 'Dropout and drop path draw other numbers' in text
     # A batch of 2 x 2 images in epoch 1; or 7 of them, 28 in passes of 8
     epoch = 1 if by_epoch else 3
     sampler = DefaultSampler(Watched(), shuffle=True, seed=0)
     sampler.set_epoch(epoch)
     assert seen[:4] == list(sampler)[4:]
+
+
+def test_another_number_of_images_is_reported(run, logged):
+    with pytest.raises(StopError):
+        run('parts', EPOCHS, at=6)
+    options = loader(EPOCHS)
+    options['train_dataloader']['dataset'] = Subset(NoisyScenes(), range(6))
+    run('parts', EPOCHS, **options)
+    (text,) = logged
+    assert 'was written with 8 images' in text
+    assert 'this run has 6 images' in text
+    assert 'The data are others' in text
 
 
 def test_checkpoint_of_another_runner(run):

@@ -1,7 +1,6 @@
 """Signals to all processes of a job."""
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import time
@@ -44,9 +43,9 @@ def test_loaders_are_initialized_so(tmp_path, fresh_runs):
 
 @pytest.fixture
 def two_processes(monkeypatch):
-    """A hook in one of two processes, and a list of when it has stopped.
+    """Make the hook of one of two processes: (shares, interval).
 
-    The first argument tells what the other process says.
+    It comes with its runner and a list of the iterations where it stopped.
     """
 
     def make(shares=(20, 20), interval=10):
@@ -102,4 +101,3 @@ def test_signal_in_between_is_not_forgotten(two_processes, monkeypatch):
     hook.after_train_iter(runner)
     hook.after_train_iter(runner)
     assert stopped == [1]
-    assert os.getpid()

@@ -90,7 +90,7 @@ def test_fine_tuning_with_another_head(saved, command):
     cfg = more_classes(cfg)
     cfg.load_from = str(weights)
     cfg.train_cfg.max_iters = 1
-    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.optim_wrapper.optimizer.lr = 1e-30
     cfg.optim_wrapper.optimizer.weight_decay = 0.0
     work_dir = command('train', cfg)
     after, before = weights_of(work_dir / 'iter_1.pth'), weights_of(weights)
@@ -114,6 +114,8 @@ def test_fine_tuning_from_noise(saved, command, change):
 @pytest.mark.parametrize('change', [wider, other_task, more_classes])
 def test_resume_is_strict(saved, command, change):
     cfg, weights = saved
+    parts = dict(meta=dict(epoch=1, iter=2), message_hub={}, optimizer={})
+    torch.save(dict(state_dict=weights_of(weights), **parts), weights)
     with pytest.raises(ValueError, match='another architecture'):
         command('train', change(cfg), '--resume', weights)
 

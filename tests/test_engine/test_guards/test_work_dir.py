@@ -4,8 +4,10 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import shutil
 
 import pytest
+from mmengine.hooks import Hook
 
 from mmvit.engine.guards.work_dir import sole_run
 from tests.support.toy import toy_runner
@@ -59,3 +61,15 @@ def test_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, 'lockf', fail)
     with sole_run(str(tmp_path)), sole_run(str(tmp_path)):
         pass
+
+
+def test_work_dir_that_vanishes(tmp_path, fresh_runs):
+    class Remove(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            shutil.rmtree(tmp_path / 'run', ignore_errors=True)
+
+    runner = toy_runner(tmp_path / 'run', 1, custom_hooks=[Remove()])
+    runner.train()
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == [
+        'epoch_1.pth'
+    ]

@@ -139,7 +139,8 @@ def build_any(name: str, **kwargs) -> Backbone:
     if name != 'SETRViT':
         return build(name, **kwargs)
     arch = dict(embed_dims=16, depth=2, num_heads=2, mlp_ratio=2)
-    return SETRViT(arch, img_size=64, **kwargs)
+    kwargs.setdefault('img_size', 64)
+    return SETRViT(arch, **kwargs)
 
 
 def test_all_are_covered():

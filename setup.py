@@ -71,6 +71,7 @@ setup(
         'openmmlab': OPENMMLAB,
         'quickstart': QUICKSTART,
         'drive': ['gdown>=5'],  # published weights on Google Drive
+        'export': ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20'],
         'tests': [*QUICKSTART, 'pytest', 'pytest-xdist', 'ruff'],
         'docs': DOCS,
     },

@@ -1,0 +1,154 @@
+"""Whole models as graphs, and what is refused."""
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from torch import Tensor, nn
+
+from mmvit.apis.config import build_model
+from mmvit.apis.export import (
+    ExportError,
+    check,
+    export_model,
+    random_images,
+    save,
+    trace,
+)
+from mmvit.apis.export_models import best_boxes, for_export
+from tests.support.tiny import tiny_config
+
+SHAPE = (64, 96)
+
+
+def build(task: str, **options) -> nn.Module:
+    torch.manual_seed(0)
+    model = build_model(tiny_config(task, 'nowhere', **options))
+    for param in model.parameters():
+        if param.dim() > 1:
+            nn.init.normal_(param, std=0.1)
+    model.eval()
+    return model
+
+
+def prepared(model: nn.Module, images: Tensor) -> Tensor:
+    """The images as the library's own preprocessing makes them."""
+    data = dict(inputs=[image.flip(0) for image in images])
+    return model.data_preprocessor(data)['inputs']
+
+
+def predicted(model: nn.Module, images: Tensor) -> list[DetDataSample]:
+    meta = dict(
+        img_shape=SHAPE,
+        ori_shape=SHAPE,
+        batch_input_shape=SHAPE,
+        scale_factor=(1.0, 1.0),
+    )
+    samples = [DetDataSample(metainfo=dict(meta)) for _ in images]
+    return model.predict(prepared(model, images), samples, rescale=False)
+
+
+@pytest.mark.parametrize('task', ['det', 'ins'])
+def test_boxes_are_those_of_mmdet(task):
+    model = build(task)
+    images = random_images((2, *SHAPE), model)
+    with torch.no_grad():
+        boxes, scores, labels, *_ = for_export(model)(images)
+        samples = predicted(model, images)
+    for index, sample in enumerate(samples):
+        expected = sample.pred_instances
+        number = len(expected)
+        assert number
+        torch.testing.assert_close(scores[index, :number], expected.scores)
+        torch.testing.assert_close(
+            boxes[index, :number], expected.bboxes, rtol=1e-3, atol=1e-2
+        )
+        assert torch.equal(labels[index, :number], expected.labels)
+        assert (scores[index, number:] == -1).all()
+
+
+def test_scores_and_logits_are_those_of_the_libraries():
+    for task in ('cls', 'seg'):
+        model = build(task)
+        images = random_images((2, *SHAPE), model)
+        with torch.no_grad():
+            (found,) = for_export(model)(images)
+            inputs = prepared(model, images)
+            if task == 'cls':
+                expected = model.predict(inputs)
+                expected = torch.stack([s.pred_score for s in expected])
+            else:
+                meta = dict(img_shape=SHAPE, ori_shape=SHAPE)
+                expected = model.inference(inputs, [meta] * 2)
+        torch.testing.assert_close(found, expected)
+
+
+def test_best_boxes_suppress_within_group_and_image():
+    same = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+    boxes = same.expand(2, 3, 4)
+    scores = torch.tensor([[0.5, 0.9, 0.4], [0.1, 0.2, 0.8]])
+    groups = torch.tensor([[0, 0, 1], [0, 0, 0]])
+    _, kept, labels = best_boxes(boxes, scores, groups, 2, 0.5, 0.3)
+    torch.testing.assert_close(kept, torch.tensor([[0.9, 0.4], [0.8, -1.0]]))
+    assert labels[0].tolist() == [0, 1]
+
+
+@pytest.mark.slow
+def test_retinanet_as_a_program(tmp_path):
+    """With its boxes after suppression, for any number of images."""
+    model = for_export(build('det'))
+    path = str(tmp_path / 'model.pt2')
+    found = export_model(model, path, SHAPE, ['batch'])
+    assert max(largest for _, largest in found) < 1e-4
+
+
+def test_what_cannot_be_exported_is_refused():
+    model = build('ins')
+    model.roi_head.__class__ = type('HTCRoIHead', (nn.Module,), {})
+    with pytest.raises(ValueError, match='HTCRoIHead cannot be exported'):
+        for_export(model)
+    model = build('det')
+    model.bbox_head.__class__ = type('ATSSHead', (nn.Module,), {})
+    with pytest.raises(ValueError, match='ATSSHead cannot be exported'):
+        for_export(model)
+    with pytest.raises(ValueError, match='Linear is no model'):
+        for_export(nn.Linear(2, 2))
+    classifier = for_export(build('cls'))
+    with pytest.raises(ExportError, match='multiples of 32'):
+        trace(classifier, (60, 64), ['hw'])
+    with pytest.raises(ExportError, match='choose of batch, hw'):
+        trace(classifier, SHAPE, ['width'])
+
+
+class Fixed(nn.Module):
+    """It has the number of images that was traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (images.view(len(images), -1) * self.scale,)
+
+
+def test_a_graph_that_holds_for_one_size_is_refused():
+    with pytest.raises(ExportError, match='with open batch'):
+        trace(Fixed(), SHAPE, ['batch'])
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'onnxscript', None)
+    monkeypatch.setitem(__import__('sys').modules, 'onnx', None)
+    with pytest.raises(ExportError, match=r'mmvit\[export\]'):
+        save(None, str(tmp_path / 'x.onnx'), ())
+
+
+def test_a_wrong_graph_is_told(tmp_path):
+    model = for_export(build('cls'))
+    path = str(tmp_path / 'model.pt2')
+    save(trace(model, SHAPE), path, model.outputs)
+    with torch.no_grad():
+        model.model.head.fc.weight.add_(
+            torch.randn_like(model.model.head.fc.weight)
+        )
+    (found,) = check(model, path, SHAPE)
+    assert found.largest > 1e-3

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import subprocess
 
 import pytest
@@ -69,13 +70,15 @@ def test_full_device(tmp_path, fresh_runs):
     toy_runner(tmp_path, epochs=1).train()
     fresh_runs()
     runner = toy_runner(tmp_path, epochs=2, resume=True)
-    os.symlink('/dev/full', tmp_path / 'epoch_2.pth.unfinished')
+    owner = f'{socket.gethostname()}-{os.getpid()}'
+    os.symlink('/dev/full', tmp_path / f'epoch_2.pth.{owner}.unfinished')
     with pytest.raises(OSError) as error:
         runner.train()
     text = str(error.value)
     assert error.value.errno == errno.ENOSPC
     assert 'No space left on device' in text
-    assert 'epoch_2.pth do not fit' in text and 'MiB are free there' in text
+    assert 'epoch_2.pth cannot be written' in text
+    assert 'MiB are free there' in text
     assert '--resume' in text
     path = newest_checkpoint(str(tmp_path))
     assert path == str(tmp_path / 'epoch_1.pth')

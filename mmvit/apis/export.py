@@ -119,14 +119,18 @@ def save(
     if path.endswith('.onnx'):
         for name in ('onnx', 'onnxscript'):
             require(name)
-        torch.onnx.export(
-            program,
-            f=path,
-            dynamo=True,
-            input_names=['images'],
-            output_names=list(outputs),
-            verbose=False,
-        )
+        try:
+            torch.onnx.export(
+                program,
+                f=path,
+                dynamo=True,
+                input_names=['images'],
+                output_names=list(outputs),
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise ExportError(f'torch.onnx cannot: {reason}') from error
     else:
         torch.export.save(program, path)
 

@@ -123,8 +123,8 @@ def best_boxes(
     """
     # Boxes of other groups and images lie far away.
     images = torch.arange(scores.shape[0], device=scores.device)
-    places = images[:, None] * (groups.amax() + 1) + groups
-    shifted = boxes + (places * (boxes.amax() + 1))[..., None]
+    places = images[:, None] * (groups.max() + 1) + groups
+    shifted = boxes + (places * (boxes.max() + 1))[..., None]
     flat = scores.flatten()
     found = (flat > score_thr).nonzero().squeeze(1)
     kept = torchvision.ops.nms(

@@ -87,7 +87,8 @@ def published_weights(name: str) -> str | None:
     metafile = find_config(name).with_name('metafile.yml')
     if not metafile.is_file():
         return None
-    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    content = loader(metafile.read_text(encoding='utf-8')).get_single_data()
     facts = {model['Name']: model for model in content['Models']}
     return facts.get(name, {}).get('Weights')
 

@@ -67,8 +67,12 @@ class UntrustedPickleHandler(PickleHandler):
         return super().load_from_fileobj(file, **kwargs)
 
 
-class _YamlLoader(yaml.SafeLoader):
-    """Reads plain data, and the tuples that mmengine writes."""
+class _YamlLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):
+    """Reads plain data, and the tuples that mmengine writes.
+
+    In C, where that is built: a config's bases in a library are found through
+    long files.
+    """
 
 
 _YamlLoader.add_constructor(

@@ -17,6 +17,7 @@ from torch import nn
 
 from mmvit.apis.config import build_model, load_config
 
+from .config_tools import config_of
 from .tiny import ARCH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def shipped_detectors() -> dict[str, str]:
         text = path.read_text()
         if '_base_' in path.parts or 'coco' not in path.stem:
             continue
-        cfg = load_config(str(path))
+        cfg = config_of(path)
         if cfg.get('default_scope') != 'mmdet' or 'backbone' not in text:
             continue
         model = cfg.model

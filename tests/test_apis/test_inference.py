@@ -68,5 +68,5 @@ def test_classes_of_the_checkpoint_the_config_or_the_data_set() -> None:
     del cfg.test_dataloader.dataset.metainfo
     assert len(class_names(cfg, model)['classes']) == 80  # CocoDataset's
     cfg = tiny_config('cls', 'nowhere')
-    with pytest.raises(SystemExit, match='neither the checkpoint nor'):
+    with pytest.raises(ValueError, match='neither the checkpoint nor'):
         class_names(cfg, model)

@@ -119,7 +119,7 @@ def assert_tta(cfg: Config, scales: list[tuple[int, int]]) -> None:
     resizes, flips, *_ = cfg.test_dataloader.dataset.pipeline[1].transforms
     assert [step.scale for step in resizes] == scales
     assert [step.prob for step in flips] == [0, 1]
-    assert cfg.tta_model.type == 'SegTTAModel'
+    assert cfg.tta_model.type == 'mmvit.SegmentationTTAModel'
 
 
 def ms_scales(side: int) -> list[tuple[int, int]]:

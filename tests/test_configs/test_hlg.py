@@ -145,7 +145,7 @@ def test_segmentation_crops(stem: str, crop: int, stride: int) -> None:
     assert max(min(step.scale) for step in steps[0]) == 1.75 * (
         1024 if crop == 768 else crop
     )
-    assert cfg.tta_model.type == 'SegTTAModel'
+    assert cfg.tta_model.type == 'mmvit.SegmentationTTAModel'
 
 
 def test_head() -> None:

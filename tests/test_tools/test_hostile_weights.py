@@ -24,6 +24,7 @@ TOOLS = {
     ),
     'test': (*RUN[:1], 'EVIL', *RUN[1:]),
     'infer': ('CONFIG', 'EVIL', 'IMAGE', '--out-dir', 'out'),
+    'export': ('CONFIG', 'EVIL', '--shape', '64', '--out', 'x.pt2'),
     'dataset_converters/label_maps': ('CONFIG', 'EVIL', '--out-dir', 'out'),
     'model_converters/convert_checkpoint': ('pvt', 'EVIL', 'out.pth'),
     'analysis_tools/benchmark': ('CONFIG', '--checkpoints', 'EVIL'),

@@ -65,6 +65,7 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 import torch
+from mmengine.logging import MMLogger
 
 from mmvit.apis.config import build_model, load_config
 from mmvit.apis.export import ExportError, check, save, trace
@@ -97,6 +98,8 @@ def measure(
 def main(argv: list[str] | None = None) -> None:
     """Print the table; see --help."""
     args = parse_args(argv)
+    # Initialisation logs each parameter.
+    MMLogger.get_current_instance().setLevel('ERROR')
     print('| backbone | format |', ' | '.join(args.cases), '|')
     print('| --- | --- |', ' | '.join('---' for _ in args.cases), '|')
     for name in args.names:

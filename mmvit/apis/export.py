@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from .export_models import ExportedModel
 
-FORMATS = {'torch-export': '.pt2', 'onnx': '.onnx'}
 DYNAMIC = ('batch', 'hw')
 #: Open heights and widths are multiples of it, as the strides of all stages
 #: are; mmdet pads to it. Pixels.

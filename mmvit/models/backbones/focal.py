@@ -59,7 +59,7 @@ class WindowPooling(BaseModule):
     Args:
         window_size: Side of a sub-window, in tokens.
 
-    Shape: windows (B, nW, window_size^2, C) -> (B, nW, C).
+    Shape: windows (n, window_size^2, C) -> (n, C).
     """
 
     def __init__(self, window_size: int) -> None:
@@ -71,7 +71,8 @@ class WindowPooling(BaseModule):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, windows: Tensor) -> Tensor:
-        return (self.weight @ windows).squeeze(-2) + self.bias
+        weight = self.weight.expand(windows.shape[0], 1, -1)
+        return torch.baddbmm(self.bias, weight, windows).squeeze(1)
 
 
 class RelativePositionBias(ResizedTable):
@@ -146,74 +147,56 @@ def _extended_axis(
     sub_window, region = level
     windows = ceil_div(length + shift, side)
     span, repeats = level.span(side), level.repeats(side)
+    tokens = ceil_div(windows * side, sub_window)
     places = _extended_length(length, side, shift, level)
     index = torch.arange(places) - (region - span) // 2
-    if sub_window == 1:
-        if wrap:
-            # Torch's ONNX exporter has no remainder by an open size.
-            period = torch.full_like(index, windows * side)
-            index = index.remainder(period)
-        index, first, tokens = index - shift, 0, length
-    else:
-        # With a shift the first sub-windows may consist of padding.
-        first = shift // sub_window
-        tokens = ceil_div(length + shift, sub_window)
-    real = ((index >= first) & (index < tokens)).unfold(0, region, span)
+    if wrap and sub_window == 1:
+        # Torch's ONNX exporter has no remainder by an open size.
+        index = index.remainder(torch.full_like(index, tokens))
+    # The other tokens, and sub-windows, hold nothing but padding.
+    first, last = shift // sub_window, ceil_div(length + shift, sub_window)
+    real = ((index >= first) & (index < last)).unfold(0, region, span)
     real = real.repeat_interleave(repeats, 0)[:windows]
     return index.clamp(0, tokens - 1), real, tokens
 
 
-@cached_by_size(
-    lambda height, width, side, shift, _, *level: [
-        (
-            int,
-            _extended_length(height, side, shift, Level(*level)),
-            _extended_length(width, side, shift, Level(*level)),
-        )
-    ]
-)
-def _level_index(
-    height: int, width: int, side: int, shift: int, wrap: int, *level: int
-) -> Tensor:
-    """Index into a level's tokens of each place of its extended map.
-
-    Shape: () -> (H', W').
-    """
-    (rows, _, _), (columns, _, tokens) = (
-        _extended_axis(length, side, shift, Level(*level), wrap)
-        for length in (height, width)
+def _region_shapes(
+    height: int, width: int, side: int, shift: int, _: int, *levels: int
+) -> list[tuple]:
+    axes = height, width
+    levels = [Level(*level) for level in zip(levels[::2], levels[1::2])]
+    extended = (
+        [_extended_length(n, side, shift, level) for n in axes]
+        for level in levels
     )
-    return rows[:, None] * tokens + columns
+    windows = math.prod(ceil_div(n + shift, side) for n in axes)
+    keys = sum(level.region**2 for level in levels)
+    places = sum(math.prod(lengths) for lengths in extended)
+    return [(int, places), (float, windows, 1, 1, keys)]
 
 
-@cached_by_size(
-    lambda height, width, side, shift, _, *levels: [
-        (
-            float,
-            ceil_div(height + shift, side) * ceil_div(width + shift, side),
-            1,
-            1,
-            sum(region**2 for region in levels[1::2]),
-        )
-    ]
-)
-def _key_mask(
+@cached_by_size(_region_shapes)
+def _regions(
     height: int, width: int, side: int, shift: int, wrap: int, *levels: int
-) -> Tensor:
-    """Logits that exclude the keys of all levels that are not on the map.
+) -> tuple[Tensor, Tensor]:
+    """Where the regions find their tokens.
 
-    Shape: () -> (nW, 1, 1, Nk).
+    Shape: () -> the number of the token, among those of all levels, at each
+        place of the levels' extended maps, and (nW, 1, 1, Nk), the logits
+        that exclude the keys that are not on the map.
     """
-    masks = []
+    places, masks, first = [], [], 0
     for level in zip(levels[::2], levels[1::2]):
-        (_, rows, _), (_, columns, _) = (
+        (rows, real_rows, high), (columns, real_columns, wide) = (
             _extended_axis(length, side, shift, Level(*level), wrap)
             for length in (height, width)
         )
+        places.append((first + rows[:, None] * wide + columns).flatten())
+        first += high * wide
         # (nH, f), (nW, f) -> (nH, nW, f, f) -> (nH * nW, f * f)
-        real = rows[:, None, :, None] & columns[:, None]
+        real = real_rows[:, None, :, None] & real_columns[:, None]
         masks.append(padding_bias(real.flatten(2).flatten(0, 1)))
-    return torch.cat(masks, 1)[:, None, None]
+    return torch.cat(places), torch.cat(masks, 1)[:, None, None]
 
 
 class FocalAttention(Attention):
@@ -331,33 +314,38 @@ class FocalAttention(Attention):
         return bias.unflatten(1, index.shape)
 
     def _keys_and_values(
-        self, tokens: Tensor, level: Level, index: Tensor
+        self, tokens: Tensor, index: Tensor, grid: WindowGrid
     ) -> Tensor:
-        """Project the tokens of a level and lay out those of each region.
+        """Project the tokens of all levels and lay out those of each window.
 
         Regions are strided windows of the extended map: in the backward pass
         each token gathers its gradients, where an index would scatter them.
 
-        Shape: tokens (B, N, C), index (H', W') -> (2, B, nH, nW, h, f * f, d),
-            the windows along each axis that have a region of their own.
+        Shape: tokens (B, N, C), index as `_regions` -> (2, B, nW * h, Nk, d).
         """
-        region, span = level.region, level.span(self.window_size)
-        kv = self.kv(tokens).index_select(1, index.flatten())
-        kv = kv.unflatten(1, index.shape)
-        kv = kv.unfold(1, region, span).unfold(2, region, span)
-        # (B, nH, nW, 2 * h * d, f, f) -> (2, B, nH, nW, h, f, f, d)
-        kv = kv.unflatten(3, (2, self.num_heads, -1))
-        return kv.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6)
-
-    def _repeat_regions(
-        self, kv: Tensor, level: Level, grid: WindowGrid
-    ) -> Tensor:
-        """Give each window the region that it shares with its neighbours."""
-        repeats = level.repeats(self.window_size)
-        if repeats > 1:
-            kv = kv.repeat_interleave(repeats, 2)[:, :, : grid.shape[0]]
-            kv = kv.repeat_interleave(repeats, 3)[:, :, :, : grid.shape[1]]
-        return kv
+        side, shift = self.window_size, grid.rows.shift
+        sizes = [
+            [_extended_length(n, side, shift, level) for n in grid.size]
+            for level in self.levels
+        ]
+        kv = self.kv(tokens).index_select(1, index)
+        kv = kv.unflatten(2, (2, self.num_heads, -1))
+        regions = []
+        parts = kv.split([math.prod(size) for size in sizes], 1)
+        for part, size, level in zip(parts, sizes, self.levels):
+            step, repeats = level.span(side), level.repeats(side)
+            part = part.unflatten(1, size)
+            part = part.unfold(1, level.region, step)
+            part = part.unfold(2, level.region, step)
+            # (B, nH, nW, 2, h, d, f, f) -> (2, B, nH, nW, h, f * f, d)
+            part = part.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6)
+            if repeats > 1:
+                # Neighbouring windows share a region.
+                part = part.repeat_interleave(repeats, 2)
+                part = part.repeat_interleave(repeats, 3)
+                part = part[:, :, : grid.shape[0], : grid.shape[1]]
+            regions.append(part)
+        return torch.cat(regions, 5).flatten(2, 4)
 
     def _shift_on(self, size: tuple[int, int]) -> int:
         # One window that covers the map cannot be moved.
@@ -370,30 +358,20 @@ class FocalAttention(Attention):
         size, side, heads = x.shape[1:3], self.window_size, self.num_heads
         shift = self._shift_on(size)
         grid = WindowGrid(size, side, shift=shift)
-        windows = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
+        x = grid.pad(x)
         tokens = [x.flatten(1, 2)]
         for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
-            parts = windows
-            if sub_window != side:
-                sub_grid = WindowGrid(size, sub_window, shift=shift)
-                parts = sub_grid.cut(x).flatten(1, 2)
-                parts = parts.unflatten(0, (x.shape[0], -1))
-            tokens.append(pool(parts))
-        sizes = *size, side, shift, int(self.border == 'wrap')
-        kv = []
-        for level, part in zip(self.levels, tokens):
-            index = _level_index(*sizes, *level, like=x)
-            regions = self._keys_and_values(part, level, index)
-            kv.append(self._repeat_regions(regions, level, grid))
-        # (2, B, nH, nW, h, Nk, d) -> twice (B, nW * h, Nk, d)
-        k, v = torch.cat(kv, 5).flatten(2, 4).unbind()
-        q = self.q(windows).unflatten(3, (heads, -1))
-        # (B, nW, w * w, h, d) -> (B, nW * h, w * w, d)
-        q = q.transpose(2, 3).flatten(1, 2)
+            windows = WindowGrid(x.shape[1:3], sub_window).cut(x)
+            pooled = pool(windows.flatten(1, 2))
+            tokens.append(pooled.unflatten(0, (x.shape[0], -1)))
         levels = itertools.chain(*self.levels)
-        mask = _key_mask(*sizes, *levels, like=q)
-        out = self.attend_by_window(q, k, v, self._bias(), mask)
-        return self.project(grid.join_heads(out, heads))
+        index, mask = _regions(
+            *size, side, shift, int(self.border == 'wrap'), *levels, like=x
+        )
+        kv = self._keys_and_values(torch.cat(tokens, 1), index, grid)
+        q = grid.cut_heads(self.q(x).unflatten(3, (1, heads, -1))).squeeze(0)
+        out = self.attend_by_window(q, *kv.unbind(), self._bias(), mask)
+        return grid.crop(self.project(grid.join_heads(out, heads)))
 
 
 _LEVELS = dict(

@@ -9,8 +9,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import Attention, merge_heads, split_heads
-from .block import Residual
+from .attention import Attention, merge_heads, project_jointly, split_heads
+from .block import add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
 from .sizes import cached_by_size, ceil_div, must_fit_all, take
@@ -156,10 +156,9 @@ class LocalGlobalAttention(Attention):
         window_embedding: What makes a window one token: the mean ('avg') or
             the maximum ('max') of its tokens on the map, or a depth-wise
             convolution ('dwconv').
-        drop_path_rate: Probability that the global attention is skipped for
-            an image.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), including the residuals.
+    Shape: x (B, H, W, C), and the factor of `StochasticDepth` for the global
+        attention -> (B, H, W, C), including the residuals.
     """
 
     def __init__(
@@ -170,7 +169,6 @@ class LocalGlobalAttention(Attention):
         windows: str | None = 'plain',
         dilation: int | None = None,
         window_embedding: str = 'avg',
-        drop_path_rate: float = 0.0,
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
@@ -196,7 +194,6 @@ class LocalGlobalAttention(Attention):
         self.norm3 = nn.LayerNorm(embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
-        self.residual = Residual(drop_path_rate)
 
     def build_grid(self, size: tuple[int, int]) -> WindowGrid:
         """Partition a map of this size as `windows` and `dilation` say."""
@@ -205,16 +202,14 @@ class LocalGlobalAttention(Attention):
         steps = self.dilation and (self.dilation, self.dilation)
         return WindowGrid(size, self.window_size, steps)
 
-    def _attend_locally(
-        self, q: Tensor, v: Tensor, grid: WindowGrid
-    ) -> Tensor:
-        heads = self.num_heads
+    def _attend_locally(self, qv: Tensor, grid: WindowGrid) -> Tensor:
         # Positions within a window are one apart, whatever the dilation.
         bias = self.local_bias(self.window_size, self.window_size)
         mask = grid.token_bias(bias)
-        q, v = grid.cut_heads(q, heads), grid.cut_heads(v, heads)
+        parts = grid.pad(qv).unflatten(3, (2, self.num_heads, -1))
+        q, v = grid.cut_heads(parts).unbind()
         out = self.attend_by_window(q, q, v, bias, mask)
-        return grid.join_heads(out, heads)
+        return grid.crop(grid.join_heads(out, self.num_heads))
 
     def _key_offsets(self, grid: WindowGrid) -> Offsets:
         """Offsets of the map's tokens from the global attention's keys."""
@@ -235,7 +230,7 @@ class LocalGlobalAttention(Attention):
     ) -> Tensor:
         k, v = (
             split_heads(part, self.num_heads)
-            for part in (self.k(tokens), self.v(tokens))
+            for part in project_jointly(tokens, self.k, self.v).chunk(2, -1)
         )
         q = split_heads(q, self.num_heads)
         offsets = self._key_offsets(grid)
@@ -262,19 +257,22 @@ class LocalGlobalAttention(Attention):
             out = torch.cat([attend(*strip) for strip in zip(*parts)], 2)
         return self.project(merge_heads(out, grid.size))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         grid = self.build_grid(x.shape[1:3])
         x = self.bottleneck(x)
         normed = self.norm1(x)
-        q = self.q(normed)
         if self.windows:
-            local = self._attend_locally(q, self.v(normed), grid)
+            qv = project_jointly(normed, self.q, self.v)
+            local = self._attend_locally(qv, grid)
             x = x + local
-            q = q + self.query_conv(self.norm2(local))
+            q = qv[..., : self.embed_dims] + self.query_conv(self.norm2(local))
+        else:
+            q = self.q(normed)
         # The keys go column by column, as the bias does: see `spread_bias`.
         tokens = self.embedding(x, grid).transpose(1, 2)
         tokens = self.norm3(tokens.contiguous())
-        return self.residual(x, self._attend_globally(q, tokens, grid))
+        out = self._attend_globally(q, tokens, grid)
+        return add_branch(x, out, factor)
 
 
 @cached_by_size(
@@ -325,17 +323,15 @@ class FullAttention(Attention):
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
-        drop_path_rate: Probability that the attention is skipped for an
-            image.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), including the residual.
+    Shape: x (B, H, W, C), and the factor of `StochasticDepth` -> (B, H, W, C),
+        including the residual.
     """
 
     def __init__(
         self,
         embed_dims: int,
         num_heads: int,
-        drop_path_rate: float = 0.0,
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
@@ -345,12 +341,12 @@ class FullAttention(Attention):
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
         self.norm = nn.LayerNorm(embed_dims)
-        self.residual = Residual(drop_path_rate)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         bias = self.global_bias(*x.shape[1:3])[None]
-        out = self.attend(self.q(x), self.k(x), self.v(x), bias)
-        return self.residual(x, self.norm(self.project(out)))
+        qkv = project_jointly(x, self.q, self.k, self.v)
+        out = self.attend(*qkv.chunk(3, dim=-1), bias)
+        return add_branch(x, self.norm(self.project(out)), factor)
 
 
 class LocalGlobalLayer(BaseModule):
@@ -365,10 +361,9 @@ class LocalGlobalLayer(BaseModule):
         mlp_ratio: Hidden channels of the DWMLP as a multiple of
             `in_channels`.
         drop_rate: Dropout of the DWMLP.
-        drop_path_rate: Probability that the DWMLP is skipped for an image.
 
-    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
-        ceil(W / stride), C).
+    Shape: x (B, H, W, in_channels), and the two factors of `StochasticDepth`
+        -> (B, ceil(H / stride), ceil(W / stride), C).
     """
 
     #: See `mmvit.engine.compilation`.
@@ -382,7 +377,6 @@ class LocalGlobalLayer(BaseModule):
         stride: int = 1,
         mlp_ratio: float = 4.0,
         drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.shortcut = nn.Identity()
@@ -393,9 +387,13 @@ class LocalGlobalLayer(BaseModule):
             )
         self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
         self.norm = nn.LayerNorm(embed_dims)
-        self.residual = Residual(drop_path_rate)
         self.attn = attn
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.residual(self.shortcut(x), self.norm(self.mlp(x)))
-        return self.attn(x)
+    def forward(
+        self,
+        x: Tensor,
+        factor1: Tensor | None = None,
+        factor2: Tensor | None = None,
+    ) -> Tensor:
+        out = self.norm(self.mlp(x))
+        return self.attn(add_branch(self.shortcut(x), out, factor1), factor2)

@@ -6,9 +6,10 @@ from mmvit.analysis.multiply_adds import MultiplyAddCounter
 from mmvit.models.backbones.focal import (
     FocalAttention,
     FocalTransformer,
+    Level,
     RelativePositionBias,
-    _key_mask,
-    _level_index,
+    _extended_length,
+    _regions,
 )
 
 ARCH = dict(
@@ -152,24 +153,23 @@ def test_against_a_loop(size, side, levels, shift, border):
 
 def test_figure_4():
     """The tokens of the paper's figure: 8x8, 6x6 and 5x5 of 20x20."""
-    levels = (1, 8), (2, 6), (4, 5)
-    like, sizes = torch.rand(1), (20, 20, 4, 0, False)
-    mask = _key_mask(
-        *sizes, *(n for level in levels for n in level), like=like
-    )
+    levels = [Level(1, 8), Level(2, 6), Level(4, 5)]
+    sizes = (20, 20, 4, 0, False, *(n for level in levels for n in level))
+    index, mask = _regions(*sizes, like=torch.rand(1))
     assert mask.shape == (25, 1, 1, 64 + 36 + 25)
     assert not mask[12].any(), 'the window in the middle has them all'
     # The corner has 6x6 of its 8x8, 4x4 of its 6x6 and 3x3 of its 5x5.
     assert (mask[0] == 0).sum() == 36 + 16 + 9
-    spans = (6, 14), (2, 8), (0, 5)
-    for level, side, (first, last) in zip(levels, (20, 10, 5), spans):
-        index = _level_index(*sizes, *level, like=like)
-        start = 2 * max(1, 4 // level[0])
-        at = slice(start, start + level[1])
-        expected = torch.arange(side * side).view(side, side)
-        assert torch.equal(index[at, at], expected[first:last, first:last]), (
-            level
-        )
+    spans, first = ((6, 14), (2, 8), (0, 5)), 0
+    for level, side, span in zip(levels, (20, 10, 5), spans):
+        long = _extended_length(20, 4, 0, level)
+        places, index = index[: long**2].view(long, long), index[long**2 :]
+        start = 2 * level.span(4)
+        at = slice(start, start + level.region)
+        tokens = torch.arange(side * side).view(side, side) + first
+        expected = tokens[slice(*span), slice(*span)]
+        assert torch.equal(places[at, at], expected), level
+        first += side * side
 
 
 def test_a_window_that_covers_the_map_is_not_moved():
@@ -241,8 +241,8 @@ def test_pooling_starts_as_the_mean():
     model = FocalTransformer(ARCH)
     model.init_weights()
     pool = model.stages[0].blocks[0].attn.pools[0]
-    windows = torch.rand(2, 3, 16, 8)
-    torch.testing.assert_close(pool(windows), windows.mean(2))
+    windows = torch.rand(6, 16, 8)
+    torch.testing.assert_close(pool(windows), windows.mean(1))
 
 
 def test_tables_of_another_region_are_resized():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, merge_heads, project_jointly, split_heads
 from .block import add_branch
-from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
+from .conv import Bottleneck, ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
 from .sizes import cached_by_size, ceil_div, must_fit_all, take
 from .windows import WindowGrid
@@ -55,60 +55,14 @@ class DWMlp(BaseModule):
         return self.drop(self.fc2(x))
 
 
-class Bottleneck(BaseModule):
-    """Residual bottleneck of convolutions with C / 4 hidden channels.
+class WindowEmbedding(BaseModule):
+    """Embeds each window as one token (Table 12).
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
-    """
-
-    def __init__(self, embed_dims: int) -> None:
-        super().__init__()
-        dims = embed_dims // 4
-        self.layers = nn.Sequential(
-            ConvNorm(embed_dims, dims, act=nn.GELU()),
-            ConvNorm(dims, dims, 3, act=nn.GELU()),
-            ConvNorm(dims, embed_dims),
-        )
-        self.act = nn.GELU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.act(x + self.layers(x))
-
-
-class MeanEmbedding(BaseModule):
-    """Embeds each window as the mean of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
-        the windows along each axis.
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        return grid.mean(x)
-
-
-class MaxEmbedding(BaseModule):
-    """Embeds each window as the maximum of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
-        the windows along each axis.
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        # (B * nW, w, w, C) -> (B, nW, w * w, C)
-        tokens = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
-        bias = grid.token_bias(x)
-        if bias is not None:
-            # (nW, 1, 1, w * w) -> (nW, w * w, 1)
-            tokens = tokens + bias.flatten(1)[..., None]
-        return tokens.amax(2).unflatten(1, grid.shape)
-
-
-class ConvEmbedding(BaseModule):
-    """Embeds each window by a depth-wise convolution as large as a window.
-
-    Where a window sticks out of the map it holds zeros.
+    What lies outside of the map takes no part.
 
     Args:
+        kind: The mean ('avg') or the maximum ('max') of the window's tokens,
+            or a depth-wise convolution as large as a window ('dwconv').
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
 
@@ -116,24 +70,30 @@ class ConvEmbedding(BaseModule):
         the windows along each axis.
     """
 
-    def __init__(self, embed_dims: int, window_size: int) -> None:
+    def __init__(self, kind: str, embed_dims: int, window_size: int) -> None:
         super().__init__()
-        self.conv = DepthwiseConv(embed_dims, window_size, window_size)
+        if kind not in ('avg', 'max', 'dwconv'):
+            raise ValueError(
+                f'window_embedding {kind!r}: take avg, max or dwconv'
+            )
+        self.kind = kind
+        if kind == 'dwconv':
+            self.conv = DepthwiseConv(embed_dims, window_size, window_size)
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        tokens = self.conv(grid.cut(x)).flatten(1)
-        return tokens.unflatten(0, (x.shape[0], *grid.shape))
-
-
-def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
-    """Build the embedding of windows named `kind` (Table 12)."""
-    if kind == 'avg':
-        return MeanEmbedding()
-    if kind == 'max':
-        return MaxEmbedding()
-    if kind == 'dwconv':
-        return ConvEmbedding(embed_dims, window_size)
-    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
+        if self.kind == 'avg':
+            return grid.mean(x)
+        windows = grid.cut(x)
+        if self.kind == 'dwconv':
+            tokens = self.conv(windows).flatten(1)
+            return tokens.unflatten(0, (x.shape[0], *grid.shape))
+        # (B * nW, w, w, C) -> (B, nW, w * w, C)
+        windows = windows.flatten(1, 2).unflatten(0, (x.shape[0], -1))
+        bias = grid.token_bias(x)
+        if bias is not None:
+            # (nW, 1, 1, w * w) -> (nW, w * w, 1)
+            windows = windows + bias.flatten(1)[..., None]
+        return windows.amax(2).unflatten(1, grid.shape)
 
 
 class LocalGlobalAttention(Attention):
@@ -147,15 +107,12 @@ class LocalGlobalAttention(Attention):
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
-        window_size: Side w of a window, in tokens.
+        window_size, window_embedding: See `WindowEmbedding`.
         windows: 'plain' for windows of neighbours, 'dilated' for windows of
             every D-th token; None leaves the local attention out, and plain
             windows give the global attention its keys (Table 14).
         dilation: D of dilated windows; None takes ceil(H / w) for rows and
             ceil(W / w) for columns, so that a window spans the map.
-        window_embedding: What makes a window one token: the mean ('avg') or
-            the maximum ('max') of its tokens on the map, or a depth-wise
-            convolution ('dwconv').
 
     Shape: x (B, H, W, C), and the factor of `StochasticDepth` for the global
         attention -> (B, H, W, C), including the residuals.
@@ -188,7 +145,7 @@ class LocalGlobalAttention(Attention):
             self.local_bias = DynamicPositionBias(embed_dims, num_heads)
             self.norm2 = nn.LayerNorm(embed_dims)
             self.query_conv = DepthwiseConv(embed_dims)
-        self.embedding = build_embedding(
+        self.embedding = WindowEmbedding(
             window_embedding, embed_dims, window_size
         )
         self.norm3 = nn.LayerNorm(embed_dims)
@@ -228,11 +185,8 @@ class LocalGlobalAttention(Attention):
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        k, v = (
-            split_heads(part, self.num_heads)
-            for part in project_jointly(tokens, self.k, self.v).chunk(2, -1)
-        )
-        q = split_heads(q, self.num_heads)
+        kv = project_jointly(tokens, self.k, self.v).chunk(2, -1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, *kv))
         offsets = self._key_offsets(grid)
         table = self.global_bias.table(offsets.coordinates)
         outside = grid.window_bias(table)
@@ -271,8 +225,7 @@ class LocalGlobalAttention(Attention):
         # The keys go column by column, as the bias does: see `spread_bias`.
         tokens = self.embedding(x, grid).transpose(1, 2)
         tokens = self.norm3(tokens.contiguous())
-        out = self._attend_globally(q, tokens, grid)
-        return add_branch(x, out, factor)
+        return add_branch(x, self._attend_globally(q, tokens, grid), factor)
 
 
 @cached_by_size(

@@ -14,7 +14,7 @@ from mmvit.models.layers import (
     WindowGrid,
     local_global,
 )
-from mmvit.models.layers.local_global import MaxEmbedding, build_embedding
+from mmvit.models.layers.local_global import WindowEmbedding
 from mmvit.models.layers.position_bias import spread_bias
 
 from .naive import offset_bias, randomize, windows_of
@@ -60,7 +60,7 @@ def naive_local_global(attn, x, steps):
     embedded = []
     for tokens in windows:
         values = torch.stack([x[at] for at in tokens])
-        is_max = isinstance(attn.embedding, MaxEmbedding)
+        is_max = attn.embedding.kind == 'max'
         embedded.append(values.amax(0) if is_max else values.mean(0))
     embedded = attn.norm3(torch.stack(embedded))
     k, v = attn.k(embedded), attn.v(embedded)
@@ -182,7 +182,7 @@ def test_queries_keys_and_values_are_shared():
 @pytest.mark.parametrize('kind', ['avg', 'max', 'dwconv'])
 def test_padding_of_windows_holds_nothing(kind):
     """A window that sticks out is embedded as its tokens on the map are."""
-    embedding = randomize(build_embedding(kind, 4, 3))
+    embedding = randomize(WindowEmbedding(kind, 4, 3))
     x = torch.randn(1, 5, 4, 4)
     tokens = embedding(x, WindowGrid((5, 4), 3))
     assert tokens.shape == (1, 2, 2, 4)

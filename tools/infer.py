@@ -6,7 +6,7 @@ import os
 import os.path as osp
 import sys
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 from mmvit.utils.paths import find_images
 
 EXAMPLES = """
@@ -21,21 +21,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('config', 'checkpoint')
     parser.add_argument('inputs', nargs='+', help='image files or folders')
     parser.add_shared('--out-dir')
-    parser.add_argument(
+    parser.add_shared(
         '--score-thr',
-        type=float,
-        default=0.3,
-        metavar='SCORE',
         help='lowest score, 0 to 1, of the boxes that are drawn; the JSON '
-        'file has all of them (default: 0.3)',
+        'file has all of them',
     )
-    parser.add_argument(
-        '--batch-size',
-        type=at_least(1),
-        default=1,
-        metavar='N',
-        help='images that the model gets at once, where they have the same '
-        "size after the test's resizing (default: 1)",
+    parser.add_number(
+        *('--batch-size', 1),
+        'images that the model gets at once, where they have the same size '
+        "after the test's resizing",
     )
     parser.add_shared('--device', '--compile', '--cfg-options')
     parser.add_shared('--trust-checkpoint')

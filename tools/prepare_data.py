@@ -424,12 +424,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='folder with the archives, under the names that they are '
         'published with',
     )
-    parser.add_argument(
+    parser.add_shared(
         '--out-dir',
         type=Path,
+        required=False,
         default='data',
-        metavar='DIR',
-        help='folder of all data sets (default: data)',
+        help='folder of all data sets',
     )
     parser.add_argument(
         '--parts',

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import os.path as osp
 
-from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/test.py CONFIG work_dirs/NAME/epoch_12.pth
@@ -23,10 +23,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="test-time augmentation: that of the config's tta_model and "
         'tta_pipeline, or flipping if it has none',
     )
-    parser.add_argument(
-        '--out',
-        type=output_file('.pkl', '.pickle'),
-        metavar='FILE.pkl',
+    parser.add_output(
+        *('.pkl', '.pickle'),
         help='write all predictions to this file, as a pickle',
     )
     parser.add_argument(
@@ -35,13 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw the predictions into this folder, beside the ground truth '
         'if the data set has it',
     )
-    parser.add_argument(
-        '--show-every',
-        type=at_least(1),
-        default=1,
-        metavar='N',
-        help='draw every Nth image only (default: 1, all of them)',
-    )
+    parser.add_number('--show-every', 1, 'draw every Nth image only')
     parser.add_shared('--compile', '--trust-checkpoint')
     parser.add_shared('--launcher', '--local-rank')
     return parser.parse_args(argv)

@@ -106,6 +106,14 @@ _SHARED: dict[str, dict[str, Any]] = {
         help="the model's weights: a file, an address, or none for random "
         'ones',
     ),
+    'configs': dict(
+        type=config_path,
+        nargs='+',
+        metavar='CONFIG',
+        help='configs of any task: files, names of mmvit.list_models(), or '
+        'mmdet::name.py for one of an installed library (also mmseg::, '
+        'mmpretrain::)',
+    ),
     'image': dict(type=existing_file, help='image file'),
     '--cfg-options': dict(
         nargs='+',
@@ -124,7 +132,23 @@ _SHARED: dict[str, dict[str, Any]] = {
     '--device': dict(
         help='device, such as cpu or cuda:1 (default: a GPU if there is one)'
     ),
-    '--seed': dict(type=int, default=0, help='random seed (default: 0)'),
+    '--part': dict(
+        choices=('backbone', 'model'),
+        default='model',
+        help='part of the model to run',
+    ),
+    '--score-thr': dict(
+        type=float,
+        default=0.3,
+        metavar='SCORE',
+        help='lowest score, 0 to 1, of the boxes that are drawn',
+    ),
+    '--threads': dict(
+        type=at_least(1),
+        metavar='N',
+        help="number of CPU threads (default: torch's, one for each core)",
+    ),
+    '--seed': dict(type=int, default=0, help='random seed'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
     '--compile': dict(
         choices=('blocks', 'backbone'),
@@ -167,10 +191,53 @@ class CommandLine(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    def add_shared(self, *names: str) -> None:
+    def add_argument(self, *names: str, **options) -> argparse.Action:
+        """Add an argument; its help ends with the default, if it has one."""
+        default, text = options.get('default'), options.get('help', '')
+        if isinstance(default, (list, tuple)):
+            default = ' '.join(map(str, default))
+        told = default in (None, '', argparse.SUPPRESS) or 'default' in text
+        if not told and text != argparse.SUPPRESS:
+            options['help'] = f'{text} (default: {default})'
+        return super().add_argument(*names, **options)
+
+    def add_shared(self, *names: str, **changes) -> None:
         """Add arguments that several tools have, by their names.
 
         `checkpoint?` is a checkpoint that may be left out by `none`.
+        `changes` are options of `add_argument` that this tool has instead.
         """
         for name in names:
-            self.add_argument(name.rstrip('?'), **_SHARED[name])
+            options = {**_SHARED[name], **changes}
+            self.add_argument(name.rstrip('?'), **options)
+
+    def add_number(
+        self,
+        name: str,
+        default: int | None,
+        help: str,
+        low: int = 1,
+        metavar: str = 'N',
+    ) -> None:
+        """Add an option that is an integer, `low` or more."""
+        self.add_argument(
+            name,
+            type=at_least(low),
+            default=default,
+            metavar=metavar,
+            help=help,
+        )
+
+    def add_output(self, *endings: str, help: str = '', **options) -> None:
+        """Add `--out`, a file to write; it has one of the endings.
+
+        Without endings, they are those of a diagram.
+        """
+        endings = endings or ('.png', '.pdf', '.svg')
+        self.add_argument(
+            '--out',
+            type=output_file(*endings),
+            metavar=f'FILE{endings[0]}',
+            help=help or 'picture to write: ' + ', '.join(endings),
+            **options,
+        )

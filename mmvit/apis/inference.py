@@ -1,5 +1,6 @@
 """Models with their weights, and the images that they look at."""
 
+import argparse
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
@@ -16,7 +18,7 @@ from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
 from mmvit.utils.types import type_name
 from mmvit.visualization.images import load_image, loading_step
 
-from .config import build_model, innermost_dataset
+from .config import build_model, innermost_dataset, load_config
 
 
 def load_model(
@@ -53,6 +55,20 @@ def load_model(
     # Not chained: some libraries' eval() returns None.
     model.eval()
     return model
+
+
+def load_from_args(args: argparse.Namespace) -> tuple[Config, nn.Module]:
+    """Load the config and the model that a tool's command line names.
+
+    Args:
+        args: Has `config`, `checkpoint`, `cfg_options` and
+            `trust_checkpoint`. With a `device`, None is a GPU if there is
+            one; without, the model is on the CPU.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    device = (args.device or get_device()) if 'device' in args else None
+    trusted = args.trust_checkpoint
+    return cfg, load_model(cfg, args.checkpoint, device, trusted)
 
 
 def class_names(cfg: Config, model: nn.Module) -> dict:

@@ -26,12 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-from mmvit.apis.command_line import (
-    CommandLine,
-    at_least,
-    checkpoint_path,
-    config_path,
-)
+from mmvit.apis.command_line import CommandLine, at_least, checkpoint_path
 
 EXAMPLES = """
   python tools/analysis_tools/benchmark.py \\
@@ -53,11 +48,8 @@ BOXES_PER_IMAGE = 8
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
+    parser.add_shared(
         'configs',
-        type=config_path,
-        nargs='+',
-        metavar='CONFIG',
         help='configs of any task; the first one is compared with the others',
     )
     add_subject_arguments(parser)
@@ -86,17 +78,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def add_subject_arguments(parser: CommandLine) -> None:
     """Add the arguments that choose what runs."""
-    parser.add_argument(
-        '--part',
-        choices=('backbone', 'model'),
-        default='backbone',
-        help='part of the model to run (default: backbone)',
-    )
+    parser.add_shared('--part', default='backbone')
     parser.add_argument(
         '--mode',
         choices=(*MODES, 'both'),
         default='both',
-        help='what to measure (default: both)',
+        help='what to measure',
     )
     parser.add_argument(
         '--shape',
@@ -104,7 +91,7 @@ def add_subject_arguments(parser: CommandLine) -> None:
         nargs=2,
         default=(224, 224),
         metavar=('HEIGHT', 'WIDTH'),
-        help='size of the images in pixels (default: 224 224)',
+        help='size of the images in pixels',
     )
     parser.add_argument(
         '--amp',
@@ -128,25 +115,11 @@ def add_subject_arguments(parser: CommandLine) -> None:
 
 def add_measurement_arguments(parser: CommandLine) -> None:
     """Add the arguments of the measurement."""
-    for name, default, meaning in (
-        ('batch-size', 8, 'number of images in a batch'),
-        ('rounds', 11, 'number of rounds'),
-        ('warmup', 2, 'number of steps of each config before the first round'),
-    ):
-        parser.add_argument(
-            f'--{name}',
-            type=at_least(0 if name == 'warmup' else 1),
-            default=default,
-            metavar='N',
-            help=f'{meaning} (default: {default})',
-        )
-    parser.add_shared('--device')
-    parser.add_argument(
-        '--threads',
-        type=at_least(1),
-        metavar='N',
-        help="number of CPU threads (default: torch's, one for each core)",
-    )
+    parser.add_number('--batch-size', 8, 'number of images in a batch')
+    parser.add_number('--rounds', 11, 'number of rounds')
+    text = 'number of steps of each config before the first round'
+    parser.add_number('--warmup', 2, text, low=0)
+    parser.add_shared('--device', '--threads')
     parser.add_argument(
         '--largest-batch',
         action='store_true',

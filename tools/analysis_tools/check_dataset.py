@@ -17,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/analysis_tools/check_dataset.py \\
@@ -37,28 +37,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         choices=SPLITS,
         default=['train', 'val'],
-        help="the config's data sets to check (default: train val)",
+        help="the config's data sets to check",
     )
-    parser.add_argument(
-        '--shown',
-        type=at_least(0),
-        default=5,
-        metavar='N',
-        help='number of files to print for each kind of problem (default: 5)',
-    )
+    text = 'number of files to print for each kind of problem'
+    parser.add_number('--shown', 5, text, low=0)
     parser.add_argument(
         '--out',
         type=Path,
         metavar='FILE',
         help='write all problems to this file',
     )
-    parser.add_argument(
-        '--threads',
-        type=at_least(1),
-        default=4,
-        metavar='N',
-        help='number of threads that read files (default: 4)',
-    )
+    parser.add_number('--threads', 4, 'number of threads that read files')
     parser.add_shared('--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 

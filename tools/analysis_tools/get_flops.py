@@ -6,18 +6,12 @@ PVT does, and print a table; --out also draws the curves.
 
 import argparse
 import json
-import os
 import os.path as osp
 import sys
 from contextlib import redirect_stdout
 from pathlib import PurePath
 
-from mmvit.apis.command_line import (
-    CommandLine,
-    at_least,
-    config_path,
-    output_file,
-)
+from mmvit.apis.command_line import CommandLine, at_least
 
 EXAMPLES = """
   python tools/analysis_tools/get_flops.py \\
@@ -35,14 +29,7 @@ EXAMPLES = """
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
-        'configs',
-        type=config_path,
-        nargs='+',
-        metavar='CONFIG',
-        help='configs of any task: files, or mmdet::name.py for one of an '
-        'installed library (also mmseg::, mmpretrain::)',
-    )
+    parser.add_shared('configs')
     parser.add_argument(
         '--shape',
         type=at_least(1),
@@ -51,12 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='height and width of the input, or one number for a square '
         '(default: that of the test pipeline, if all images get the same)',
     )
-    parser.add_argument(
-        '--part',
-        choices=('backbone', 'model'),
-        default='model',
-        help='part of the model to count (default: model)',
-    )
+    parser.add_shared('--part', help='part of the model to count')
     parser.add_argument(
         '--sizes',
         type=at_least(1),
@@ -71,12 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="the configs' names in the table of --sizes (default: those of "
         'the files)',
     )
-    parser.add_argument(
-        '--out',
-        type=output_file('.png', '.pdf', '.svg'),
-        metavar='FILE.png',
-        help='draw the table of --sizes: PNG, PDF or SVG',
-    )
+    parser.add_output(help='draw the table of --sizes')
     parser.add_shared('--json', '--cfg-options')
     args = parser.parse_args(argv)
     check_args(parser, args)
@@ -105,11 +82,7 @@ def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import matplotlib
 from mmengine.config import Config
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
 
 from mmvit.analysis.flops import COUNTING_RULE, Complexity, count_complexity
 from mmvit.apis.config import (
@@ -120,6 +93,7 @@ from mmvit.apis.config import (
     preprocessor_of,
 )
 from mmvit.utils.types import type_name
+from mmvit.visualization.figures import Panel, draw_curves, save_figure
 
 
 class UnknownShapeError(ValueError):
@@ -252,22 +226,18 @@ def as_curves(sizes: list[int], found: dict[str, list[Complexity]]) -> str:
     return '\n'.join([*lines, '', f'Rule: {COUNTING_RULE}.'])
 
 
-def draw_curves(
+def draw(
     sizes: list[int], found: dict[str, list[Complexity]], path: str
 ) -> None:
     """Draw the multiply-adds of several configs over the size."""
-    figure, axes = plt.subplots(figsize=(5, 3.5))
-    for (name, counts), marker in zip(found.items(), 'osD^v<>P*X' * 9):
-        giga = [one.flops / 1e9 for one in counts]
-        axes.plot(sizes, giga, marker=marker, markersize=4, label=name)
-    axes.set(xlabel='side of the image (pixels)', ylabel='multiply-adds (G)')
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    curves = {
+        name: {size: one.flops / 1e9 for size, one in zip(sizes, counts)}
+        for name, counts in found.items()
+    }
+    labels = 'side of the image (pixels)', 'multiply-adds (G)'
+    figure = draw_curves([Panel(*labels, curves)])
+    figure.axes[0].set_ylim(bottom=0)
+    save_figure(figure, path)
 
 
 def report_sizes(args: argparse.Namespace) -> None:
@@ -279,7 +249,7 @@ def report_sizes(args: argparse.Namespace) -> None:
             for name, config in zip(args.names, args.configs)
         }
     if args.out:
-        draw_curves(args.sizes, found, args.out)
+        draw(args.sizes, found, args.out)
     if args.json:
         rows = [
             as_dict(config, one)

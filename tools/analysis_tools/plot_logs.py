@@ -9,11 +9,10 @@ included.
 
 import argparse
 import json
-import os
 import os.path as osp
 from pathlib import Path
 
-from mmvit.apis.command_line import CommandLine, output_file
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/analysis_tools/plot_logs.py \\
@@ -49,13 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME',
         help="the runs' names in the picture (default: those of the folders)",
     )
-    parser.add_argument(
-        '--out',
-        type=output_file('.png', '.pdf', '.svg'),
-        required=True,
-        metavar='FILE.png',
-        help='picture to write: PNG, PDF or SVG',
-    )
+    parser.add_output(required=True)
     parser.add_shared('--json')
     args = parser.parse_args(argv)
     if args.names and len(args.names) != len(args.runs):
@@ -73,10 +66,7 @@ if __name__ == '__main__':
 
 from typing import NamedTuple
 
-import matplotlib
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
+from mmvit.visualization.figures import Panel, draw_curves, save_figure
 
 Curve = dict[int, float]  # the value by epoch or iteration
 COUNTERS = ('epoch', 'iter', 'step')
@@ -153,22 +143,17 @@ def default_keys(logs: list[Log]) -> list[str]:
     return common + metrics[:1]
 
 
-def choose(
-    logs: dict[str, Log], keys: list[str] | None
-) -> dict[str, tuple[dict[str, Curve], str]]:
+def choose(logs: dict[str, Log], keys: list[str] | None) -> list[Panel]:
     """Find the curves of the keys.
 
     Args:
         logs: The log of each run.
         keys: What was asked for; None chooses.
 
-    Returns:
-        For each key the curve of each run, and what its steps count.
-
     Raises:
         SystemExit: If a run does not have a key, or counts something else.
     """
-    panels = {}
+    panels = []
     for key in keys or default_keys(list(logs.values())):
         found = {name: log.curve(key) for name, log in logs.items()}
         for name, (curve, _) in found.items():
@@ -185,47 +170,18 @@ def choose(
                 'them apart'
             )
         curves = {name: curve for name, (curve, _) in found.items()}
-        panels[key] = curves, units.pop()
+        panels.append(Panel(units.pop(), key, curves))
     if not panels:
         raise SystemExit('the runs have no key in common: draw them apart')
     return panels
 
 
-def draw(panels: dict[str, tuple[dict[str, Curve], str]], path: str) -> None:
-    """Draw a panel for each key, one below the other.
-
-    Args:
-        panels: What `choose` returns.
-        path: Picture to write.
-    """
-    figure, rows = plt.subplots(
-        len(panels), figsize=(6, 3 * len(panels)), squeeze=False
-    )
-    for axes, (key, (curves, unit)) in zip(rows[:, 0], panels.items()):
-        for (name, curve), marker in zip(curves.items(), 'osD^v<>P*X' * 9):
-            few = len(curve) <= 50
-            axes.plot(
-                *zip(*sorted(curve.items())),
-                marker=marker if few else '',
-                markersize=4,
-                linewidth=1.5 if few else 1,
-                label=name,
-            )
-        axes.set(xlabel=unit, ylabel=key)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.tight_layout()
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
-def as_table(key: str, curves: dict[str, Curve], unit: str) -> str:
+def as_table(panel: Panel) -> str:
     """Format the last, the lowest and the highest value of each run."""
-    width = max(map(len, curves))
-    lines = [f'{key}:']
-    for name, curve in curves.items():
+    unit = panel.xlabel
+    width = max(map(len, panel.curves))
+    lines = [f'{panel.ylabel}:']
+    for name, curve in panel.curves.items():
         last = max(curve)
         low, high = min(curve, key=curve.get), max(curve, key=curve.get)
         lines.append(
@@ -241,16 +197,16 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     logs = dict(zip(args.names, map(read_run, args.runs)))
     panels = choose(logs, args.keys)
-    draw(panels, args.out)
+    save_figure(draw_curves(panels), args.out)
     if args.json:
         found = {
-            key: dict(unit=unit, curves=curves)
-            for key, (curves, unit) in panels.items()
+            panel.ylabel: dict(unit=panel.xlabel, curves=panel.curves)
+            for panel in panels
         }
         print(json.dumps(found))
         return
-    for key, (curves, unit) in panels.items():
-        print(as_table(key, curves, unit))
+    for panel in panels:
+        print(as_table(panel))
     print(f'Picture: {osp.abspath(args.out)}')
 
 

@@ -14,7 +14,7 @@ import os
 import os.path as osp
 from typing import NamedTuple
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/analysis_tools/segmentation_errors.py CONFIG CHECKPOINT \\
@@ -25,13 +25,7 @@ EXAMPLES = """
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('config', 'checkpoint', '--out-dir')
-    parser.add_argument(
-        '--worst',
-        type=at_least(0),
-        default=20,
-        metavar='N',
-        help='number of images to draw (default: 20)',
-    )
+    parser.add_number('--worst', 20, 'number of images to draw', low=0)
     parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
@@ -39,23 +33,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import matplotlib
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
 import mmcv
 import numpy as np
 import torch
-from mmengine.device import get_device
+from matplotlib.figure import Figure
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import class_names, load_model
+from mmvit.apis.inference import class_names, load_from_args
 from mmvit.visualization.drawing import draw_label_maps, save_picture
+from mmvit.visualization.figures import save_figure
 
 
 class Judged(NamedTuple):
@@ -139,7 +129,8 @@ def draw_matrix(matrix: np.ndarray, classes: list[str], path: str) -> None:
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(1)
     side = max(4.0, min(0.45 * len(classes), 24))
     size = min(9.0, 60 * side / max(len(classes), 7))
-    figure, axes = plt.subplots(figsize=(side + 2, side + 1))
+    figure = Figure(figsize=(side + 2, side + 1), layout='tight')
+    axes = figure.subplots()
     picture = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04)
     places = range(len(classes))
@@ -157,9 +148,7 @@ def draw_matrix(matrix: np.ndarray, classes: list[str], path: str) -> None:
                 fontsize=size - 1,
                 color=colour,
             )
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def most_confused(matrix: np.ndarray, classes: list[str], count: int) -> str:
@@ -180,9 +169,7 @@ def most_confused(matrix: np.ndarray, classes: list[str], count: int) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Test and draw; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    device = args.device or get_device()
-    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     if not hasattr(model, 'decode_head'):
         raise SystemExit(f'{args.config} is no segmentor')
     meta = class_names(cfg, model)

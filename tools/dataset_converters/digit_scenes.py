@@ -49,26 +49,17 @@ LIMITS = dict(seed=0, num_train=1, num_val=1, size=64)  # smallest values
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
+    parser.add_shared(
         '--out-dir',
         type=Path,
+        required=False,
         default=Path('data/digit_scenes'),
-        metavar='DIR',
-        help='folder for the data set (default: data/digit_scenes)',
     )
-    parser.add_shared('--seed')
-    for name, default, meaning in (
-        ('num-train', 2000, 'number of training scenes'),
-        ('num-val', 200, 'number of validation scenes'),
-        ('size', 128, 'side of a scene in pixels, at least 64'),
-    ):
-        parser.add_argument(
-            f'--{name}',
-            type=at_least(LIMITS[name.replace('-', '_')]),
-            default=default,
-            metavar='N',
-            help=f'{meaning} (default: {default})',
-        )
+    parser.add_shared('--seed', type=at_least(0))
+    parser.add_number('--num-train', 2000, 'number of training scenes')
+    parser.add_number('--num-val', 200, 'number of validation scenes')
+    text = 'side of a scene in pixels, at least 64'
+    parser.add_number('--size', 128, text, low=LIMITS['size'])
     return parser.parse_args(argv)
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 SUFFIXES = ('.jpeg', '.jpg', '.png')
 EXAMPLES = """
@@ -23,13 +23,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'folder', type=Path, help='the data set, with folders 0 to 999'
     )
-    parser.add_argument(
-        '--classes',
-        type=at_least(1),
-        default=1000,
-        metavar='N',
-        help='number of folders that there must be (default: 1000)',
-    )
+    text = 'number of folders that there must be'
+    parser.add_number('--classes', 1000, text)
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,7 @@ import argparse
 import os.path as osp
 from pathlib import Path
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/dataset_converters/label_maps.py CONFIG CHECKPOINT \\
@@ -28,45 +28,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--loader',
         default='train_dataloader',
         metavar='KEY',
-        help='dataloader of the config whose images are read (default: '
-        'train_dataloader)',
+        help='dataloader of the config whose images are read',
     )
-    parser.add_argument(
-        '--size',
-        type=at_least(1),
-        default=224,
-        metavar='PIXELS',
-        help='images are resized to SIZE x SIZE, not cropped (default: 224)',
-    )
-    parser.add_argument(
-        '--topk',
-        type=at_least(1),
-        default=5,
-        metavar='K',
-        help='number of scores to keep for each cell (default: 5)',
-    )
-    parser.add_argument(
-        '--depth',
-        type=at_least(1),
-        default=2,
-        metavar='N',
-        help="a map's path in OUT_DIR is the last N parts of its image's path "
+    text = 'images are resized to SIZE x SIZE, not cropped'
+    parser.add_number('--size', 224, text, metavar='PIXELS')
+    parser.add_number('--topk', 5, 'number of scores to keep for each cell')
+    parser.add_number(
+        *('--depth', 2),
+        "a map's path in OUT_DIR is the last N parts of its image's path "
         '(default: 2, the folder and the name)',
     )
-    parser.add_argument(
-        '--batch-size',
-        type=at_least(1),
-        default=32,
-        metavar='N',
-        help='number of images at a time (default: 32)',
-    )
-    parser.add_argument(
-        '--num-workers',
-        type=at_least(0),
-        default=2,
-        metavar='N',
-        help='number of processes that read images (default: 2)',
-    )
+    parser.add_number('--batch-size', 32, 'number of images at a time')
+    text = 'number of processes that read images'
+    parser.add_number('--num-workers', 2, text, low=0)
     parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
@@ -77,14 +51,13 @@ if __name__ == '__main__':
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import ProgressBar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmvit.apis.config import innermost_dataset, load_config
-from mmvit.apis.inference import load_model
+from mmvit.apis.config import innermost_dataset
+from mmvit.apis.inference import load_from_args
 from mmvit.checkpoints import guard_loading
 from mmvit.utils.paths import path_within
 
@@ -172,9 +145,7 @@ def save_map(labels: Tensor, img_path: str, out_dir: str, depth: int) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Make the maps; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    device = args.device or get_device()
-    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     loader = build_loader(cfg, args)
     progress = ProgressBar(len(loader.dataset))
     for batch in loader:

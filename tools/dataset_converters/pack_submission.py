@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.apis.command_line import CommandLine, output_file
 from mmvit.utils.label_ids import CITYSCAPES_IDS
 
 EXAMPLES = """
@@ -246,18 +246,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'out', type=output_file('.zip'), help='archive to write'
     )
-    parser.add_argument(
-        '--number',
-        type=at_least(1),
-        metavar='N',
-        help='number of images of the test set (default: the real one)',
-    )
+    text = 'number of images of the test set (default: the real one)'
+    parser.add_number('--number', None, text)
     parser.add_argument(
         '--images',
         type=Path,
         default=COCO_IMAGES,
         metavar='FILE',
-        help=f"COCO's list of the test images (default: {COCO_IMAGES})",
+        help="COCO's list of the test images",
     )
     return parser.parse_args(argv)
 

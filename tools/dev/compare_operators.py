@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from types import ModuleType
 
-from mmvit.apis.command_line import CommandLine, at_least, config_path
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/dev/compare_operators.py \\
@@ -25,21 +25,9 @@ EXAMPLES = """
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
-        'configs',
-        type=config_path,
-        nargs='+',
-        metavar='CONFIG',
-        help='configs of detectors',
-    )
-    parser.add_argument(
-        '--rounds',
-        type=at_least(1),
-        default=5,
-        metavar='N',
-        help='number of training steps with each set of operators (default: '
-        '5)',
-    )
+    parser.add_shared('configs', help='configs of detectors')
+    text = 'number of training steps with each set of operators'
+    parser.add_number('--rounds', 5, text)
     return parser.parse_args(argv)
 
 

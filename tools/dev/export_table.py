@@ -37,27 +37,14 @@ FORMATS = {'torch-export': '.pt2', 'onnx': '.onnx'}
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
-        '--names',
-        nargs='+',
-        choices=BACKBONES,
-        default=list(BACKBONES),
-        help='backbones (default: all)',
-    )
-    parser.add_argument(
-        '--formats',
-        nargs='+',
-        choices=FORMATS,
-        default=list(FORMATS),
-        help='formats (default: all)',
-    )
-    parser.add_argument(
-        '--cases',
-        nargs='+',
-        choices=CASES,
-        default=list(CASES),
-        help='what stays open (default: all cases)',
-    )
+    for name, known, text in (
+        ('--names', BACKBONES, 'backbones (default: all)'),
+        ('--formats', FORMATS, 'formats (default: both)'),
+        ('--cases', CASES, 'what stays open (default: all cases)'),
+    ):
+        parser.add_argument(
+            name, nargs='+', choices=known, default=list(known), help=text
+        )
     return parser.parse_args(argv)
 
 

@@ -32,7 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         choices=PARTS,
         default=PARTS,
-        help='what to do (default: all)',
+        help='what to do',
     )
     parser.add_shared('--device')
     return parser.parse_args(argv)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/dev/guard_cost.py \\
@@ -28,24 +28,9 @@ KINDS = ('mmvit.GuardedRunner', 'Runner')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('config')
-    for name, default, meaning in (
-        ('block', 2, 'number of iterations of a block'),
-        ('rounds', 100, 'number of blocks of each training'),
-    ):
-        parser.add_argument(
-            f'--{name}',
-            type=at_least(1),
-            default=default,
-            metavar='N',
-            help=f'{meaning} (default: {default})',
-        )
-    parser.add_argument(
-        '--threads',
-        type=at_least(1),
-        metavar='N',
-        help="number of CPU threads (default: torch's, one for each core)",
-    )
-    parser.add_shared('--json', '--cfg-options')
+    parser.add_number('--block', 2, 'number of iterations of a block')
+    parser.add_number('--rounds', 100, 'number of blocks of each training')
+    parser.add_shared('--threads', '--json', '--cfg-options')
     return parser.parse_args(argv)
 
 

@@ -49,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=float,
         default=2.0,
         metavar='PERCENT',
-        help='accepted difference in per cent (default: 2)',
+        help='accepted difference in per cent',
     )
     parser.add_argument(
         '--only',
@@ -80,7 +80,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         default=ROOT,
         metavar='DIR',
-        help='folder that holds configs/ (default: this repository)',
+        help='folder that holds configs/ (default: the repository)',
     )
     parser.add_shared('--json')
     parser.add_argument(

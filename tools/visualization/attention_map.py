@@ -49,8 +49,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.analysis.attention_maps import record_attention
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import load_model, read_image
+from mmvit.apis.inference import load_from_args, read_image
 from mmvit.models import PyramidBackbone
 from mmvit.visualization.drawing import save_picture
 
@@ -159,8 +158,7 @@ def find_block(backbone: nn.Module, name: str) -> nn.Module:
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     block = find_block(model.backbone, args.block)
     found = read_image(cfg, model, args.image)
     height, width = found.image.shape[:2]

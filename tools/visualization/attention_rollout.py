@@ -52,8 +52,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.analysis.attention_maps import record_attention
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import load_model, read_image
+from mmvit.apis.inference import load_from_args, read_image
 from mmvit.visualization.drawing import heat_map, save_picture
 
 
@@ -132,8 +131,7 @@ def draw(
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     found = read_image(cfg, model, args.image)
     try:
         x, y = found.place_of(args.point)

@@ -3,7 +3,7 @@
 import argparse
 import os.path as osp
 
-from mmvit.apis.command_line import CommandLine, at_least
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/visualization/browse_dataset.py CONFIG --out-dir browse \\
@@ -18,15 +18,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--split',
         choices=('train', 'val', 'test'),
         default='train',
-        help="which of the config's data sets to draw (default: train)",
+        help="which of the config's data sets to draw",
     )
-    parser.add_argument(
-        '--number',
-        type=at_least(1),
-        default=20,
-        metavar='N',
-        help='number of images, spread over the data set (default: 20)',
-    )
+    parser.add_number('--number', 20, 'images, spread over the data set')
     parser.add_shared('--seed', '--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 

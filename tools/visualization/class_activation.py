@@ -46,14 +46,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--method',
         choices=METHODS,
         default='GradCAM',
-        help='class of grad-cam (default: GradCAM)',
+        help='class of grad-cam',
     )
-    parser.add_argument(
-        '--score-thr',
-        type=float,
-        default=0.3,
-        metavar='SCORE',
-        help='lowest score of the boxes that are explained (default: 0.3)',
+    parser.add_shared(
+        '--score-thr', help='lowest score of the boxes that are explained'
     )
     parser.add_shared(
         '--out-dir', '--device', '--cfg-options', '--trust-checkpoint'
@@ -68,13 +64,15 @@ import mmcv
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmvit.analysis.blocks import as_map, blocks_of, find_blocks
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import build_test_pipeline, class_names, load_model
+from mmvit.apis.inference import (
+    build_test_pipeline,
+    class_names,
+    load_from_args,
+)
 from mmvit.visualization.drawing import save_picture
 
 try:
@@ -191,9 +189,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if pytorch_grad_cam is None:
         raise SystemExit('this needs grad-cam: pip install grad-cam')
-    cfg = load_config(args.config, args.cfg_options)
-    device = args.device or get_device()
-    model = load_model(cfg, args.checkpoint, device, args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     classes = list(class_names(cfg, model)['classes'])
     data = build_test_pipeline(cfg)(dict(img_path=args.image, img_id=0))
     batch = model.data_preprocessor(pseudo_collate([data]), False)

@@ -31,40 +31,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='IMAGE',
         help='image files',
     )
-    parser.add_argument(
-        '--configs',
-        type=config_path,
-        nargs='+',
-        required=True,
-        metavar='CONFIG',
-        help='configs, one for each model',
-    )
-    parser.add_argument(
-        '--checkpoints',
-        type=checkpoint_path,
-        nargs='+',
-        required=True,
-        metavar='FILE',
-        help="the models' weights, in the same order",
-    )
-    parser.add_argument(
-        '--names',
-        nargs='+',
-        required=True,
-        metavar='NAME',
-        help="the models' names in the pictures, in the same order",
-    )
-    parser.add_argument(
-        '--score-thr',
-        type=float,
-        default=0.3,
-        metavar='SCORE',
-        help='lowest score, 0 to 1, of the boxes that are drawn (default: '
-        '0.3)',
-    )
-    parser.add_shared(
-        '--out-dir', '--device', '--cfg-options', '--trust-checkpoint'
-    )
+    for name, kind, text in (
+        ('config', config_path, 'configs, one for each model'),
+        ('checkpoint', checkpoint_path, 'their weights, in the same order'),
+        ('name', str, 'their names in the pictures, in the same order'),
+    ):
+        parser.add_argument(
+            f'--{name}s',
+            type=kind,
+            nargs='+',
+            required=True,
+            metavar=name.upper(),
+            help=text,
+        )
+    parser.add_shared('--score-thr', '--out-dir', '--device')
+    parser.add_shared('--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
     for what in ('checkpoints', 'names'):
         if len(getattr(args, what)) != len(args.configs):

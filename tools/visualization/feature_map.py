@@ -44,8 +44,7 @@ from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
 from mmvit.analysis.blocks import as_map, blocks_of, find_blocks
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import load_model, read_image
+from mmvit.apis.inference import load_from_args, read_image
 from mmvit.visualization.drawing import save_picture
 
 
@@ -101,8 +100,7 @@ def record_all(
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    cfg, model = load_from_args(args)
     try:
         blocks = find_blocks(model, args.blocks)
     except ValueError as error:

@@ -7,7 +7,7 @@ to 1 (bright). Works for every model of MMViT that adds a position table.
 
 import argparse
 
-from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/visualization/position_similarity.py CONFIG \\
@@ -23,20 +23,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME',
         help='name of a position table (default: the first one of the model)',
     )
-    parser.add_argument(
-        '--tiles',
-        type=at_least(1),
-        default=8,
-        metavar='N',
-        help='largest number of tiles on a side (default: 8)',
-    )
-    parser.add_argument(
-        '--out',
-        type=output_file('.png', '.jpg'),
-        required=True,
-        metavar='FILE.png',
-        help='picture to write',
-    )
+    parser.add_number('--tiles', 8, 'largest number of tiles on a side')
+    parser.add_output('.png', '.jpg', required=True)
     parser.add_shared('--cfg-options', '--trust-checkpoint')
     return parser.parse_args(argv)
 
@@ -50,8 +38,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmvit.apis.config import load_config
-from mmvit.apis.inference import load_model
+from mmvit.apis.inference import load_from_args
 from mmvit.visualization.drawing import heat_map
 
 _TABLE = 'position.table'
@@ -113,8 +100,7 @@ def draw(values: Tensor, tiles: int) -> np.ndarray:
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    model = load_model(cfg, args.checkpoint, trusted=args.trust_checkpoint)
+    _, model = load_from_args(args)
     tables = {
         name: param
         for name, param in model.named_parameters()

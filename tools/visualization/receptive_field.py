@@ -6,10 +6,8 @@ as many tokens as it has keys, and with focal attention, whose levels summarise
 """
 
 import argparse
-import os
-import os.path as osp
 
-from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.apis.command_line import CommandLine
 
 EXAMPLES = """
   python tools/visualization/receptive_field.py --out field.png
@@ -18,38 +16,18 @@ EXAMPLES = """
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
-    parser.add_argument(
-        '--max-window',
-        type=at_least(1),
-        default=8,
-        metavar='TOKENS',
-        help='largest focal window size, in tokens (default: 8, as in the '
-        'paper)',
-    )
-    parser.add_argument(
-        '--region',
-        type=at_least(1),
-        default=7,
-        metavar='WINDOWS',
-        help='focal region size of each level, in windows (default: 7)',
-    )
-    parser.add_argument(
-        '--out',
-        type=output_file('.png', '.pdf', '.svg'),
-        required=True,
-        metavar='FILE.png',
-        help='picture to write: PNG, PDF or SVG',
-    )
+    text = "largest focal window size, in tokens (default: the paper's, 8)"
+    parser.add_number('--max-window', 8, text, metavar='TOKENS')
+    text = 'focal region size of each level, in windows'
+    parser.add_number('--region', 7, text, metavar='WINDOWS')
+    parser.add_output(required=True)
     return parser.parse_args(argv)
 
 
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
-import matplotlib
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt
+from mmvit.visualization.figures import Panel, draw_curves, save_figure
 
 
 def full_field(keys: int) -> float:
@@ -89,15 +67,12 @@ def main(argv: list[str] | None = None) -> None:
     focal = curve(args.max_window, args.region)
     most = focal[-1][0]
     tokens = [1 + most * step / 100 for step in range(101)]
-    figure, axes = plt.subplots(figsize=(5, 3.5))
-    axes.plot(*zip(*focal), marker='o', label='focal attention')
-    axes.plot(tokens, [full_field(n) for n in tokens], label='full attention')
-    axes.set(xlabel='keys', ylabel='side of the receptive field (tokens)')
-    axes.legend()
-    figure.tight_layout()
-    os.makedirs(osp.dirname(osp.abspath(args.out)), exist_ok=True)
-    figure.savefig(args.out, dpi=150)
-    plt.close(figure)
+    curves = {
+        'focal attention': dict(focal),
+        'full attention': {number: full_field(number) for number in tokens},
+    }
+    labels = 'keys', 'side of the receptive field (tokens)'
+    save_figure(draw_curves([Panel(*labels, curves)]), args.out)
     for keys, field in focal:
         print(
             f'{keys} keys: focal attention sees {field} tokens on a side, '

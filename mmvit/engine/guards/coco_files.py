@@ -194,17 +194,23 @@ def _check_key(
 ) -> Found:
     """Find entries of a section that lack a key, or have no use for it."""
     types = _TYPES.get(key)
-    for number, entry in enumerate(entries):
+    wrong = [
+        number
+        for number, entry in enumerate(entries)
+        if key not in entry or (types and type(entry[key]) not in types)
+    ]
+    for number in wrong:
+        entry = entries[number]
         name = entry.get('id', f'number {number}')
         if key not in entry:
             yield Finding(
                 ERROR, f'{section} without {key!r}', f'{path}: {name}',
                 'Add it, or remove them from the file',
             )  # fmt: skip
-        elif types and type(entry[key]) not in types:
+        else:
+            kind = 'a text' if types == {str} else 'a number or a text'
             yield Finding(
-                ERROR, f'{section} whose {key!r} is not '
-                f'{"a text" if types == {str} else "a number or a text"}',
+                ERROR, f'{section} whose {key!r} is not {kind}',
                 f'{path}: {name}: {entry[key]!r}', 'Correct the file',
             )  # fmt: skip
 

@@ -170,7 +170,7 @@ def windows_of(stem: str) -> tuple:
     return (
         tuple(block.attn.windows for block in backbone.stages[0].blocks),
         tuple(attn.dilation for attn in attns),
-        type(attns[0].embedding).__name__,
+        attns[0].embedding.kind,
     )
 
 
@@ -181,14 +181,14 @@ FOLLOWS = (None, None, None)
 @pytest.mark.parametrize(
     ('variant', 'expected'),
     [
-        ('t', (BOTH, FOLLOWS, 'MeanEmbedding')),
-        ('t-dwconv', (BOTH, FOLLOWS, 'ConvEmbedding')),
-        ('t-plain', (('plain', 'plain'), FOLLOWS, 'MeanEmbedding')),
-        ('t-dilation5', (BOTH, (5, 3, 2), 'MeanEmbedding')),
-        ('t-dilation7', (BOTH, (7, 4, 2), 'MeanEmbedding')),
-        ('t-dilation8', (BOTH, (8, 4, 2), 'MeanEmbedding')),
-        ('s-plain', (('plain', 'plain'), FOLLOWS, 'MeanEmbedding')),
-        ('s-no-local', ((None, None), FOLLOWS, 'MeanEmbedding')),
+        ('t', (BOTH, FOLLOWS, 'avg')),
+        ('t-dwconv', (BOTH, FOLLOWS, 'dwconv')),
+        ('t-plain', (('plain', 'plain'), FOLLOWS, 'avg')),
+        ('t-dilation5', (BOTH, (5, 3, 2), 'avg')),
+        ('t-dilation7', (BOTH, (7, 4, 2), 'avg')),
+        ('t-dilation8', (BOTH, (8, 4, 2), 'avg')),
+        ('s-plain', (('plain', 'plain'), FOLLOWS, 'avg')),
+        ('s-no-local', ((None, None), FOLLOWS, 'avg')),
     ],
 )
 def test_ablations(variant: str, expected: tuple) -> None:
@@ -197,7 +197,7 @@ def test_ablations(variant: str, expected: tuple) -> None:
 
 def test_ablation_of_the_window_embedding_in_detection() -> None:
     stem = detector('retinanet', 't-dwconv')
-    assert windows_of(stem) == (BOTH, FOLLOWS, 'ConvEmbedding')
+    assert windows_of(stem) == (BOTH, FOLLOWS, 'dwconv')
 
 
 def test_baseline_has_the_specification_of_small() -> None:

@@ -5,20 +5,19 @@
 release in another way:
 
 - the surroundings of a window are one neighbourhood of 13x13 tokens. The
-  release takes four windows shifted by 3 tokens, in which 12 tokens of the
-  neighbourhood appear twice, each with a bias of its own; two such keys act as
-  one whose bias is the logarithm of the sum of their exponentials (see
-  `fold_ring_bias` in mmvit/checkpoints);
+  release takes four windows shifted by 3 tokens, in which 12 tokens appear
+  twice, each with a bias of its own; `fold_ring_bias` in mmvit/checkpoints
+  makes one bias of the two;
 - of the coarse tokens only keys and values are computed, and there is one
   attention call with one additive bias.
 
 Differs from the release:
 
 - any input size: windows are padded, and the padding is masked;
-- the border: the release wraps around the map (`border='wrap'`), which the
-  paper does not mention; `border='mask'` does not;
-- shifted windows (Table 8) lie on a grid that starts above and left of the
-  map instead of being rolled;
+- `border='mask'` does not wrap around the map. The release does, which the
+  paper does not mention;
+- shifted windows (Table 8) start above and left of the map, which is not
+  rolled;
 - more than two focal levels (Section 3.2), of any region sizes.
 """
 
@@ -49,9 +48,7 @@ INTERACTIONS = ('local', 'global')
 
 
 class WindowPooling(BaseModule):
-    """Pools each sub-window by weights that all channels share (Eq. 1).
-
-    Its initial weights compute the mean.
+    """Pools each sub-window by shared weights, at first the mean (Eq. 1).
 
     Args:
         window_size: Side of a sub-window, in tokens.
@@ -61,10 +58,9 @@ class WindowPooling(BaseModule):
 
     def __init__(self, window_size: int) -> None:
         super().__init__()
+        weight = torch.full((1, window_size**2), 1 / window_size**2)
         # Not nn.Linear, whose weights `init_weights` would draw.
-        self.weight = nn.Parameter(
-            torch.full((1, window_size**2), 1 / window_size**2)
-        )
+        self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, windows: Tensor) -> Tensor:
@@ -158,9 +154,7 @@ def _regions(
 
 
 class FocalAttention(Attention):
-    """Self-attention of windows, coarser with growing distance.
-
-    Section 3.2 and Eq. 1 to 3.
+    """Self-attention of windows, coarser with distance (Eq. 1 to 3).
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
@@ -210,9 +204,8 @@ class FocalAttention(Attention):
         )
         with torch.device('cpu'):
             index = self._bias_index()
-        self.register_buffer(
-            'bias_index', index.to(self.q.weight.device), persistent=False
-        )
+        index = index.to(self.q.weight.device)
+        self.register_buffer('bias_index', index, persistent=False)
 
     def _bias_index(self) -> Tensor:
         """Which of the values in `_bias` each query and key have."""
@@ -281,11 +274,9 @@ class FocalAttention(Attention):
         ]
         kv = self.kv(tokens).index_select(1, index)
         kv = kv.unflatten(2, (2, self.num_heads, -1))
-        parts = kv.split([math.prod(size) for size in sizes], 1)
-        regions = []
+        parts, regions = kv.split([math.prod(n) for n in sizes], 1), []
         for part, size, level in zip(parts, sizes, self.levels):
-            sub_window, region = level
-            span = side // sub_window
+            region, span = level[1], side // level[0]
             part = part.unflatten(1, size)
             part = part.unfold(1, region, span).unfold(2, region, span)
             # (B, nH, nW, 2, h, d, f, f) -> (2, B, nH, nW, h, f * f, d)

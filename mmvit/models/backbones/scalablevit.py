@@ -24,7 +24,6 @@ from ..layers import (
     PatchEmbed,
     WindowGrid,
     merge_heads,
-    project_jointly,
     split_heads,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -126,9 +125,9 @@ class ScalableAttention(Attention):
         self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
-        kv = project_jointly(self.reduction(x), self.k, self.v)
-        k, v = kv.split([self.k.out_features, self.embed_dims], -1)
-        return self.project(self.attend(self.q(x), k, v))
+        reduced = self.reduction(x)
+        out = self.attend(self.q(x), self.k(reduced), self.v(reduced))
+        return self.project(out)
 
 
 @MODELS.register_module()

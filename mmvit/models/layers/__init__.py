@@ -11,7 +11,7 @@ shapes are the same in all files:
     w   side of a window, in tokens     nW   windows of a map
 """
 
-from .attention import Attention, merge_heads, project_jointly, split_heads
+from .attention import Attention, merge_heads, split_heads
 from .block import Mlp, StochasticDepth, TransformerBlock, add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import (

@@ -1,6 +1,5 @@
 """What all attentions share: heads, dropout and the output projection."""
 
-import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -26,16 +25,6 @@ def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
         # What runs the graph may order the memory in another way than torch.
         x = in_order(x)
     return x.flatten(2).unflatten(1, size)
-
-
-def project_jointly(x: Tensor, *layers: nn.Linear) -> Tensor:
-    """Apply linear layers to one input, all in one product.
-
-    Shape: x (..., C) -> (..., the channels of all layers).
-    """
-    weight = torch.cat([layer.weight for layer in layers])
-    bias = torch.cat([layer.bias for layer in layers])
-    return F.linear(x, weight, bias)
 
 
 class Attention(BaseModule):

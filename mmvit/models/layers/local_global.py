@@ -6,10 +6,11 @@ The backbone consists of it, and so does HLG's segmentation head.
 import math
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import Attention, merge_heads, project_jointly, split_heads
+from .attention import Attention, merge_heads, split_heads
 from .block import add_branch
 from .conv import Bottleneck, ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
@@ -73,9 +74,7 @@ class WindowEmbedding(BaseModule):
     def __init__(self, kind: str, embed_dims: int, window_size: int) -> None:
         super().__init__()
         if kind not in ('avg', 'max', 'dwconv'):
-            raise ValueError(
-                f'window_embedding {kind!r}: take avg, max or dwconv'
-            )
+            raise ValueError(f'window_embedding {kind!r}: avg, max or dwconv')
         self.kind = kind
         if kind == 'dwconv':
             self.conv = DepthwiseConv(embed_dims, window_size, window_size)
@@ -173,11 +172,7 @@ class LocalGlobalAttention(Attention):
         return grid.offsets(self.k.weight)
 
     def _spread_bias(
-        self,
-        table: Tensor,
-        rows: Tensor,
-        columns: Tensor,
-        grid: WindowGrid,  # noqa: ARG002
+        self, table: Tensor, rows: Tensor, columns: Tensor, _: WindowGrid
     ) -> Tensor:
         """Look up the keys' biases: (h, Nq, nW, nH), see `spread_bias`."""
         return spread_bias(table, rows, columns)
@@ -185,8 +180,8 @@ class LocalGlobalAttention(Attention):
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        kv = project_jointly(tokens, self.k, self.v).chunk(2, -1)
-        q, k, v = (split_heads(part, self.num_heads) for part in (q, *kv))
+        parts = q, self.k(tokens), self.v(tokens)
+        q, k, v = (split_heads(part, self.num_heads) for part in parts)
         offsets = self._key_offsets(grid)
         table = self.global_bias.table(offsets.coordinates)
         outside = grid.window_bias(table)
@@ -216,7 +211,11 @@ class LocalGlobalAttention(Attention):
         x = self.bottleneck(x)
         normed = self.norm1(x)
         if self.windows:
-            qv = project_jointly(normed, self.q, self.v)
+            # One product, whose result is cut into windows at once.
+            layers = self.q, self.v
+            weight = torch.cat([layer.weight for layer in layers])
+            bias = torch.cat([layer.bias for layer in layers])
+            qv = F.linear(normed, weight, bias)
             local = self._attend_locally(qv, grid)
             x = x + local
             q = qv[..., : self.embed_dims] + self.query_conv(self.norm2(local))
@@ -297,8 +296,7 @@ class FullAttention(Attention):
 
     def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         bias = self.global_bias(*x.shape[1:3])[None]
-        qkv = project_jointly(x, self.q, self.k, self.v)
-        out = self.attend(*qkv.chunk(3, dim=-1), bias)
+        out = self.attend(self.q(x), self.k(x), self.v(x), bias)
         return add_branch(x, self.norm(self.project(out)), factor)
 
 

@@ -94,7 +94,9 @@ def cached_by_size(shapes: Callable) -> Callable:
                 made = function(*sizes)
             parts = [made] if isinstance(made, Tensor) else made
             return [
-                part.to(device, dtype if part.is_floating_point() else None)
+                part.contiguous().to(
+                    device, dtype if part.is_floating_point() else None
+                )
                 for part in parts
             ]
 

@@ -1,5 +1,6 @@
 """Detectors on images without any object, in one process or two."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -10,15 +11,16 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.structures import InstanceData
 from torch import nn
 
-from mmvit.apis.config import build_model, load_config
+from mmvit.apis.config import build_model
 
+from .config_tools import values_of
 from .tiny import ARCH
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 64
 
 
-def shipped_detectors() -> dict[str, str]:
+def shipped_detectors() -> dict[str, Path]:
     """A config file for each kind of detector in configs, by its name.
 
     It is found without loading configs, which would take long.
@@ -26,13 +28,13 @@ def shipped_detectors() -> dict[str, str]:
     found = {}
     for path in sorted((ROOT / 'configs').glob('*/*_coco.py')):
         if 'backbone' in path.read_text():
-            found.setdefault(path.stem.partition('_')[0], str(path))
+            found.setdefault(path.stem.partition('_')[0], path)
     return found
 
 
-def small(path: str) -> nn.Module:
+def small(cfg: Config) -> nn.Module:
     """The detector of a config, with a backbone of some thousand weights."""
-    cfg: Config = load_config(path)
+    cfg = copy.deepcopy(cfg)
     levels = cfg.model.backbone.get('out_indices', range(4))
     cfg.model.backbone = dict(
         type='mmvit.PVT', arch=ARCH, img_size=SIDE, out_indices=tuple(levels)
@@ -41,6 +43,9 @@ def small(path: str) -> nn.Module:
     (neck[0] if isinstance(neck, list) else neck)['in_channels'] = [
         ARCH['embed_dims'][level] for level in levels
     ]
+    for head in values_of('bbox_head', cfg.model.get('roi_head')):
+        for part in head if isinstance(head, list) else [head]:
+            part.fc_out_channels = 16
     torch.manual_seed(0)
     model = build_model(cfg)
     model.init_weights()
@@ -102,17 +107,17 @@ def step(model: nn.Module, data: dict) -> list[str]:
     ]
 
 
-def run_rank(rank: int, store: str, paths: list[str]) -> None:
+def run_rank(rank: int, store: str, configs: list[Config]) -> None:
     """Be one of two processes; fails where something is wrong."""
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{store}', rank=rank, world_size=2
     )
-    for path in paths:
-        model = MMDistributedDataParallel(small(path))
+    for cfg in configs:
+        model = MMDistributedDataParallel(small(cfg))
         # Both empty, one of them empty; a parameter that the first pass did
         # not use is an error in the second.
         for objects in ((0, 0), (2, 0), (0, 2), (0, 0)):
             wrong = step(model, batch(1, objects[rank]))
             if wrong:
-                raise AssertionError(f'{path}, {objects}: {wrong}')
+                raise AssertionError(f'{cfg.model}, {objects}: {wrong}')
     torch.distributed.destroy_process_group()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.config_tools import config_of
 from tests.support.empty_truth import (
     batch,
     run_rank,
@@ -20,14 +21,14 @@ def test_detectors_are_found():
 
 @pytest.mark.parametrize('name', DETECTORS)
 def test_all_empty(name):
-    model = small(DETECTORS[name])
+    model = small(config_of(DETECTORS[name]))
     assert not step(model, batch(2, 0))
     assert not step(model, batch(2, 2))
 
 
 @pytest.mark.slow
 def test_two_processes(tmp_path):
-    args = str(tmp_path / 'store'), list(DETECTORS.values())
+    args = str(tmp_path / 'store'), list(map(config_of, DETECTORS.values()))
     logs = [tmp_path / f'{rank}.txt' for rank in (0, 1)]
     processes = [
         start(run_rank, rank, *args, log=log) for rank, log in enumerate(logs)

@@ -16,6 +16,7 @@ OPENMMLAB = [
     'onedl-mmpretrain>=1.3.6,<1.4',
 ]
 QUICKSTART = [*OPENMMLAB, 'scikit-learn', 'scikit-image']
+EXPORT = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20']
 DOCS = [
     *OPENMMLAB,
     *('sphinx>=8', 'myst-parser>=4', 'furo'),
@@ -71,8 +72,8 @@ setup(
         'openmmlab': OPENMMLAB,
         'quickstart': QUICKSTART,
         'drive': ['gdown>=5'],  # published weights on Google Drive
-        'export': ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.20'],
-        'tests': [*QUICKSTART, 'pytest', 'pytest-xdist', 'ruff'],
+        'export': EXPORT,
+        'tests': [*QUICKSTART, *EXPORT, 'pytest', 'pytest-xdist', 'ruff'],
         'docs': DOCS,
     },
 )

@@ -145,6 +145,7 @@ def save(
                 input_names=['images'],
                 output_names=list(outputs),
                 custom_translation_table={operator.floordiv: _floor_divide},
+                external_data=False,  # One file, up to 2 GB
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:

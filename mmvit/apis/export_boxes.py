@@ -1,8 +1,7 @@
 """Boxes as exported detectors choose them: tensors of fixed shapes.
 
 mmdet chooses boxes in Python branches, image by image. Here the same is
-computed for all images at once, from the parts of mmdet's heads. Places that
-no box takes have a score of -1.
+computed for all images at once, from the parts of mmdet's heads.
 """
 
 import torch
@@ -29,8 +28,8 @@ def best_boxes(
         score_thr: Lowest score.
 
     Returns:
-        Boxes, scores and groups. Places that are left over have a score of
-        -1.
+        Boxes, scores and groups. Places that are left over have boxes of
+        zeros, and -1 as score and group.
 
     Shape: (B, N, 4), twice (B, N) -> (B, number, 4), twice (B, number).
     """
@@ -51,8 +50,11 @@ def best_boxes(
     scores = torch.where(is_kept.view_as(scores) > 0, scores, -1.0)
     number = torch.sym_min(number, scores.shape[1])
     scores, index = scores.topk(number)
+    # Which of the others fill the places left over depends on the runtime.
+    is_box = scores >= 0
     boxes = boxes.gather(1, index[..., None].expand(-1, -1, 4))
-    return boxes, scores, groups.gather(1, index)
+    boxes = torch.where(is_box[..., None], boxes, 0.0)
+    return boxes, scores, torch.where(is_box, groups.gather(1, index), -1)
 
 
 def dense_candidates(

@@ -102,7 +102,7 @@ class ExportedRetinaNet(ExportedModel):
 
     Shape: images -> boxes (B, D, 4) as (x1, y1, x2, y2) in pixels, scores
         (B, D) and labels (B, D), D the number of `max_per_img`. Places that
-        are left over have a score of -1.
+        are left over have boxes of zeros, and -1 as score and label.
     """
 
     outputs = ('boxes', 'scores', 'labels')
@@ -188,7 +188,7 @@ class ExportedRCNN(ExportedModel):
             region_features(roi_head.mask_roi_extractor, maps, boxes)
         )
         if logits.shape[1] > 1:
-            index = labels.flatten()[:, None, None, None]
+            index = labels.flatten().clamp(min=0)[:, None, None, None]
             index = index.expand(-1, 1, *logits.shape[2:])
             logits = logits.gather(1, index)
         masks = logits[:, 0].float().sigmoid()

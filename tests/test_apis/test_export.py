@@ -68,6 +68,8 @@ def test_boxes_are_those_of_mmdet(task):
         )
         assert torch.equal(labels[index, :number], expected.labels)
         assert (scores[index, number:] == -1).all()
+        assert (labels[index, number:] == -1).all()
+        assert not boxes[index, number:].any()
 
 
 def test_scores_and_logits_are_those_of_the_libraries():

@@ -68,6 +68,7 @@ def test_the_example_of_the_docs(trained, tmp_path, monkeypatch) -> None:
     files = trained('seg')
     monkeypatch.chdir(tmp_path)
     export.main([*files, '--shape', '64', '96', '--out', 'model.onnx'])
+    assert [path.name for path in tmp_path.glob('model*')] == ['model.onnx']
     photo = np.random.default_rng(0).integers(0, 255, (50, 70, 3), np.uint8)
     Image.fromarray(photo).save('photo.jpg')
     (example,) = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.S)

@@ -150,6 +150,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--seed': dict(type=int, default=0, help='random seed'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
+    '--markdown': dict(action='store_true', help='print a table in Markdown'),
     '--compile': dict(
         choices=('blocks', 'backbone'),
         nargs='?',

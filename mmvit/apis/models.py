@@ -57,6 +57,14 @@ def _draw_weights(model: nn.Module) -> None:
         logger.setLevel(level)
 
 
+def _drop_pretrained(model: dict) -> None:
+    """Let a model's config load no weights of the backbone alone."""
+    if 'pretrained' in model:
+        model.pretrained = None
+    if 'backbone' in model:
+        model.backbone.init_cfg = None
+
+
 def get_model(
     model: str | Config,
     pretrained: bool | str | None = None,
@@ -95,11 +103,7 @@ def get_model(
     if name == model and (theirs := same_name(name, library)):
         print_log(f"{name!r} is mmvit's model; {library}'s is {theirs!r}")
     weights = _weights_of(pretrained, name)
-    # Weights of the backbone alone would be replaced, or are not wanted.
-    if 'pretrained' in cfg.model:
-        cfg.model.pretrained = None
-    if 'backbone' in cfg.model:
-        cfg.model.backbone.init_cfg = None
+    _drop_pretrained(cfg.model)
     built = load_model(cfg, weights, device, trusted)
     if weights is None:
         _draw_weights(built)
@@ -125,6 +129,21 @@ def _backbone_configs() -> dict[str, str]:
         is_classifier = len(parts) == 3
         found.setdefault(parts[0 if is_classifier else 1], name)
     return found
+
+
+def _model_with(name: str) -> str:
+    """Return the name of a model that has a backbone of ours."""
+    models = _backbone_configs()
+    model = models.get(name)
+    kind = model and load_config(model).model.backbone.type
+    if kind and kind.startswith('mmvit.'):
+        return model
+    near = difflib.get_close_matches(name, models)
+    raise ValueError(
+        f'mmvit has no backbone {name!r}'
+        + (f'; near it: {", ".join(near)}' if near else '')
+        + '. Names are such as pvt-s, pale-t, focal-t-conv, hlg-m'
+    )
 
 
 def get_backbone(
@@ -157,16 +176,8 @@ def get_backbone(
         ValueError: If the name is not known, or if there are no published
             weights.
     """
-    models = _backbone_configs()
-    model = models.get(name)
-    cfg = model and load_config(model).model.backbone
-    if not (cfg and cfg.type.startswith('mmvit.')):
-        near = difflib.get_close_matches(name, models)
-        raise ValueError(
-            f'mmvit has no backbone {name!r}'
-            + (f'; near it: {", ".join(near)}' if near else '')
-            + '. Names are such as pvt-s, pale-t, focal-t-conv, hlg-m'
-        )
+    model = _model_with(name)
+    cfg = load_config(model).model.backbone
     if hasattr(MODELS.get(cfg.type), 'build_stages'):
         for key in (*_OF_CLASSIFIERS, 'drop_path_rate'):
             cfg.pop(key, None)

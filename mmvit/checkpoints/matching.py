@@ -7,6 +7,7 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 from .reading import SCHEME, read_state_dict
@@ -187,8 +188,7 @@ def _check_zeros(
         raise ValueError(f'{source} has weights that are all zero')
     strange = [n for n in zero if own[n].is_meta or own[n].any()]
     if strange:
-        text = f'{source} has weights that are all zero: {some_of(strange)}'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{source} has weights that are all zero: {some_of(strange)}')
 
 
 def upgraded(

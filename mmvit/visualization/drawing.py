@@ -85,6 +85,15 @@ def with_palette(metainfo: dict) -> dict:
     return metainfo
 
 
+def _enlarged(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """Enlarge a small image, and return the factor."""
+    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
+    if factor == 1:
+        return image, 1
+    large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
+    return large, factor
+
+
 def _repeat(maps: np.ndarray, factor: int) -> np.ndarray:
     return maps.repeat(factor, -2).repeat(factor, -1)
 
@@ -178,33 +187,35 @@ def picture_of_sample(
     if 'classes' in (visualizer.dataset_meta or {}):
         visualizer.dataset_meta = with_palette(visualizer.dataset_meta)
     sample = sample.clone().cpu()
-    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
-    if factor > 1:
-        image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
-        _enlarge(sample, factor)
+    image, factor = _enlarged(image)
+    _enlarge(sample, factor)
     fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
     maps = [label_map(sample.get(name)) for name in fields if name in sample]
     if maps:
         maps = [_repeat(labels, factor) for labels in maps]
         return draw_label_maps(image, maps, visualizer.dataset_meta)
-    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
-    options = dict(
-        name='picture',
+    return _draw_by_library(
+        visualizer,
         image=np.ascontiguousarray(image),
         data_sample=sample,
         pred_score_thr=score_thr,
         draw_pred=draw_pred,
         draw_gt=draw_gt,
     )
+
+
+def _draw_by_library(visualizer: Visualizer, **options) -> np.ndarray:
+    """Draw with those options that a library's visualizer has, RGB."""
+    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     known = inspect.signature(draw).parameters
-    options = {key: options[key] for key in options if key in known}
+    options = {key: one for key, one in options.items() if key in known}
     meta, names = visualizer.dataset_meta, ()
     try:
         if meta and meta.get('classes'):
             names = tuple(meta['classes'])
             visualizer.dataset_meta = {**meta, 'classes': readable(names)}
         with letters_for(names):
-            draw(**options)
+            draw(name='picture', **options)
     finally:
         visualizer.dataset_meta = meta
     return visualizer.get_image()
@@ -265,8 +276,7 @@ def draw_side_by_side(
         score_thr: Boxes with a lower score are not drawn.
     """
     if 'pred_sem_seg' in samples[0]:
-        factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
-        large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
+        large, factor = _enlarged(image)
         maps = [label_map(sample.pred_sem_seg) for sample in samples]
         maps = [_repeat(labels, factor) for labels in maps]
         meta = visualizers[0].dataset_meta

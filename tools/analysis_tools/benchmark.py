@@ -54,10 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_subject_arguments(parser)
     add_measurement_arguments(parser)
-    parser.add_argument(
-        '--markdown',
-        action='store_true',
-        help='print a table as in the papers, with parameters and FLOPs',
+    parser.add_shared(
+        '--markdown', help='print Markdown, with parameters and FLOPs, too'
     )
     parser.add_shared('--json', '--cfg-options', '--compile')
     parser.add_shared('--trust-checkpoint')

@@ -82,11 +82,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='DIR',
         help='folder that holds configs/ (default: the repository)',
     )
-    parser.add_shared('--json')
-    parser.add_argument(
-        '--markdown', action='store_true', help='print a table for a README'
-    )
-    args = parser.parse_args(argv)
+    parser.add_shared('--json', '--markdown')
+    return check_args(parser, parser.parse_args(argv))
+
+
+def check_args(
+    parser: CommandLine, args: argparse.Namespace
+) -> argparse.Namespace:
+    """Check the arguments that exclude each other."""
     if args.json and args.markdown:
         parser.error('choose one of --json and --markdown')
     if args.rows and (args.markdown or args.write):

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import logging
 import os
 import os.path as osp
 import re
@@ -15,10 +14,10 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.fileio.backends import BaseStorageBackend
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 
 # Name of `AtomicBackend`, which GuardedRunner registers
 ATOMIC = 'mmvit.atomic'
@@ -153,8 +152,7 @@ def newest_checkpoint(work_dir: str) -> str | None:
     for path in _candidates(work_dir):
         if _is_whole(path):
             return path
-        text = f'{path} is missing, damaged or cut off: an older one is tried'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} is missing, damaged or cut off: an older one is tried')
     return None
 
 
@@ -166,12 +164,10 @@ def _named(work_dir: str) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        text = f'{path} cannot be read and is not used: {error}'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} cannot be read and is not used: {error}')
         return []
     if not name or not name.isprintable():
-        text = f'{path} holds no name of a file and is not used'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} holds no name of a file and is not used')
         return []
     # A relative name, or a path from before the folder was moved
     last = osp.normpath(osp.join(work_dir, name))

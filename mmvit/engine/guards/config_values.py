@@ -1,17 +1,16 @@
 """Values of a config that libraries accept, or refuse without their key."""
 
-import difflib
 import inspect
-import logging
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS, Registry
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
+from mmvit.utils.log import warn
+from mmvit.utils.text import did_you_mean
 from mmvit.utils.types import type_name
 
 # Keys whose values are numbers in every class that has them
@@ -88,9 +87,8 @@ def _unknown_type(
         if current.get(kind) is not None:
             return
         known = {*registry.module_dict, *current.module_dict}
-    close = difflib.get_close_matches(kind, known, n=1)
-    hint = f'; did you mean {close[0]}?' if close else ''
-    yield f'{key}.type: no class is named {kind!r}{hint}'
+    hint = did_you_mean(kind, known)
+    yield f'{key}.type: no class is named {kind!r}' + (hint and f'; {hint}')
 
 
 def _schedules(cfg: Config) -> list[dict]:
@@ -129,10 +127,8 @@ def _clipping(cfg: Config) -> Iterator[str]:
     known = inspect.signature(functions[kind]).parameters
     for name in clip:
         if name not in ('type', *known):
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean {close[0]}?' if close else (
-                f'it has {", ".join(list(known)[1:])}'
-            )  # fmt: skip
+            has = f'it has {", ".join(list(known)[1:])}'
+            hint = did_you_mean(name, known) or has
             yield f'{key}.{name} is read by nothing; {hint}'
     limit = dict(norm='max_norm', value='clip_value')[kind]
     value = clip.get(limit)
@@ -228,7 +224,7 @@ def check_schedules(cfg: Config) -> None:
     if lines := list(_still_schedules(cfg)):
         raise ValueError('\n'.join(lines))
     for line in _early_ends(cfg):
-        print_log(line, logger='current', level=logging.WARNING)
+        warn(line)
 
 
 def check_values(cfg: Config) -> None:
@@ -237,11 +233,7 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    lines = [
-        *_wrong_values(cfg),
-        *_unknown_types(cfg),
-        *_clipping(cfg),
-    ]
+    lines = [*_wrong_values(cfg), *_unknown_types(cfg), *_clipping(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))
 

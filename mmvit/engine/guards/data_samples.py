@@ -1,6 +1,5 @@
 """Data sets against models and labels, before the first iteration."""
 
-import logging
 import os.path as osp
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -10,12 +9,12 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 from mmvit.visualization.images import loading_step
 
@@ -41,10 +40,6 @@ class ColouredMaskError(ValueError):
 
 class WideMaskError(ValueError):
     """A mask has values of more than 8 bits; the message names it."""
-
-
-def _warn(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)
 
 
 def some_infos(dataset: Dataset, number: int) -> dict[int, dict]:
@@ -157,7 +152,7 @@ def check_masks(
             'learn: check the masks and reduce_zero_label'
         )
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
-        _warn(
+        warn(
             f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
             f'{_IGNORED} is ignored in training: if it means a class, write '
             'it as 1'
@@ -216,7 +211,7 @@ def check_samples(
                 'train_dataloader.max_bad_samples=N. '
                 'tools/analysis_tools/check_dataset.py looks at all'
             )
-        _warn(text)
+        warn(text)
     if empty and has_truth:
         text = (
             f'{len(empty)} of {len(infos)} images that were looked at have no '
@@ -227,7 +222,7 @@ def check_samples(
                 f'{text}. There is nothing to learn: check metainfo classes '
                 'against the categories of the annotation file'
             )
-        _warn(text)
+        warn(text)
 
 
 def check_class_names(dataset: Dataset) -> None:

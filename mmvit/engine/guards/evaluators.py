@@ -1,17 +1,15 @@
 """Evaluators against data sets, and the names of what they measure."""
 
-import difflib
-import logging
 import os.path as osp
 from collections.abc import Iterable, Iterator
 
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from mmvit.utils.text import some_of
+from mmvit.utils.log import warn
+from mmvit.utils.text import did_you_mean, some_of
 
 # What the samples of a metric's data sets have
 _BOXES, _MAPS, _LABELS = 'instances', 'seg_map_path', 'gt_label'
@@ -90,11 +88,9 @@ def _only_tested_images(
         return
     infos = map(dataset.get_data_info, range(len(dataset)))
     metric.img_ids = sorted({info['img_id'] for info in infos})
-    print_log(
+    warn(
         f'{split}_dataloader.dataset has {len(metric.img_ids)} of the {every} '
-        f'images of {split}_evaluator.ann_file: the metric is that of these',
-        logger='current',
-        level=logging.WARNING,
+        f'images of {split}_evaluator.ann_file: the metric is that of these'
     )
 
 
@@ -188,9 +184,8 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
     for key, name in _monitored(runner):
         # Losses are monitored under their own names.
         if name not in names and not name.startswith('loss'):
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f'did you mean {close[0]}? ' if close else ''
+            hint = did_you_mean(name, names, cutoff=0.5)
             raise ValueError(
                 f'{key} is {name!r}, which val_evaluator does not measure; '
-                f'{hint}It measures {", ".join(names)}'
+                + f'{hint} It measures {", ".join(names)}'.strip()
             )

@@ -1,11 +1,9 @@
 """What checks of data find, for a training and for check_dataset.py."""
 
-import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmengine.logging import print_log
-
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 ERROR = 'error'  # a training stops
@@ -57,8 +55,7 @@ def stop_or_warn(findings: Iterable[Finding], source: str) -> None:
         if severity == ERROR:
             errors.append(line)
         else:
-            text = f'{source}: {severity}: {line}'
-            print_log(text, logger='current', level=logging.WARNING)
+            warn(f'{source}: {severity}: {line}')
     if errors:
         raise ValueError(
             '\n'.join([f'{source} has errors:', *errors])

@@ -6,16 +6,16 @@ config says, and says nothing of it.
 
 import copy
 import difflib
-import logging
 import warnings
 
 import numpy as np
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 from ..run_facts import UpdateBatch, learning_rates, wrappers_of
@@ -54,6 +54,17 @@ def check_complete(path: str, checkpoint: object) -> None:
             'one with --resume FILE, or start a new run from the weights '
             'with load_from=FILE and without --resume'
         )
+
+
+def seed_of(path: str) -> int | None:
+    """Return the seed of the run that wrote a checkpoint.
+
+    Raises:
+        ValueError: If no training can continue from it.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu')
+    check_complete(path, checkpoint)
+    return checkpoint['meta'].get('seed')
 
 
 def optimizer_names(runner: Runner) -> list[str]:
@@ -157,7 +168,7 @@ def report_batch(
             'batch normalization are those of the first process: each '
             'process has its own.'
         )
-    print_log(text, 'current', level=logging.WARNING)
+    warn(text)
 
 
 def report_finished(runner: Runner, config: str) -> None:

@@ -1,7 +1,6 @@
 """Resuming a run so that it continues as if it had never stopped."""
 
 import itertools
-import logging
 
 import torch
 from mmengine.dist import (
@@ -11,12 +10,12 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
-from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 
 from ..random_states import get_states, set_states
 from ..run_facts import UpdateBatch, unwrap, update_batch, wrappers_of
@@ -48,11 +47,10 @@ def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     batches = min(batches * old.images_per_iter // images, len(loader))
     loop._iter = loop._epoch * len(loader) + batches
     if batches and not skip_batches(loader, batches):
-        text = (
+        warn(
             'this data loader cannot start in the middle of an epoch: its '
             f'first {batches} batches are trained on again'
         )
-        print_log(text, 'current', logging.WARNING)
     return batches
 
 

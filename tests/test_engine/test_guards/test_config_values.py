@@ -108,9 +108,7 @@ def test_wrong_values(changes, message):
 )
 def test_schedules_that_end_early(schedule, message, monkeypatch):
     logged = []
-    monkeypatch.setattr(
-        config_values, 'print_log', lambda text, **_: logged.append(text)
-    )
+    monkeypatch.setattr(config_values, 'warn', logged.append)
     assert not wrong(param_scheduler=[schedule])
     assert [message in text for text in logged] == [True] * bool(message)
 

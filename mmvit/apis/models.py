@@ -188,11 +188,11 @@ def get_backbone(
     _draw_weights(built)
     weights = _weights_of(pretrained, model)
     if weights:
-        load_pretrained(built, weights, _prefix_in(weights))
+        load_pretrained(built, weights, backbone_prefix(weights))
     return built
 
 
-def _prefix_in(weights: str) -> str | None:
+def backbone_prefix(weights: str) -> str | None:
     """Return what precedes the backbone's names in a file of weights."""
     whole = any(
         key.startswith('backbone.') for key in read_state_dict(weights)

@@ -1,7 +1,7 @@
 """Wording that messages share."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 
 def some_of(names: list[str], shown: int = 5) -> str:
@@ -18,3 +18,23 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """
     close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     return f'did you mean {close[0]}?' if close else ''
+
+
+def columns(rows: list[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Align the cells of rows; those of the columns `right` to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join(
+        '  '.join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def markdown_table(titles: Iterable[str], rows: Iterable[Iterable]) -> str:
+    """Write a table in Markdown; a title that ends with ':' is of numbers."""
+    titles = list(titles)
+    rule = ['---:' if title.endswith(':') else '---' for title in titles]
+    lines = [[title.rstrip(':') for title in titles], rule, *rows]
+    return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)

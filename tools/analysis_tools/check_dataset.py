@@ -91,19 +91,12 @@ from mmvit.visualization.images import loading_step
 
 
 class Split(NamedTuple):
-    """A data set without its pipeline, and what is needed to check it.
+    """A data set without its pipeline, and what is needed to check it."""
 
-    Args:
-        dataset: The data set; None if it cannot be built.
-        load: The step of the pipeline that reads an image.
-        readers: The steps that read other files of a sample.
-        found: What is wrong in the annotation files.
-    """
-
-    dataset: Dataset | None
-    load: Callable[[dict], dict]
-    readers: list[BaseTransform]
-    found: list[Finding]
+    dataset: Dataset | None  # None if it cannot be built
+    load: Callable[[dict], dict]  # the pipeline's step that reads an image
+    readers: list[BaseTransform]  # steps that read other files of a sample
+    found: list[Finding]  # what is wrong in the annotation files
 
 
 @coco_files()
@@ -135,11 +128,6 @@ def build_split(key: str, cfg: dict) -> Split:
     )
 
 
-def _is_class(label: int, num_classes: int) -> bool:
-    # Without names, the number of classes is not known.
-    return 0 <= label < (num_classes or math.inf)
-
-
 def _labels(info: dict, num_classes: int) -> Iterator[Finding]:
     path = info['img_path']
     if is_empty(info):
@@ -148,7 +136,7 @@ def _labels(info: dict, num_classes: int) -> Iterator[Finding]:
     if isinstance(info.get('gt_label'), int):
         labels.append(info['gt_label'])
     for label in labels:
-        if not _is_class(label, num_classes):
+        if not 0 <= label < (num_classes or math.inf):
             text = f'{path}: {label}'
             yield Finding(ERROR, 'label that is no class', text)
 
@@ -191,12 +179,7 @@ def _mask(
 def check_sample(
     split: Split, index: int, num_classes: int
 ) -> tuple[list[Finding], list[int]]:
-    """Check one sample.
-
-    Args:
-        split: The data set.
-        index: The sample's index.
-        num_classes: Number of classes; 0 if it is not known.
+    """Check one sample; `num_classes` is 0 if it is not known.
 
     Returns:
         The findings, and the classes that occur in the sample.

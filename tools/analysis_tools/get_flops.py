@@ -183,15 +183,9 @@ def as_table(config: str, found: Complexity) -> str:
 def count(
     config: str, shapes: list[tuple[int, int]], args: argparse.Namespace
 ) -> list[Complexity]:
-    """Count a config's model, or its backbone.
+    """Count a config's model, or its backbone, for each shape (H, W).
 
-    Args:
-        config: The config's name.
-        shapes: (H, W) of the images; none takes the test pipeline's.
-        args: See `parse_args`.
-
-    Returns:
-        The figures for each shape.
+    Without a shape, the images are those of the test pipeline.
 
     Raises:
         UnknownShapeError: If the images of the test pipeline differ in size.

@@ -144,11 +144,7 @@ def default_keys(logs: list[Log]) -> list[str]:
 
 
 def choose(logs: dict[str, Log], keys: list[str] | None) -> list[Panel]:
-    """Find the curves of the keys.
-
-    Args:
-        logs: The log of each run.
-        keys: What was asked for; None chooses.
+    """Find the curves of the keys, or of those that `default_keys` chooses.
 
     Raises:
         SystemExit: If a run does not have a key, or counts something else.

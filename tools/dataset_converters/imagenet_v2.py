@@ -29,11 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def lines_of(folder: Path, classes: int) -> list[str]:
-    """List all images with their classes.
-
-    Args:
-        folder: Holds a folder for each class.
-        classes: Number of folders that there must be.
+    """List all images with their classes, the numbers of their folders.
 
     Raises:
         ValueError: If a class has no folder or no image.

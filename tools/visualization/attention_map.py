@@ -103,12 +103,7 @@ def attention_of(
 ) -> Tensor:
     """Compute how much of each token reaches a query, for each head.
 
-    Args:
-        backbone: The backbone that the block belongs to.
-        block: A block whose attention `attn` has a projection `proj` that
-            gets a map.
-        inputs: One image, as the backbone gets it.
-        point: (x, y) of the query, as shares of the input's width and height.
+    `point` is (x, y) of the query, as shares of the input's width and height.
 
     Shape: inputs (1, C, H, W) -> (heads, H', W'); each head sums to 1.
 

@@ -59,12 +59,7 @@ from mmvit.visualization.drawing import heat_map, save_picture
 def layer_attention(backbone: nn.Module, inputs: Tensor) -> list[Tensor]:
     """Run a backbone and return each layer's attention, averaged over heads.
 
-    Args:
-        backbone: One with attention of all tokens to all tokens.
-        inputs: Image (1, 3, H, W).
-
-    Returns:
-        (N, N) of each layer; a class token comes first.
+    Shape: inputs (1, 3, H, W) -> (N, N) each; a class token comes first.
 
     Raises:
         SystemExit: If the backbone has another kind of attention.
@@ -112,12 +107,9 @@ def rollout(layers: list[Tensor]) -> list[Tensor]:
 def draw(
     image: np.ndarray, weights: Tensor, point: tuple[int, int]
 ) -> np.ndarray:
-    """Lay weights over an image as colours, the point as a red dot, RGB.
+    """Lay weights (H', W') over an image as colours, the point as a red dot.
 
-    Args:
-        image: RGB, (H, W, 3).
-        weights: (H', W'), of any scale.
-        point: (x, y) in pixels of the image.
+    The point is (x, y) in pixels; the image is RGB, (H, W, 3).
     """
     height, width = image.shape[:2]
     values = weights.numpy()

@@ -102,11 +102,7 @@ def check_evaluator(
 ) -> None:
     """Check that metrics fit a data set; a subset is measured by itself.
 
-    Args:
-        metrics: The metrics of the evaluator.
-        dataset: The data set.
-        infos: What it knows of some samples.
-        split: 'val' or 'test'.
+    `infos` is what the data set knows of some samples.
 
     Raises:
         ValueError: If a metric is one of another task, or its annotation

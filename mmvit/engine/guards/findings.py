@@ -12,19 +12,12 @@ NOTE = 'note'
 
 
 class Finding(NamedTuple):
-    """Something that is wrong in a data set.
+    """Something that is wrong in a data set."""
 
-    Args:
-        severity: `ERROR`, `DROPPED` or `NOTE`.
-        kind: What is wrong.
-        text: Where: the file, and the id or the name of what is in it.
-        cure: What to do.
-    """
-
-    severity: str
-    kind: str
-    text: str
-    cure: str = ''
+    severity: str  # ERROR, DROPPED or NOTE
+    kind: str  # what is wrong
+    text: str  # where: the file, and the id or the name of what is in it
+    cure: str = ''  # what to do
 
 
 def grouped(
@@ -40,9 +33,7 @@ def grouped(
 def stop_or_warn(findings: Iterable[Finding], source: str) -> None:
     """Stop a run for errors; log what is left out, and the notes.
 
-    Args:
-        findings: What was found.
-        source: The key of the data set, or its file.
+    `source` is the key of the data set, or its file.
 
     Raises:
         ValueError: If there is an error. The message names the first places

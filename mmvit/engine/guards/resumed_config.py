@@ -130,11 +130,8 @@ def report_batch(
 ) -> None:
     """Log what will differ with another batch or number of images.
 
-    Args:
-        path: The checkpoint.
-        old: The batch that it was written with.
-        new: That of this run.
-        images: The number of images of the data set then and now.
+    The batches, and the numbers of images, are those with which the
+    checkpoint at `path` was written, and those of this run.
     """
     text = (
         f'{path} was written with {images[0]} images, by {old} an update; '
@@ -174,12 +171,9 @@ def report_batch(
 def report_finished(runner: Runner, config: str) -> None:
     """Say so if a run has nothing left to train.
 
-    Args:
-        runner: The run.
-        config: The text of the config that the checkpoint was written with.
-
     Raises:
-        ValueError: If this run's config is another one.
+        ValueError: If its config is not `config`, the text of the one that
+            the checkpoint was written with.
     """
     loop = runner.train_loop
     by_epoch = isinstance(loop, EpochBasedTrainLoop)

@@ -59,12 +59,8 @@ def _of_all_processes(
 ) -> list[dict[str, Tensor]]:
     """Bring tensors of all processes into the main one's memory.
 
-    Args:
-        tensors: Those of this process; some of `like`.
-        like: Tensors of the same names and shapes, the same in all processes.
-
-    Returns:
-        The tensors of each process. Only the main process has their values.
+    `like` has the names and shapes, the same in all processes; each process
+    gives some of them. Only the main one gets what each has given.
     """
     names = all_gather_object(list(tensors))
     found = [{} for _ in names]

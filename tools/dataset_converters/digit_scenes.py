@@ -397,7 +397,9 @@ def write_dataset(
     given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
     for name, limit in LIMITS.items():
         if given[name] < limit:
-            raise ValueError(f'{name} is {given[name]}, at least {limit} fits')
+            raise ValueError(
+                f'{name} must be at least {limit}, got {given[name]}'
+            )
     settings = dict(generator='digit_scenes', version=VERSION, **given)
     if read_settings(root) == settings:
         return False

@@ -212,6 +212,17 @@ class CommandLine(argparse.ArgumentParser):
             options = {**_SHARED[name], **changes}
             self.add_argument(name.rstrip('?'), **options)
 
+    def check_one_each(
+        self, args: argparse.Namespace, names: str, owners: str
+    ) -> None:
+        """Refuse an option with another number of values than its owners."""
+        given, wanted = getattr(args, names), getattr(args, owners)
+        if given and len(given) != len(wanted):
+            self.error(
+                f'{len(given)} --{names} for {len(wanted)} {owners}: give one '
+                'for each'
+            )
+
     def add_number(
         self,
         name: str,

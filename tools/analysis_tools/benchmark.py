@@ -60,11 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('--json', '--cfg-options', '--compile')
     parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
-    if args.checkpoints and len(args.checkpoints) != len(args.configs):
-        parser.error(
-            f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} '
-            'configs: give one for each'
-        )
+    parser.check_one_each(args, 'checkpoints', 'configs')
     if args.markdown and (args.json or args.largest_batch):
         parser.error('--markdown goes without --json and --largest-batch')
     if args.largest_batch and len(args.configs) > 1:

@@ -57,12 +57,12 @@ if __name__ == '__main__':
 
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.fileio import get
-from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
-from mmvit.apis.config import innermost_dataset, load_config
-from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.apis.config import config_from_args, innermost_dataset
+from mmvit.checkpoints import guard_loading
 from mmvit.engine.guards.coco_files import coco_files
 from mmvit.engine.guards.data_config import (
     annotation_findings,
@@ -286,10 +286,7 @@ def check_one(
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
-    for path in args.trust_checkpoint:
-        trust_checkpoint(path)
-    cfg = load_config(args.config, args.cfg_options)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    cfg = config_from_args(args)
     lines, errors = [], 0
     for split in args.splits:
         loader = cfg.get(f'{split}_dataloader')

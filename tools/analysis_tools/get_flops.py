@@ -72,11 +72,7 @@ def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
         parser.error('--out and --names need --sizes')
     if not args.names:
         args.names = [PurePath(c.split('::')[-1]).stem for c in args.configs]
-    if len(args.names) != len(args.configs):
-        parser.error(
-            f'{len(args.names)} --names for {len(args.configs)} configs: '
-            'give one for each'
-        )
+    parser.check_one_each(args, 'names', 'configs')
 
 
 if __name__ == '__main__':

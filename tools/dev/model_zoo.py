@@ -15,7 +15,6 @@ EXAMPLES = """
   python tools/dev/model_zoo.py
 """
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / 'docs/en'
 # The metafiles' names of the papers' main figures, and what is shown
 _METRICS = {
     'Top 1 Accuracy': 'top-1',

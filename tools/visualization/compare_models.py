@@ -48,11 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
     for what in ('checkpoints', 'names'):
-        if len(getattr(args, what)) != len(args.configs):
-            parser.error(
-                f'{len(getattr(args, what))} --{what} for '
-                f'{len(args.configs)} --configs: give one for each'
-            )
+        parser.check_one_each(args, what, 'configs')
     return args
 
 

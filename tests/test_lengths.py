@@ -61,6 +61,11 @@ def test_arguments_of_constructors(path: Path) -> None:
             assert number <= ARGUMENTS, f'line {node.lineno}'
 
 
+@each([*PACKAGE, *TOOLS])
+def test_files_say_what_they_are_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
 def code_of(function: Function) -> Iterator[ast.stmt]:
     """Yield the statements of a function, without its docstring."""
     yield from function.body[ast.get_docstring(function) is not None :]

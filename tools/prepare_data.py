@@ -9,7 +9,7 @@ are already there are counted again and left alone.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -74,11 +74,25 @@ def list_images(unpacked: Path, _: Path) -> None:
 
     With it, a training does not search millions of files at each start.
     """
-    path = unpacked / 'meta/train.txt'
-    path.parent.mkdir(exist_ok=True)
+    (unpacked / 'meta').mkdir(exist_ok=True)
+    folders = enumerate(sorted((unpacked / 'train').iterdir()))
+    write_list(unpacked / 'meta/train.txt', folders)
+
+
+def list_by_number(unpacked: Path, _: Path) -> None:
+    """Write the list of all images with their class, for ImageNet-V2.
+
+    Its folders are named by the numbers of the classes. A data set that reads
+    folders sorts them as text, so that folder 10 would become class 2.
+    """
+    folders = {int(path.name): path for path in unpacked.glob('[0-9]*')}
+    write_list(unpacked / 'labels.txt', sorted(folders.items()))
+
+
+def write_list(path: Path, folders: Iterable[tuple[int, Path]]) -> None:
+    """Write the images of folders, each with the number of its class."""
     with path.open('w', encoding='utf-8') as file:
-        folders = sorted((unpacked / 'train').iterdir())
-        for number, folder in enumerate(folders):
+        for number, folder in folders:
             for image in sorted(folder.iterdir()):
                 file.write(f'{folder.name}/{image.name} {number}\n')
 
@@ -200,8 +214,9 @@ _IMAGENET_21K = Archive(
 _IMAGENET_V2 = Archive(
     'imagenetv2-matched-frequency.tar.gz',
     'https://huggingface.co/datasets/vaishaal/ImageNetV2',
-    {'[0-9]*': 1000, '[0-9]*/*': 10000},
+    {'[0-9]*': 1000, '[0-9]*/*': 10000, 'labels.txt': 1},
     last_parts(2, '*/*.jpeg'),
+    finish=list_by_number,
 )
 _TOKEN_LABELS = Archive(
     'label_top5_train_nfnet.zip',

@@ -24,7 +24,7 @@ _DAMAGED = (
 )
 # Images and annotations shrink less. More is a bomb that fills the disk.
 _MAX_RATIO = 200
-_SMALL = 64 * 2**20  # bytes; so much is no danger
+_SMALL = 64 * 2**20  # bytes; so much fills no disk
 _ZIP_STARTS = (b'PK\x03\x04', b'PK\x05\x06')
 
 

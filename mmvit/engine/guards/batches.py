@@ -44,7 +44,7 @@ def check_stacking(
             samples = [loader.dataset[index] for index in pair]
             batch = loader.collate_fn(samples)
     except Exception:
-        return  # A sample that cannot be loaded is told of otherwise.
+        return  # Another guard names samples that cannot be loaded.
     try:
         model.data_preprocessor(batch, False)
     except Exception as error:

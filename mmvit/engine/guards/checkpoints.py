@@ -24,14 +24,13 @@ ATOMIC = 'mmvit.atomic'
 # Checkpoint of a run that a signal has stopped
 INTERRUPTED = 'interrupted.pth'
 _UNFINISHED = '.unfinished'
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _why(error: OSError, size: int, folder: str) -> str | None:
     """Say what to do if a file has no place; None for other errors."""
     if error.errno == errno.EFBIG:
         return 'the limit of the size of a file (ulimit -f) is smaller'
-    if error.errno in _NO_SPACE:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder).free / 2**20
         return (
             f'{size / 2**20:.1f} MiB do not fit, {free:.1f} MiB are free '
@@ -46,17 +45,16 @@ def explain_full_disk(error: BaseException, work_dir: str) -> None:
     Raises:
         OSError: If that is what the error is about, and it names no file.
     """
-    if isinstance(error, OSError) and error.filename is None:
-        why = error.errno in (*_NO_SPACE, errno.EFBIG) and _why(
-            error, 0, osp.dirname(work_dir)
-        )
-        if why and work_dir not in str(error):
-            raise OSError(
-                error.errno,
-                f'{error.strerror}: a file in {work_dir}, such as a log, '
-                f'cannot be written: {why}. The checkpoints are whole: make '
-                'room, then --resume',
-            ) from error
+    if not isinstance(error, OSError) or error.filename is not None:
+        return
+    why = _why(error, 0, osp.dirname(work_dir))
+    if why and work_dir not in str(error):
+        raise OSError(
+            error.errno,
+            f'{error.strerror}: a file in {work_dir}, such as a log, cannot '
+            f'be written: {why}. The checkpoints are whole: make room, then '
+            '--resume',
+        ) from error
 
 
 class AtomicBackend(LocalBackend):

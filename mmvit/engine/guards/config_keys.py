@@ -249,12 +249,11 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
                 lines.append(f'{section}.{key} is read by nothing; {hint}')
     known = (*_HOOKS, *hooks)
     for key, hook in (cfg.get('default_hooks') or {}).items():
+        hint = _hint(key, known)
         # mmengine accepts a hook by any other name if it has a type.
-        if key not in known and (
-            _hint(key, known)
-            or not (isinstance(hook, dict) and 'type' in hook)
-        ):
-            hint = _hint(key, known) or f'known are {", ".join(known)}.'
+        has_type = isinstance(hook, dict) and 'type' in hook
+        if key not in known and (hint or not has_type):
+            hint = hint or f'known are {", ".join(known)}.'
             lines.append(
                 f'default_hooks.{key} is no default hook; {hint} '
                 'Hooks of your own go into custom_hooks'

@@ -210,8 +210,8 @@ def _early_ends(cfg: Config) -> Iterator[str]:
     elif last < length:
         yield (
             f'param_scheduler ends after {unit} {last}, and the training has '
-            f'{length}: after that it does what no one planned. Give the same '
-            'end'
+            f'{length}: after that no schedule sets the learning rate. Give '
+            'both the same end'
         )
 
 

@@ -132,7 +132,7 @@ def check_masks(
         except MaskError:
             raise
         except Exception:
-            # A file that cannot be read is the dataloader's matter.
+            # The dataloader names files that cannot be read.
             continue
         check_values(info, values, num_classes)
         seen |= values

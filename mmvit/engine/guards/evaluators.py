@@ -2,6 +2,7 @@
 
 import os.path as osp
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
@@ -154,11 +155,10 @@ def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
         if isinstance(hook, EarlyStoppingHook):
             yield 'EarlyStoppingHook.monitor', hook.monitor
     schedulers = runner.param_schedulers or []
-    if isinstance(schedulers, dict):
-        schedulers = [one for some in schedulers.values() for one in some]
+    if isinstance(schedulers, dict):  # several optimizers
+        schedulers = chain.from_iterable(schedulers.values())
     for scheduler in schedulers:
-        monitor = getattr(scheduler, 'monitor', None)
-        if monitor:
+        if monitor := getattr(scheduler, 'monitor', None):
             yield f'param_scheduler {type(scheduler).__name__}', monitor
 
 

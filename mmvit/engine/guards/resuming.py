@@ -214,13 +214,12 @@ class ExactResumeHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Go to the place in the data, and restore what it needs no data."""
+        """Go to the place in the data, and restore what needs no data."""
         if self._saved is not None:
             self._compare_batches(runner)
             self._restore_early_stopping(runner)
-            own = _statistics(runner)
-            statistics = self._saved.get('statistics', ())[runner.rank :]
-            for name, value in (statistics or [{}])[0].items():
+            own, saved = _statistics(runner), self._saved.get('statistics')
+            for name, value in saved[runner.rank].items() if saved else ():
                 own[name].copy_(value)
         if self._differences:
             self._schedule.follow(runner, self._differences)
@@ -250,7 +249,7 @@ class ExactResumeHook(Hook):
         states = self._saved.get('early_stopping', ())
         for hook, state in zip(hooks, states):
             hook.wait_count, hook.best_score, _ = state
-        # Who raises the patience wants to go on.
+        # With a patience that was raised, the run is to go on.
         raised = any(h.patience > s[2] for h, s in zip(hooks, states))
         if hooks and self._saved.get('stopped') and not raised:
             runner.train_loop.stop_training = True
@@ -270,8 +269,9 @@ class ExactResumeHook(Hook):
             self._restore(runner)
 
     def _restore(self, runner: Runner) -> None:
-        for states in self._saved.get('random_states', [])[runner.rank :][:1]:
-            set_states(states)
+        states = self._saved.get('random_states', [])
+        if runner.rank < len(states):
+            set_states(states[runner.rank])
         gradients = self._saved.get('gradients') or {}
         # One dictionary for all processes: a file of an earlier version
         if isinstance(gradients, list):

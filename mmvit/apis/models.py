@@ -131,21 +131,6 @@ def _backbone_configs() -> dict[str, str]:
     return found
 
 
-def _model_with(name: str) -> str:
-    """Return the name of a model that has a backbone of ours."""
-    models = _backbone_configs()
-    model = models.get(name)
-    kind = model and load_config(model).model.backbone.type
-    if kind and kind.startswith('mmvit.'):
-        return model
-    near = difflib.get_close_matches(name, models)
-    raise ValueError(
-        f'mmvit has no backbone {name!r}'
-        + (f'; near it: {", ".join(near)}' if near else '')
-        + '. Names are such as pvt-s, pale-t, focal-t-conv, hlg-m'
-    )
-
-
 def get_backbone(
     name: str,
     pretrained: bool | str | None = None,
@@ -176,18 +161,24 @@ def get_backbone(
         ValueError: If the name is not known, or if there are no published
             weights.
     """
-    model = _model_with(name)
-    cfg = load_config(model).model.backbone
+    models = _backbone_configs()
+    model = models.get(name)
+    cfg = model and load_config(model).model.backbone
+    if not (cfg and cfg.type.startswith('mmvit.')):
+        near = difflib.get_close_matches(name, models)
+        raise ValueError(
+            f'mmvit has no backbone {name!r}'
+            + (f'; near it: {", ".join(near)}' if near else '')
+            + '. Names are such as pvt-s, pale-t, focal-t-conv, hlg-m'
+        )
     if hasattr(MODELS.get(cfg.type), 'build_stages'):
         for key in (*_OF_CLASSIFIERS, 'drop_path_rate'):
             cfg.pop(key, None)
     if out_indices is not None:
         cfg.out_indices = out_indices
-    cfg.init_cfg = None
-    built = MODELS.build(dict(cfg, **kwargs))
+    built = MODELS.build({**cfg, 'init_cfg': None, **kwargs})
     _draw_weights(built)
-    weights = _weights_of(pretrained, model)
-    if weights:
+    if weights := _weights_of(pretrained, model):
         load_pretrained(built, weights, backbone_prefix(weights))
     return built
 

@@ -12,7 +12,6 @@ checkpoint with its score. So are the names of the files that are left.
 
 import argparse
 import contextlib
-import importlib
 import json
 import multiprocessing
 import os
@@ -20,26 +19,20 @@ import random
 import re
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
-import mmengine.dataset.base_dataset
-import mmengine.runner.runner
 import numpy as np
-import torch
-import yapf.yapflib.yapf_api
 from mmengine.config import Config
 
 from mmvit.apis.command_line import CommandLine, at_least
 from mmvit.checkpoints import safe_load
 from mmvit.engine.guards.checkpoints import AtomicBackend, newest_checkpoint
-from mmvit.registry import MODELS
 from tests.support.helpers import load_tool
+from tests.support.processes import free_port, prepare
 from tests.support.scenes import write_scenes
 from tests.support.small_runs import same
 from tests.support.tiny import METRIC, TASKS, tiny_config, write_config
@@ -193,12 +186,6 @@ class FileOperations:
                 os.killpg(0, signal.SIGKILL)
 
 
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(('localhost', 0))
-        return server.getsockname()[1]
-
-
 def train(
     config: str, work_dir: Path, processes: int, last: int, draw: int
 ) -> None:
@@ -220,7 +207,7 @@ def train(
     os.environ['LOCAL_RANK'] = '0'
     child = None
     if processes > 1:
-        port = str(_free_port())
+        port = str(free_port())
         os.environ.update(
             WORLD_SIZE='2', MASTER_ADDR='localhost', MASTER_PORT=port
         )
@@ -263,19 +250,6 @@ def final(work_dir: Path) -> dict:
         files=sorted(path.name for path in work_dir.glob('*.pth*')),
     )
     return found
-
-
-def _prepare() -> None:
-    """Import everything once, before the forks, and leave out what is slow."""
-    torch.set_num_threads(1)
-    for scope in ('mmdet', 'mmseg', 'mmpretrain'):
-        importlib.import_module(f'{scope}.utils').register_all_modules(False)
-    MODELS.import_from_location()
-    # Asking compilers, formatting configs and collecting garbage take longer
-    # than a training.
-    mmengine.runner.runner.collect_env = dict
-    yapf.yapflib.yapf_api.FormatCode = lambda text, **_: (text, True)
-    mmengine.dataset.base_dataset.gc = SimpleNamespace(collect=lambda: 0)
 
 
 @dataclass
@@ -411,7 +385,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the campaign; see --help."""
     args = parse_args(argv)
     folder = args.folder or Path(tempfile.mkdtemp(prefix='faults-'))
-    _prepare()
+    prepare()
     campaign = Campaign(folder, args.seed)
     begin = time.monotonic()
     kinds = [Kind(t, n) for n in args.processes for t in args.tasks]

@@ -1,22 +1,19 @@
-"""Two processes on the CPU, through tools/dist_train.sh and gloo."""
+"""tools/dist_train.sh and tools/dist_test.sh: two processes on the CPU."""
 
-import copy
 import json
-import re
 import subprocess
 import time
 
 import pytest
 import torch
 
-from mmvit.checkpoints import safe_load
 from tests.support.helpers import (
     ROOT,
     clean_environment,
-    losses,
     read_log,
     weights_of,
 )
+from tests.support.recorder import record
 from tests.support.tiny import LAST, METRIC, tiny_config, write_config
 
 pytestmark = pytest.mark.slow
@@ -55,14 +52,6 @@ def launch(tmp_path, plain_dumps):
     return run
 
 
-def record(cfg, path):
-    cfg.custom_imports = dict(
-        imports=['tests.support.recorder'], allow_failed_imports=False
-    )
-    cfg.custom_hooks = [dict(type='RecordLoss', path=str(path))]
-    return cfg
-
-
 def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
     def config(batch_size, name):
         cfg = tiny_config('cls', scenes, train_cfg__max_epochs=3)
@@ -89,24 +78,6 @@ def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
         torch.testing.assert_close(value, expected[key], rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize('task', ['det', 'ins', 'seg'])
-def test_each_task_trains(scenes, launch, tmp_path, task):
-    cfg = tiny_config(task, scenes, train_cfg__max_iters=2)
-    cfg.train_dataloader.batch_size = 2
-    cfg.train_dataloader.num_workers = 1
-    if task == 'seg':
-        # As in mmseg's base: reverted where there is no GPU
-        assert cfg.model.decode_head.norm_cfg.type == 'SyncBN'
-    done = launch('train', cfg, '--cfg-options', 'randomness.seed=3')
-    assert done.returncode == 0, done.stderr[-3000:]
-    work_dir = tmp_path / 'two'
-    assert len(losses(work_dir)) == 2
-    assert METRIC[task] in read_log(work_dir)[-1]
-    weights = weights_of(work_dir / 'iter_2.pth')
-    assert all(value.isfinite().all() for value in weights.values())
-    assert not any(key.startswith('module.') for key in weights)
-
-
 def test_two_processes_test_as_one(scenes, command, launch, tmp_path):
     cfg = tiny_config('seg', scenes)
     one = command('train', cfg)
@@ -119,17 +90,13 @@ def test_two_processes_test_as_one(scenes, command, launch, tmp_path):
     assert (tmp_path / 'out.pkl').is_file()
 
 
-@pytest.mark.parametrize('kill', [False, True])
-def test_a_process_that_fails_ends_the_job(scenes, launch, tmp_path, kill):
+def test_a_process_that_fails_ends_the_job(scenes, launch, tmp_path):
     cfg = record(tiny_config('cls', scenes), tmp_path / 'losses.json')
     failed = tmp_path / 'failed'
-    cfg.custom_hooks.append(
-        dict(type='FailOnOneRank', path=str(failed), kill=kill)
-    )
+    cfg.custom_hooks.append(dict(type='FailOnOneRank', path=str(failed)))
     done = launch('train', cfg)
     assert done.returncode != 0
-    reason = 'Signal 9 (SIGKILL)' if kill else 'the second process gives up'
-    assert reason in done.stderr + done.stdout
+    assert 'the second process gives up' in done.stderr + done.stdout
     assert not (tmp_path / 'two/epoch_1.pth').exists()
     assert time.time() - failed.stat().st_mtime < 60
 
@@ -143,88 +110,3 @@ def test_usage(tool):
     )
     assert done.returncode == 2
     assert f'dist_{tool}.sh CONFIG' in done.stdout + done.stderr
-
-
-def test_signal_stops_all_processes_and_resume_goes_on(
-    scenes, launch, tmp_path
-):
-    cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
-    cfg.train_dataloader.batch_size = 2
-    cfg.train_cfg.val_interval = 100
-    whole = record(copy.deepcopy(cfg), tmp_path / 'whole.json')
-    done = launch('train', whole, '--work-dir', str(tmp_path / 'whole'))
-    assert done.returncode == 0, done.stderr[-3000:]
-    cfg = record(cfg, tmp_path / 'losses.json')
-    stopped = copy.deepcopy(cfg)
-    stopped.custom_hooks.append(dict(type='SignalOnOneRank', at=7))
-    done = launch('train', stopped)
-    assert done.returncode != 0
-    assert 'exitcode  : 75' in done.stderr + done.stdout
-    # They ask each other every 10 iterations.
-    content = safe_load(str(tmp_path / 'two/interrupted.pth'))
-    assert content['meta']['iter'] == 10
-    assert len(content['meta']['run']['random_states']) == 2
-    done = launch('train', cfg, '--resume', 'auto')
-    assert done.returncode == 0, done.stderr[-3000:]
-    expected = weights_of(tmp_path / 'whole/epoch_6.pth')
-    for key, value in weights_of(tmp_path / 'two/epoch_6.pth').items():
-        assert torch.equal(value, expected[key]), key
-
-
-def test_a_model_that_is_shared_out_learns_and_resumes(
-    scenes, command, launch, tmp_path
-):
-    def config(batch_size):
-        cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
-        cfg.train_dataloader.batch_size = batch_size
-        cfg.train_cfg.val_interval = 100
-        cfg.default_hooks.checkpoint.max_keep_ckpts = -1
-        cfg.optim_wrapper = dict(
-            optimizer=dict(type='SGD', lr=0.1, momentum=0.9),
-            clip_grad=dict(max_norm=1.0),
-            # The checkpoint that is resumed lies between two updates.
-            accumulative_counts=3,
-        )
-        return record(cfg, tmp_path / f'{batch_size}.json')
-
-    cfg = config(2)
-    cfg.model_wrapper_cfg = dict(type='MMFullyShardedDataParallel')
-    for folder, options in (
-        ('two', ()),
-        ('three', ('--resume', str(tmp_path / 'two/epoch_2.pth'))),
-    ):
-        work_dir = ('--work-dir', str(tmp_path / folder))
-        done = launch('train', cfg, *work_dir, *options)
-        assert done.returncode == 0, done.stderr[-3000:]
-    logs = [path.read_text() for path in tmp_path.glob('t*/*/*.log')]
-    assert len(logs) == 2
-    for log in logs:
-        total, here = re.search(
-            r'(\d+) parameters are shared out over 2 processes, (\d+)', log
-        ).groups()
-        assert int(total) / 2 <= int(here) < int(total) * 0.7
-
-    command('train', config(4), '--work-dir', tmp_path / 'one')
-    one, two = (
-        safe_load(str(tmp_path / folder / 'epoch_6.pth'))
-        for folder in ('one', 'two')
-    )
-    assert list(two['state_dict']) == list(one['state_dict'])
-    for key, value in one['state_dict'].items():
-        torch.testing.assert_close(
-            two['state_dict'][key], value, rtol=0, atol=1e-3
-        )
-    resumed = weights_of(tmp_path / 'three/epoch_6.pth')
-    for key, value in two['state_dict'].items():
-        assert torch.equal(resumed[key], value), key
-    one, two = one['optimizer'], two['optimizer']
-    assert [group['params'] for group in two['param_groups']] == [
-        group['params'] for group in one['param_groups']
-    ]
-    for key, state in one['state'].items():
-        torch.testing.assert_close(
-            two['state'][key]['momentum_buffer'],
-            state['momentum_buffer'],
-            rtol=0,
-            atol=1e-3,
-        )

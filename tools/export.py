@@ -7,6 +7,7 @@ normalised ones) and returns tensors; docs/en/export.md has the table.
 import argparse
 
 from mmvit.apis.command_line import CommandLine, at_least, output_file
+from mmvit.apis.export_formats import DYNAMIC, FORMATS
 
 EXAMPLES = """
   python tools/export.py CONFIG CHECKPOINT --shape 512 --out model.onnx
@@ -20,7 +21,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('config', 'checkpoint')
     parser.add_argument(
         '--format',
-        choices=('torch-export', 'onnx'),
+        choices=FORMATS,
         help="torch.export's program or ONNX (default: by the ending of "
         '--out, .pt2 or .onnx)',
     )
@@ -34,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--dynamic',
-        choices=('batch', 'hw'),
+        choices=DYNAMIC,
         nargs='+',
         default=[],
         help='what stays open: the number of images, their height and width '
@@ -42,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--out',
-        type=output_file('.pt2', '.onnx'),
+        type=output_file(*FORMATS.values()),
         required=True,
         metavar='FILE',
         help='file to write, .pt2 or .onnx',
@@ -58,16 +59,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_shared('--device', '--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
+    check_args(parser, args)
+    return args
+
+
+def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
+    """Refuse arguments that do not go together."""
     if len(args.shape) > 2:
         parser.error('--shape: give one side, or height and width')
     args.shape = (args.shape[0], args.shape[-1])
-    endings = {'torch-export': '.pt2', 'onnx': '.onnx'}
-    if args.format and not args.out.endswith(endings[args.format]):
+    ending = FORMATS.get(args.format, args.out)
+    if not args.out.endswith(ending):
         parser.error(
             f'--out {args.out}: the format {args.format} has files that end '
-            f'with {endings[args.format]}'
+            f'with {ending}'
         )
-    return args
 
 
 if __name__ == '__main__':

@@ -1,18 +1,22 @@
 """Exporting models as graphs that run without mmvit."""
 
 import importlib
+import operator
+import os.path as osp
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from .export_formats import DYNAMIC, FORMATS
 from .export_models import ExportedModel
 
-DYNAMIC = ('batch', 'hw')
 #: Open heights and widths are multiples of it, as the strides of all stages
 #: are; mmdet pads to it. Pixels.
 MULTIPLE = 32
+#: What the format onnx needs, and setup.py's extra `export` installs.
+ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
 
 class ExportError(ValueError):
@@ -32,18 +36,25 @@ class Difference(NamedTuple):
     largest: float
 
 
-def require(name: str) -> object:
-    """Import a package that only the ONNX format needs.
+def format_of(path: str) -> str:
+    """Tell the format of a file by its ending.
 
     Raises:
-        ExportError: If it is not installed.
+        ExportError: If the ending is that of no format, or if a package that
+            the format needs is not installed.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ExportError(
-            f'the format onnx needs {name}: pip install "mmvit[export]"'
-        ) from error
+    names = {ending: name for name, ending in FORMATS.items()}
+    ending = osp.splitext(path)[1].lower()
+    if ending not in names:
+        raise ExportError(f'{path} must end with {" or ".join(names)}')
+    for package in ONNX_PACKAGES if names[ending] == 'onnx' else ():
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise ExportError(
+                f'the format onnx needs {package}: pip install "mmvit[export]"'
+            ) from error
+    return names[ending]
 
 
 def _open_sizes(dynamic: Sequence[str]) -> dict | None:
@@ -99,7 +110,7 @@ def trace(
         raise ExportError(
             f'torch.export cannot trace this model with open '
             f'{" and ".join(dynamic) or "nothing"}: '
-            f'{str(error).strip().splitlines()[0]}'
+            f'{_first_line(error)}'
         ) from error
 
 
@@ -111,13 +122,21 @@ def random_images(shape: tuple[int, int, int], model: nn.Module) -> Tensor:
     return images.to(next(model.parameters()).device)
 
 
+def _floor_divide(length: Any, divisor: Any) -> Any:
+    """Divide integers and round down, as Python does, in ONNX.
+
+    Torch's exporter takes ONNX's division, which rounds towards zero: sizes
+    that are rounded up as -(-H // w) would be too small.
+    """
+    op = importlib.import_module('onnxscript').opset18
+    return op.Div(op.Sub(length, op.Mod(length, divisor)), divisor)
+
+
 def save(
     program: torch.export.ExportedProgram, path: str, outputs: Sequence[str]
 ) -> None:
     """Write a traced program as .pt2 or, by the file's ending, as .onnx."""
-    if path.endswith('.onnx'):
-        for name in ('onnx', 'onnxscript'):
-            require(name)
+    if format_of(path) == 'onnx':
         try:
             torch.onnx.export(
                 program,
@@ -125,25 +144,42 @@ def save(
                 dynamo=True,
                 input_names=['images'],
                 output_names=list(outputs),
+                custom_translation_table={operator.floordiv: _floor_divide},
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            reason = _first_line(error.__cause__ or error)
             raise ExportError(f'torch.onnx cannot: {reason}') from error
     else:
         torch.export.save(program, path)
 
 
 def run(path: str, images: Tensor) -> list[Tensor]:
-    """Run a saved graph, with onnxruntime if it is ONNX."""
-    if path.endswith('.onnx'):
-        session = require('onnxruntime').InferenceSession(
+    """Run a saved graph, with onnxruntime if it is ONNX.
+
+    Raises:
+        ExportError: If onnxruntime cannot run it.
+    """
+    if format_of(path) == 'torch-export':
+        with torch.no_grad():
+            return list(torch.export.load(path).module()(images))
+    onnxruntime = importlib.import_module('onnxruntime')
+    try:
+        session = onnxruntime.InferenceSession(
             path, providers=['CPUExecutionProvider']
         )
         found = session.run(None, {'images': images.cpu().numpy()})
-        return [torch.from_numpy(part) for part in found]
-    with torch.no_grad():
-        return list(torch.export.load(path).module()(images))
+    except Exception as error:
+        raise ExportError(
+            f'onnxruntime cannot run {path} on images of shape '
+            f'{tuple(images.shape)}: {_first_line(error)}'
+        ) from error
+    return [torch.from_numpy(part) for part in found]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def sizes_to_check(
@@ -203,8 +239,6 @@ def export_model(
         ExportError: If it cannot be exported, with the reason.
     """
     model.eval()
-    if path.endswith('.onnx'):
-        for name in ('onnx', 'onnxscript', 'onnxruntime'):
-            require(name)
+    format_of(path)  # What is missing is told before the graph is traced.
     save(trace(model, shape, dynamic), path, model.outputs)
     return check(model, path, shape, dynamic)

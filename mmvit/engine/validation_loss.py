@@ -19,7 +19,7 @@ from .run_facts import unwrap
 def _annotations_first(node: object) -> object:
     """Copy a data set's config, with annotations loaded before resizing."""
     if isinstance(node, (list, tuple)):
-        return [_annotations_first(child) for child in node]
+        return type(node)(_annotations_first(child) for child in node)
     if not isinstance(node, dict):
         return copy.deepcopy(node)
     found = ConfigDict(
@@ -41,10 +41,12 @@ def _annotations_first(node: object) -> object:
 class ValLossLoop(ValLoop):
     """mmengine's ValLoop that also gives the loss of the validation images.
 
-    The metrics get `val_loss` and its parts, as in training. The hooks that
-    save the best checkpoint or stop early can watch it. The network is in
-    evaluation mode, without augmentation. Random choices inside a loss, such
-    as the sampled boxes of Mask R-CNN, are the same at each validation.
+    The metrics get `val_loss`, and its parts such as `val_loss_bbox`. Their
+    names differ from those of the training, because TensorBoard and the like
+    would draw one curve of both. The hooks that save the best checkpoint or
+    stop early can watch `val_loss`. The network is in evaluation mode,
+    without augmentation. Random choices inside a loss, such as the sampled
+    boxes of Mask R-CNN, are the same at each validation.
 
     The libraries' test pipelines load boxes and label maps after the image is
     resized, because metrics need the original sizes. A loss needs the sizes
@@ -98,7 +100,7 @@ class ValLossLoop(ValLoop):
             seed_all(idx)
             losses = self._losses(batch)
         for name, value in losses.items():
-            buffer = self.val_loss.setdefault(name, HistoryBuffer())
+            buffer = self.val_loss.setdefault(f'val_{name}', HistoryBuffer())
             buffer.update(value.item())
 
     def _losses(self, batch: dict) -> dict[str, torch.Tensor]:

@@ -6,9 +6,17 @@ import signal
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import all_reduce, get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+
+
+def record(cfg: Config, path: Path) -> Config:
+    """Let a config's training write its losses to a file."""
+    cfg.custom_imports = dict(imports=[__name__], allow_failed_imports=False)
+    cfg.custom_hooks = [dict(type='RecordLoss', path=str(path))]
+    return cfg
 
 
 @HOOKS.register_module()

@@ -59,7 +59,8 @@ class ToyMetric(BaseMetric):
         self.results.append(0)
 
     def compute_metrics(self, results: list) -> dict:
-        return dict(score=self.scores.pop(0))
+        score = self.scores.pop(0)
+        return dict(val_loss=1.0) if score is None else dict(score=score)
 
 
 def toy_runner(
@@ -74,8 +75,8 @@ def toy_runner(
     Args:
         work_dir: The run's folder.
         epochs: How many to train, of two iterations each.
-        scores: What the validation after each epoch finds; None: no
-            validation.
+        scores: What the validation after each epoch finds, None where it
+            finds a loss only; None: no validation.
         checkpoint: Arguments of the checkpoint hook.
         kwargs: Arguments of the Runner.
     """

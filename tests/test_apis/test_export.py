@@ -1,5 +1,7 @@
 """Whole models as graphs, and what is refused."""
 
+import sys
+
 import pytest
 import torch
 from mmdet.structures import DetDataSample
@@ -10,11 +12,13 @@ from mmvit.apis.export import (
     ExportError,
     check,
     export_model,
+    format_of,
     random_images,
     save,
     trace,
 )
-from mmvit.apis.export_models import best_boxes, for_export
+from mmvit.apis.export_boxes import best_boxes
+from mmvit.apis.export_models import for_export
 from tests.support.tiny import tiny_config
 
 SHAPE = (64, 96)
@@ -92,6 +96,18 @@ def test_best_boxes_suppress_within_group_and_image():
     assert labels[0].tolist() == [0, 1]
 
 
+def test_boxes_of_a_large_batch_keep_their_precision():
+    """80 classes on 256 images of 1333 pixels."""
+    boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 5.1], [0, 0, 1333, 800]])
+    boxes = boxes.expand(256, 3, 4)
+    scores = torch.tensor([0.9, 0.8, 0.7]).expand(256, 3)
+    groups = torch.full((256, 3), 79)
+    groups[:, 2] = 0
+    _, kept, _ = best_boxes(boxes, scores, groups, 3, 0.5)
+    # The second box overlaps the first by 0.51.
+    assert (kept == torch.tensor([0.9, 0.7, -1.0])).all()
+
+
 @pytest.mark.slow
 def test_retinanet_as_a_program(tmp_path):
     """With its boxes after suppression, for any number of images."""
@@ -135,11 +151,13 @@ def test_a_graph_that_holds_for_one_size_is_refused():
         trace(Fixed(), SHAPE, ['batch'])
 
 
-def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__('sys').modules, 'onnxscript', None)
-    monkeypatch.setitem(__import__('sys').modules, 'onnx', None)
-    with pytest.raises(ExportError, match=r'mmvit\[export\]'):
-        save(None, str(tmp_path / 'x.onnx'), ())
+def test_what_a_format_needs_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    with pytest.raises(ExportError, match=r'needs onnx: .*mmvit\[export\]'):
+        format_of('x.onnx')
+    assert format_of('x.PT2') == 'torch-export'
+    with pytest.raises(ExportError, match='x.pth must end with .pt2 or .onnx'):
+        format_of('x.pth')
 
 
 def test_a_wrong_graph_is_told(tmp_path):

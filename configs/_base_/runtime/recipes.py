@@ -42,7 +42,7 @@ _tensorboard = [
     dict(type='LocalVisBackend'),
     dict(type='TensorboardVisBackend'),
 ]
-_wandb = [
+_weights_and_biases = [
     dict(type='LocalVisBackend'),
     dict(type='WandbVisBackend', init_kwargs=dict(project='mmvit')),
 ]

@@ -306,6 +306,16 @@ class SafeCheckpointHook(CheckpointHook):
             Path(folder, INTERRUPTED).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        wanted = getattr(self, 'key_indicators', ())
+        if not {*wanted} <= {*metrics} and all(
+            name.startswith('val_') for name in metrics
+        ):
+            # Such as those of a detector that has not found anything yet.
+            runner.logger.warning(
+                f'no best checkpoint: this validation has no metric, such as '
+                f'{wanted[0]}, but losses only'
+            )
+            return
         super()._save_best_checkpoint(runner, metrics)
         if is_main_process() and not self._is_best:
             best = getattr(self, 'best_ckpt_path', None)

@@ -1,96 +1,33 @@
 """Losses and gradients that are not finite: stop, or skip the batch."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import (
+    clip_grad_norm_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
 
 from mmvit.registry import HOOKS
-from mmvit.utils.text import some_of
 
 from ..run_facts import learning_rates, unwrap, wrappers_of
+from .bad_place import file_names, first_bad_place, is_finite
 
 _ADVICE = (
     'Causes are a learning rate that is too high or without a warm-up, no '
     'optim_wrapper.clip_grad, float16 instead of bfloat16, or a broken sample'
 )
-
-
-def _is_finite(value: object) -> bool:
-    """Whether all tensors in nested dicts, lists and tuples are finite."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_finite, value))
-    return not isinstance(value, Tensor) or bool(value.isfinite().all())
-
-
-def _file_names(batch: object) -> list[str]:
-    samples = batch.get('data_samples') if isinstance(batch, dict) else None
-    paths = (getattr(sample, 'img_path', None) for sample in samples or ())
-    return [str(path) for path in paths if path]
-
-
-@contextlib.contextmanager
-def _bad_outputs(model: nn.Module) -> Iterator[list[str]]:
-    """Collect, first to last, the modules whose output is not finite."""
-    found = []
-
-    def look(
-        name: str, module: nn.Module, args: tuple, output: object
-    ) -> None:
-        if not _is_finite(output):
-            given = '' if _is_finite(args) else ', whose input is not'
-            found.append(f'{name} ({type(module).__name__}){given}')
-
-    with contextlib.ExitStack() as hooks:
-        for name, module in model.named_modules():
-            if name:
-                hook = partial(look, name)
-                hooks.enter_context(module.register_forward_hook(hook))
-        yield found
-
-
-def _first_bad_place(
-    model: nn.Module, batch: object, wrapper: OptimWrapper
-) -> str:
-    """Say where the numbers of a batch stop being finite.
-
-    The batch goes through the model once more, with every module watched.
-    """
-    weights = [n for n, p in model.named_parameters() if not _is_finite(p)]
-    if weights:
-        return f'these weights are not finite: {some_of(weights)}'
-    losses = {}
-    with _bad_outputs(model) as found:
-        try:
-            with torch.no_grad(), wrapper.optim_context(model):
-                data = model.data_preprocessor(batch, True)
-                if not _is_finite(data):
-                    return 'the images themselves are not finite'
-                losses = model._run_forward(data, mode='loss')
-        except Exception as error:
-            if not found:
-                return f'not found: repeating the batch failed: {error}'
-    if found:
-        return f'the first output that is not finite is that of {found[0]}'
-    bad = [name for name, loss in losses.items() if not _is_finite(loss)]
-    if bad:
-        return f'every layer is finite, these losses are not: {some_of(bad)}'
-    bad = [n for n, p in model.named_parameters() if not _is_finite(p.grad)]
-    if bad:
-        return (
-            'the forward pass is finite, the gradients are not, of: '
-            f'{some_of(bad)}'
-        )
-    return 'not found: the batch is finite when it is repeated'
+_GRADIENT = 'the loss or a gradient is not finite'
+# A loss scale with which gradients of an ordinary size may overflow
+_HUGE = 2.0**64
 
 
 @HOOKS.register_module()
@@ -111,7 +48,11 @@ class FiniteHook(Hook):
         self.max_skipped = max_skipped
         self.skipped = 0  # in total
         self._in_a_row = 0
-        self._loss_is_bad = False
+        # Of the losses since the last step; they stay on their device.
+        self._finite_losses: list[Tensor] = []
+        # Of the step that is being made, for the clipping
+        self._gradients: list[Tensor] = []
+        self._norm: Tensor | None = None
         self._batch: object = None
         self._parts: dict[str, Tensor] = {}
         self._buffers: list[tuple[Tensor, Tensor]] = []
@@ -121,7 +62,7 @@ class FiniteHook(Hook):
         """Watch the losses and the optimizer."""
         # Another runner than ours does not call `after_failed_train`.
         self._undo.close()
-        self._in_a_row, self._loss_is_bad = 0, False
+        self._in_a_row, self._finite_losses = 0, []
         model = unwrap(runner.model)
         parse = model.parse_losses
 
@@ -133,6 +74,10 @@ class FiniteHook(Hook):
         for wrapper in wrappers_of(runner):
             self._replace(wrapper, 'backward', self._backward(runner, wrapper))
             self._replace(wrapper, 'step', self._step(runner, wrapper))
+            # A loss scaler changes the gradients between check and clipping.
+            clips = getattr(wrapper, 'clip_func', None) is clip_grad_norm_
+            if clips and not hasattr(wrapper, 'loss_scaler'):
+                self._replace(wrapper, 'clip_func', self._clip)
 
     def _replace(self, owner: object, name: str, value: Callable) -> None:
         """Set an attribute until `_undo` is closed."""
@@ -147,31 +92,36 @@ class FiniteHook(Hook):
 
         def watched_backward(loss: Tensor, **kwargs) -> None:
             backward(loss, **kwargs)
-            if not loss.isfinite().all():
-                self._loss_is_bad = True
-                if not runner.distributed and not self.max_skipped:
-                    self._stop(runner, wrapper, 'the loss is not finite')
+            finite = loss.detach().isfinite().all()
+            self._finite_losses.append(finite)
+            # The step looks at it, if one follows: to look makes a GPU wait.
+            alone = not runner.distributed and not self.max_skipped
+            if alone and not wrapper.should_update() and not finite:
+                self._stop(runner, wrapper, 'the loss is not finite')
 
         return watched_backward
 
     def _step(self, runner: Runner, wrapper: OptimWrapper) -> Callable:
         step, scaler = wrapper.step, getattr(wrapper, 'loss_scaler', None)
-        if getattr(wrapper, 'cast_dtype', None) is torch.bfloat16:
-            scaler = None  # The range is that of float32: nothing overflows.
+        # The range of bfloat16 is that of float32: nothing overflows there,
+        # unless the scale itself has grown beyond all bounds.
+        wide = getattr(wrapper, 'cast_dtype', None) is torch.bfloat16
 
         def watched_step(**kwargs) -> None:
-            bad = self._loss_is_bad or (
-                scaler is None and not self._gradients_are_finite(wrapper)
-            )
-            self._loss_is_bad = False
-            bad_anywhere = torch.tensor(int(bad))
-            all_reduce(bad_anywhere, 'max')
-            if bad_anywhere:
-                self._refuse(runner, wrapper)
-                return
-            self._in_a_row = 0
-            step(**kwargs)
-            if scaler is not None and scaler.get_scale() < 1:
+            try:
+                if scaler is None or wide:
+                    self._take_gradients(wrapper)
+                bad = self._find_bad()
+                if bad == _GRADIENT and wide and scaler.get_scale() > _HUGE:
+                    bad = None
+                if bad:
+                    self._refuse(runner, wrapper, bad)
+                    return
+                self._in_a_row = 0
+                step(**kwargs)
+            finally:
+                self._gradients, self._norm = [], None
+            if scaler is not None and not wide and scaler.get_scale() < 1:
                 what = 'gradients overflow with every loss scale down to 1'
                 self._stop(runner, wrapper, what)
 
@@ -179,18 +129,56 @@ class FiniteHook(Hook):
         watched_step._with_counter = True
         return watched_step
 
-    @staticmethod
-    def _gradients_are_finite(wrapper: OptimWrapper) -> bool:
-        gradients = [
+    def _take_gradients(self, wrapper: OptimWrapper) -> None:
+        self._gradients = [
             parameter.grad
             for group in wrapper.optimizer.param_groups
             for parameter in group['params']
             if parameter.grad is not None and not parameter.grad.is_sparse
         ]
-        norm = get_total_norm(gradients)
-        # A number that is not finite makes the norm not finite. The squares
-        # of large finite numbers overflow, too: then each tensor is tested.
-        return bool(norm.isfinite()) or _is_finite(gradients)
+        self._norm = get_total_norm(self._gradients)
+
+    def _find_bad(self) -> str | None:
+        """Say what is not finite before a step, in any process."""
+        flags, self._finite_losses = self._finite_losses, []
+        losses = list(flags)
+        if self._norm is not None:
+            # A number that is not finite makes the norm not finite.
+            norm = self._norm
+            norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+            flags.append(norm.isfinite())
+        if not flags:
+            return None
+        bad = ~torch.stack([flag.to(flags[0].device) for flag in flags]).all()
+        bad = bad.int()
+        all_reduce(bad, 'max')
+        if not bad:
+            return None
+        # The squares of large finite numbers overflow, too: look at each.
+        loss_is_bad = not all(losses)
+        bad.fill_(loss_is_bad or not is_finite(self._gradients))
+        all_reduce(bad, 'max')
+        if not bad:
+            return None
+        if loss_is_bad:
+            return 'the loss is not finite'
+        return _GRADIENT
+
+    def _clip(self, parameters: list[Tensor], **options) -> Tensor:
+        """Clip as torch does, with the norm of the check if it is the same."""
+        kind = {'norm_type': 2.0, **options}
+        if (
+            self._norm is None
+            or kind.keys() != {'max_norm', 'norm_type'}
+            or kind['norm_type'] != 2.0
+            or len(parameters) != len(self._gradients)
+            or any(
+                p.grad is not g for p, g in zip(parameters, self._gradients)
+            )
+        ):
+            return clip_grad_norm_(parameters, **options)
+        clip_grads_with_norm_(parameters, kind['max_norm'], self._norm)
+        return self._norm
 
     def before_train_iter(
         self, runner: Runner, data_batch: object = None, **_: object
@@ -217,8 +205,9 @@ class FiniteHook(Hook):
         """Restore what was wrapped; GuardedRunner calls it."""
         self._undo.close()
 
-    def _refuse(self, runner: Runner, wrapper: OptimWrapper) -> None:
-        what = 'the loss or a gradient is not finite'
+    def _refuse(
+        self, runner: Runner, wrapper: OptimWrapper, what: str
+    ) -> None:
         if self._in_a_row == self.max_skipped:
             if self.max_skipped:
                 what += f', after {self.max_skipped} skipped ones in a row'
@@ -237,7 +226,7 @@ class FiniteHook(Hook):
         parts = ', '.join(
             f'{name} {value.item():.4g}' for name, value in self._parts.items()
         )
-        names = ', '.join(_file_names(self._batch)) or 'not known'
+        names = ', '.join(file_names(self._batch)) or 'not known'
         return (
             f'Loss parts: {parts or "not known"}. Learning rate: '
             f'{learning_rates([wrapper])}. Files: {names}'
@@ -245,7 +234,7 @@ class FiniteHook(Hook):
 
     def _stop(self, runner: Runner, wrapper: OptimWrapper, what: str) -> None:
         facts = self._facts(wrapper)
-        place = _first_bad_place(unwrap(runner.model), self._batch, wrapper)
+        place = first_bad_place(unwrap(runner.model), self._batch, wrapper)
         # Another training must not begin with these gradients.
         wrapper.zero_grad()
         raise FloatingPointError(

@@ -150,7 +150,9 @@ def _extended_axis(
     index = torch.arange(places) - (region - span) // 2
     if sub_window == 1:
         if wrap:
-            index = index % (windows * side)
+            # Torch's ONNX exporter has no remainder by an open size.
+            period = torch.full_like(index, windows * side)
+            index = index.remainder(period)
         index, first, tokens = index - shift, 0, length
     else:
         # With a shift the first sub-windows may consist of padding.

@@ -240,6 +240,17 @@ def test_best_is_kept(tmp_path, fresh_runs):
     assert names_in(tmp_path) == ['best_score_epoch_2.pth', 'epoch_4.pth']
 
 
+def test_a_validation_without_a_metric_has_no_best(tmp_path, fresh_runs):
+    """As one with the loss, of a detector that finds nothing yet."""
+    toy_runner(
+        tmp_path,
+        epochs=3,
+        scores=[None, 3, None],
+        checkpoint=dict(save_best='score', rule='greater'),
+    ).train()
+    assert names_in(tmp_path) == ['best_score_epoch_2.pth', 'epoch_3.pth']
+
+
 def test_best_goes_on_after_a_resume(tmp_path, fresh_runs):
     best = dict(save_best='score', rule='greater')
     toy_runner(tmp_path, 2, scores=[1, 3], checkpoint=best).train()

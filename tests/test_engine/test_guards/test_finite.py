@@ -5,8 +5,10 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from torch.nn.utils import clip_grad, clip_grad_norm_
 
 from mmvit.engine import FiniteHook
+from mmvit.engine.guards import finite
 from tests.support.helpers import weights_of
 from tests.support.small_runs import NoisyScenes, make_runner, noisy_loader
 from tests.support.tiny import TASKS, tiny_config
@@ -71,6 +73,7 @@ def assert_restored(runner):
     wrapper = runner.optim_wrapper
     assert 'parse_losses' not in vars(runner.model)
     assert not {'backward', 'step'} & set(vars(wrapper))
+    assert vars(wrapper).get('clip_func', clip_grad_norm_) is clip_grad_norm_
 
 
 def test_all_is_restored_after_an_error(broken):
@@ -79,11 +82,11 @@ def test_all_is_restored_after_an_error(broken):
 
 def test_second_training_is_watched_once(broken, monkeypatch):
     checks = []
-    check = FiniteHook._gradients_are_finite
+    check = FiniteHook._find_bad
     monkeypatch.setattr(
         FiniteHook,
-        '_gradients_are_finite',
-        staticmethod(lambda wrapper: checks.append(1) or check(wrapper)),
+        '_find_bad',
+        lambda hook: checks.append(1) or check(hook),
     )
     broken.train_dataloader.dataset.bad = ()
     left = 6 - broken.iter
@@ -141,6 +144,24 @@ def test_clipping_is_that_of_torch(tmp_path, fresh_runs, norm_type):
         )
         runs.append(runner.model.state_dict())
     torch.testing.assert_close(*runs, rtol=0, atol=0)
+
+
+def test_the_norm_is_computed_once(tmp_path, fresh_runs, monkeypatch):
+    """By the check, and clipping takes it."""
+    norms = []
+    get_total_norm = finite.get_total_norm
+    monkeypatch.setattr(
+        finite,
+        'get_total_norm',
+        lambda *args: norms.append(get_total_norm(*args)) or norms[-1],
+    )
+    monkeypatch.setattr(clip_grad, '_get_total_norm', None)
+    wrapper = dict(
+        optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=0.01)
+    )
+    runner = train(tmp_path, optim_wrapper=wrapper)
+    logged = runner.message_hub.get_scalar('train/grad_norm').data[0]
+    assert logged.tolist() == [float(norm) for norm in norms]
 
 
 class Poison(Hook):
@@ -234,6 +255,11 @@ class Scaled(OptimWrapper):
         self.scale = 4.0
 
     def step(self, **kwargs):
+        # A loss scaler changes the gradients first.
+        for group in self.optimizer.param_groups:
+            for parameter in group['params']:
+                parameter.grad /= self.scale
+        super().step(**kwargs)
         self.scale /= 2
 
     def get_scale(self):
@@ -258,6 +284,49 @@ def test_mixed_precision(tmp_path, fresh_runs, dtype, what):
     assert what in text
     assert 'iteration 3: ' in text
     assert 'head.weight' in text
+
+
+def test_scaled_gradients_are_clipped_after_the_scaling(tmp_path, fresh_runs):
+    runs = []
+    for name, hook in (('on', dict(type='mmvit.FiniteHook')), ('off', None)):
+        wrapper = dict(
+            type=Scaled,
+            dtype=torch.bfloat16,
+            optimizer=dict(type='SGD', lr=0.1),
+            clip_grad=dict(max_norm=1e-3),
+        )
+        runner = train(
+            tmp_path / name,
+            optim_wrapper=wrapper,
+            default_hooks=dict(finite=hook),
+            train_cfg=dict(by_epoch=False, max_iters=1),
+        )
+        runs.append(runner.model.state_dict())
+    torch.testing.assert_close(*runs, rtol=0, atol=0)
+
+
+def test_overflow_by_a_huge_scale_is_left_to_the_scaler(tmp_path, fresh_runs):
+    class Huge(Scaled):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.scale = 2.0**100
+
+        def step(self, **kwargs):
+            self.scale /= 2
+
+    wrapper = dict(
+        type=Huge, dtype=torch.bfloat16, optimizer=dict(type='SGD', lr=0.1)
+    )
+    runner = train(
+        tmp_path, custom_hooks=[Poison('gradient')], optim_wrapper=wrapper
+    )
+    assert runner.optim_wrapper.scale == 2.0**92
+
+
+def test_accumulation_names_the_batch_of_the_loss(tmp_path, fresh_runs):
+    wrapper = dict(optimizer=dict(type='SGD', lr=0.1), accumulative_counts=4)
+    with pytest.raises(FloatingPointError, match='iteration 2: the loss is'):
+        train(tmp_path, 2, optim_wrapper=wrapper)
 
 
 @pytest.mark.parametrize('task', TASKS)

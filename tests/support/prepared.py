@@ -1,0 +1,5 @@
+"""What is imported before the forks of `processes`."""
+
+from .processes import prepare
+
+prepare()

@@ -18,8 +18,6 @@ LONG_FILES = {
     'tools/dev/paper_table.py': 'one command',
     'tools/prepare_data.py': 'one command, and the table of data sets',
 }
-# Longer functions, file and name
-LONG_FUNCTIONS = {('tools/export.py', 'parse_args')}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -49,8 +47,7 @@ def test_long_files_are_there() -> None:
 def test_lengths_of_functions(path: Path) -> None:
     for node in functions(ast.parse(path.read_text())):
         length = node.end_lineno - node.lineno + 1
-        is_known = (name_of(path), node.name) in LONG_FUNCTIONS
-        assert length <= FUNCTION or is_known, f'{node.name}: {length} lines'
+        assert length <= FUNCTION, f'{node.name}: {length} lines'
 
 
 @each(PACKAGE)

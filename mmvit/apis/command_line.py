@@ -137,6 +137,13 @@ _SHARED: dict[str, dict[str, Any]] = {
         default='model',
         help='part of the model to run',
     ),
+    '--point': dict(
+        type=int,
+        nargs=2,
+        metavar=('X', 'Y'),
+        help='the query, in pixels of the image from its upper left corner '
+        '(default: the middle)',
+    ),
     '--score-thr': dict(
         type=float,
         default=0.3,

@@ -122,6 +122,12 @@ class ModelInput(NamedTuple):
     inputs: Tensor
     share: tuple[float, float]
 
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The pixel (x, y) in the middle of the image."""
+        height, width = self.image.shape[:2]
+        return width // 2, height // 2
+
     def place_of(self, point: tuple[int, int]) -> tuple[float, float]:
         """Convert a pixel (x, y) to shares of the input's width and height.
 

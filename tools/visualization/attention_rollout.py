@@ -22,14 +22,7 @@ EXAMPLES = """
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('config', 'checkpoint?', 'image')
-    parser.add_argument(
-        '--point',
-        nargs=2,
-        type=int,
-        required=True,
-        metavar=('X', 'Y'),
-        help='the query, in pixels of the image from its upper left corner',
-    )
+    parser.add_shared('--point')
     parser.add_argument(
         '--layers',
         nargs='+',
@@ -125,8 +118,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg, model = load_from_args(args)
     found = read_image(cfg, model, args.image)
+    point = tuple(args.point or found.middle)
     try:
-        x, y = found.place_of(args.point)
+        x, y = found.place_of(point)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     layers = layer_attention(model.backbone, found.inputs)
@@ -145,7 +139,7 @@ def main(argv: list[str] | None = None) -> None:
         # The weight of the point itself would outshine all others.
         weights[query] = 0
         weights = weights.unflatten(0, size)[:rows, :columns]
-        picture = draw(found.image, weights, tuple(args.point))
+        picture = draw(found.image, weights, point)
         name = f'layer_{number:02d}.png'
         print(save_picture(picture, args.out_dir, name))
 

@@ -8,7 +8,7 @@ names below are imported when they are first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .names import list_models
+from .names import list_backbones, list_models
 from .on_import import prepare
 from .stack import check_stack
 from .version import __version__
@@ -26,6 +26,7 @@ __all__ = [
     '__version__',
     'get_backbone',
     'get_model',
+    'list_backbones',
     'list_models',
     'registry',
 ]

@@ -7,7 +7,14 @@ stays as it is.
 import functools
 from types import ModuleType, SimpleNamespace
 
-from .names import find_config, name_of, published_weights, same_name
+from .names import (
+    find_config,
+    list_models,
+    name_of,
+    near_it,
+    published_weights,
+    same_name,
+)
 
 _SCHEME = 'mmvit://'
 
@@ -74,6 +81,12 @@ def _ours(model: str, library: str, config_class: type) -> tuple | None:
     return (name, cfg) if cfg and cfg.default_scope == library else None
 
 
+def _not_found(error: ValueError, model: str) -> ValueError:
+    """Make a library's error for an unknown name tell near names of ours."""
+    near = '' if name_of(model) else near_it(model, list_models())
+    return ValueError(f'{error}{near}')
+
+
 def add_names(module: ModuleType) -> None:
     """Let the inferencers of mmdet and mmseg find our models by name."""
     inferencer = module.BaseInferencer
@@ -83,10 +96,10 @@ def add_names(module: ModuleType) -> None:
     def find_ours_too(self: object, model: str) -> tuple:
         try:
             found = find(self, model)
-        except ValueError:
+        except ValueError as error:
             ours = _ours(model, self.scope, module.Config)
             if ours is None:
-                raise
+                raise _not_found(error, model) from error
             name, cfg = ours
             return cfg, published_weights(name)
         _tell_of_both(model, self.scope)
@@ -103,10 +116,10 @@ def add_classifiers(module: ModuleType) -> None:
     def find_ours_too(model_name: str) -> object:
         try:
             found = find(model_name)
-        except ValueError:
+        except ValueError as error:
             ours = _ours(model_name, 'mmpretrain', module.Config)
             if ours is None:
-                raise
+                raise _not_found(error, model_name) from error
             name, cfg = ours
             return describe_classifier(name, cfg, published_weights(name))
         _tell_of_both(model_name, 'mmpretrain')

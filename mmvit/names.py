@@ -7,9 +7,28 @@ import difflib
 import fnmatch
 import functools
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
+
+
+def near_it(text: str, known: Iterable[str]) -> str:
+    """List names that are like a text, for the end of an error message.
+
+    Upper case, `_` and `-` make no difference. Names that contain the text
+    come before those that look like it.
+
+    Returns:
+        Such as '; near it: pvt-t, pvt-s', or '' if no name is near.
+    """
+    plain = {name.lower().replace('_', '-'): name for name in known}
+    wanted = text.lower().replace('_', '-')
+    near = [name for name in plain if wanted and wanted in name]
+    near.sort(key=lambda name: (not name.startswith(wanted), len(name)))
+    near += difflib.get_close_matches(wanted, plain, cutoff=0.45)
+    names = [plain[name] for name in dict.fromkeys(near)][:3]
+    return f'; near it: {", ".join(names)}' if names else ''
 
 
 @functools.cache
@@ -42,6 +61,38 @@ def list_models(pattern: str = '*') -> list[str]:
     return fnmatch.filter(sorted(config_files()), pattern)
 
 
+@functools.cache
+def backbone_models() -> dict[str, str]:
+    """Return our backbones by name, each with a model that has it.
+
+    The name of a classifier begins with its backbone's; that of another model
+    begins with its method. The folder of a backbone has its family's name,
+    and that of SETR has the plain transformers.
+    """
+    families = {path.parent.name for path in config_files().values()}
+    found = {}
+    for name in sorted(config_files(), key=lambda name: name.count('_')):
+        parts = name.split('_')
+        is_classifier = len(parts) == 3
+        backbone = parts[0 if is_classifier else 1]
+        ours = backbone.partition('-')[0] in families
+        if ours or name.startswith('setr-'):
+            found.setdefault(backbone, name)
+    return found
+
+
+def list_backbones(pattern: str = '*') -> list[str]:
+    """List the names of our backbones, which `mmvit.get_backbone` takes.
+
+    Args:
+        pattern: Which of them, such as `'pvt*'`, as in `list_models`.
+
+    Returns:
+        The names in alphabetical order.
+    """
+    return fnmatch.filter(sorted(backbone_models()), pattern)
+
+
 def find_config(name: str) -> Path:
     """Return the file of a model's config.
 
@@ -50,11 +101,9 @@ def find_config(name: str) -> Path:
     """
     files = config_files()
     if name not in files:
-        near = difflib.get_close_matches(name, files)
         raise ValueError(
-            f'mmvit has no model {name!r}'
-            + (f'; near it: {", ".join(near)}' if near else '')
-            + '. mmvit.list_models() has all names'
+            f'mmvit has no model {name!r}{near_it(name, files)}. '
+            'mmvit.list_models() has all names'
         )
     return files[name]
 

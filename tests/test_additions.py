@@ -98,6 +98,13 @@ def test_unknown_names_are_still_errors(fresh_runs) -> None:
         mmpretrain.apis.model.ModelHub.get(NAMES['seg'])
 
 
+def test_unknown_names_get_near_ones_of_ours(fresh_runs) -> None:
+    with pytest.raises(ValueError, match=f'in mmseg; near it: {NAMES["seg"]}'):
+        MMSegInferencer('fpn_pvt-nano')
+    with pytest.raises(ValueError, match=f'near it: {NAMES["cls"]}'):
+        mmpretrain.apis.model.ModelHub.get('pvt-nano')
+
+
 def test_whose_model_is_taken_is_told(monkeypatch) -> None:
     told = []
     monkeypatch.setattr(

@@ -72,7 +72,7 @@ RULES = {
     # No third party: a tool answers --help before it imports torch.
     'mmvit.apis.command_line': ('mmvit.names',),
     'mmvit.apis': (
-        *('mmcv', 'mmengine', 'numpy', 'torch', 'torchvision'),
+        *('mmcv', 'mmengine', 'numpy', 'PIL', 'torch', 'torchvision'),
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
         *('mmvit.additions', 'mmvit.names', 'mmvit.registry', 'mmvit.utils'),
         'mmvit.visualization',

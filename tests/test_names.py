@@ -29,9 +29,34 @@ def test_patterns() -> None:
     assert mmvit.list_models('nothing*') == []
 
 
-def test_a_misspelt_name_gets_similar_ones() -> None:
-    with pytest.raises(ValueError, match='near it: pvt-t_8xb128-300e_in1k'):
-        names.find_config('pvt-t_8xb128-300_in1k')
+def test_backbones() -> None:
+    found = mmvit.list_backbones()
+    assert {'pvt-t', 'focal-t-conv', 'hlg-mobile', 'vit-l'} <= set(found)
+    # Of the libraries, in configs of ours
+    assert not {'r50', 'swin-t', 'vit-s-p32', 'r101-d8'} & set(found)
+    assert mmvit.list_backbones('pvt-?') == [f'pvt-{size}' for size in 'lmst']
+    for backbone, model in names.backbone_models().items():
+        assert backbone in model.split('_')
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'near'),
+    [
+        ('pvt-t_8xb128-300_in1k', 'pvt-t_8xb128-300e_in1k'),
+        ('PVT-T', 'pvt-t_8xb128-300e_in1k'),
+        ('fpn_pvt_nano', 'fpn_pvt-nano_1xb8_digit-scenes-128x128'),
+        ('setr-pup_vit-large', 'setr-pup_vit-l_8xb1-40k_cityscapes-768x768'),
+    ],
+)
+def test_a_wrong_name_gets_similar_ones(wrong: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f'near it: .*{near}'):
+        names.find_config(wrong)
+
+
+def test_nothing_is_like_some_names() -> None:
+    assert names.near_it('', ['pvt-t']) == ''
+    assert names.near_it('xyzxyzxyz', ['pvt-t', 'pvt-s']) == ''
+    assert names.near_it('pvt_tiny', ['vit', 'pvt-t']) == '; near it: pvt-t'
 
 
 def test_a_name_or_our_own_file() -> None:

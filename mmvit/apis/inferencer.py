@@ -8,6 +8,7 @@ from typing import Any
 
 import mmcv
 import numpy as np
+import PIL.Image
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
@@ -23,7 +24,7 @@ from mmvit.visualization.images import label_map, load_image, loading_step
 from .inference import build_test_pipeline, class_names
 from .models import get_model
 
-Image = str | PathLike | np.ndarray
+Image = str | PathLike | np.ndarray | PIL.Image.Image
 
 
 class Inferencer(BaseInferencer):
@@ -54,6 +55,12 @@ class Inferencer(BaseInferencer):
     ) -> None:
         device = device or get_device()
         if isinstance(model, nn.Module):
+            if not hasattr(model, 'cfg'):
+                raise TypeError(
+                    f'{type(model).__name__} has no config that tells its '
+                    'test pipeline: give a model of mmvit.get_model, or its '
+                    'name'
+                )
             self._ready = model.to(device)
         else:
             self._ready = get_model(model, pretrained, device, **kwargs)
@@ -70,8 +77,8 @@ class Inferencer(BaseInferencer):
         """Predict on images.
 
         Args:
-            images: The path of an image or of a folder, an array, or several
-                of them. Arrays are RGB, (H, W, 3), uint8.
+            images: The path of an image or of a folder, an array, an image of
+                PIL, or several of them. Arrays are RGB, (H, W, 3), uint8.
             batch_size: Images that the model gets at once, where they have
                 the same size after the test's resizing.
             pictures: Whether to draw the predictions.
@@ -85,6 +92,10 @@ class Inferencer(BaseInferencer):
             `label`, `name`, `score`, `scores` (classes, ). All have `path`,
             None for an array, and with `pictures` the `picture`, RGB, (H', W',
             3).
+
+        Raises:
+            ValueError: If a file cannot be read or an array is of another
+                form; the message has the path or the form.
         """
         return list(self.stream(images, batch_size, pictures, score_thr))
 
@@ -99,6 +110,8 @@ class Inferencer(BaseInferencer):
 
         So those of a large folder need not be in memory together.
         """
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be 1 or more, not {batch_size}')
         found = iter(self._inputs_to_list(images))
         while chunk := list(islice(found, batch_size)):
             yield from super().__call__(
@@ -124,7 +137,13 @@ class Inferencer(BaseInferencer):
 
         def prepare(image: Image) -> dict:
             if isinstance(image, str):
-                return pipeline(dict(img_path=image, img_id=0))
+                try:
+                    return pipeline(dict(img_path=image, img_id=0))
+                except Exception as error:
+                    # Some readers do not say which file it is.
+                    raise ValueError(
+                        f'{image} cannot be loaded: {error}'
+                    ) from error
             data = dict(
                 img=mmcv.rgb2bgr(image),
                 img_path=None,
@@ -140,11 +159,23 @@ class Inferencer(BaseInferencer):
         return prepare
 
     def _inputs_to_list(self, images: Image | Iterable[Image]) -> list[Image]:
-        if isinstance(images, (str, PathLike, np.ndarray)):
+        if isinstance(images, Image):
             images = [images]
         found = []
         for image in images:
-            if isinstance(image, np.ndarray):
+            if isinstance(image, PIL.Image.Image):
+                found.append(np.asarray(image.convert('RGB')))
+            elif isinstance(image, np.ndarray):
+                if image.ndim != 3 or image.shape[2] != 3:
+                    raise ValueError(
+                        'an array must be RGB, (H, W, 3): its shape is '
+                        f'{image.shape}'
+                    )
+                if image.dtype != np.uint8:
+                    raise ValueError(
+                        'an array must have values of 0 to 255 as uint8, and '
+                        f'this one is {image.dtype}'
+                    )
                 found.append(image)
             else:
                 found += find_images([fspath(image)])

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import difflib
 import logging
 from collections.abc import Iterable, Sequence
 
@@ -13,8 +12,9 @@ from torch import nn
 from mmvit.additions import describe_classifier
 from mmvit.checkpoints import guard_loading, load_pretrained, read_state_dict
 from mmvit.names import (
-    list_models,
+    backbone_models,
     name_of,
+    near_it,
     published_weights,
     same_name,
 )
@@ -116,21 +116,6 @@ def get_model(
     return built
 
 
-def _backbone_configs() -> dict[str, str]:
-    """Our backbones by name, each with a model that has it.
-
-    The name of a classifier begins with its backbone's; that of another model
-    begins with its method.
-    """
-    found = {}
-    names = list_models()
-    for name in sorted(names, key=lambda name: name.count('_')):
-        parts = name.split('_')
-        is_classifier = len(parts) == 3
-        found.setdefault(parts[0 if is_classifier else 1], name)
-    return found
-
-
 def get_backbone(
     name: str,
     pretrained: bool | str | None = None,
@@ -140,37 +125,35 @@ def get_backbone(
     """Build a backbone alone: an image in, maps out.
 
     Args:
-        name: A backbone as the names of our models have it, such as 'pvt-s',
-            'focal-t-conv' or 'vit-l'.
+        name: A name of `mmvit.list_backbones`, such as 'pvt-s',
+            'focal-t-conv' or, for SETR's encoder, 'vit-l'.
         pretrained: As in `get_model`; of a file of a whole model its backbone
             is taken.
         out_indices: Stages whose maps are returned, counted from 0, such as
             (1, 2, 3). None is all four; for SETR's encoder it counts layers,
             and None is what the model with this backbone takes.
         **kwargs: Further arguments of the backbone's class, such as
-            `drop_path_rate`, `frozen_stages` or `with_cp`.
+            `in_channels`, `drop_path_rate`, `frozen_stages` or `with_cp`.
 
     Returns:
         The backbone, in training mode. Its `out_channels` and `out_strides`
         tell the channels of each map, and the pixels for a step in it.
 
-    Shape: image (B, 3, H, W) -> a tuple of maps (B, C_i, ceil(H / s_i),
-        ceil(W / s_i)).
+    Shape: image (B, in_channels, H, W) -> a tuple of maps (B, C_i,
+        ceil(H / s_i), ceil(W / s_i)).
 
     Raises:
         ValueError: If the name is not known, or if there are no published
             weights.
     """
-    models = _backbone_configs()
-    model = models.get(name)
-    cfg = model and load_config(model).model.backbone
-    if not (cfg and cfg.type.startswith('mmvit.')):
-        near = difflib.get_close_matches(name, models)
+    models = backbone_models()
+    if name not in models:
         raise ValueError(
-            f'mmvit has no backbone {name!r}'
-            + (f'; near it: {", ".join(near)}' if near else '')
-            + '. Names are such as pvt-s, pale-t, focal-t-conv, hlg-m'
+            f'mmvit has no backbone {name!r}{near_it(name, models)}. '
+            'mmvit.list_backbones() has all names'
         )
+    model = models[name]
+    cfg = load_config(model).model.backbone
     if hasattr(MODELS.get(cfg.type), 'build_stages'):
         for key in (*_OF_CLASSIFIERS, 'drop_path_rate'):
             cfg.pop(key, None)

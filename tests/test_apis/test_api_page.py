@@ -26,7 +26,7 @@ def test_examples(scenes, tmp_path, fresh_runs, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     page = (ROOT / 'docs/en/api.md').read_text(encoding='utf-8')
     blocks = BLOCK.findall(page)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = {}
     for block in blocks:
         exec(compile(block, 'api.md', 'exec'), names)
@@ -34,4 +34,5 @@ def test_examples(scenes, tmp_path, fresh_runs, monkeypatch, capsys) -> None:
     out = capsys.readouterr().out
     assert out.count('photos/val_') >= 6
     assert '(128, 320, 512) (8, 16, 32)' in out
+    assert ' backbones\n' in out
     assert names['picture'].ndim == 3

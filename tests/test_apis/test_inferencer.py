@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
@@ -64,8 +65,11 @@ def test_arrays_are_rgb(model_of, scenes):
     infer = mmvit.Inferencer(model_of('cls'), device='cpu')
     path = scenes / 'img_dir/val/val_0.jpg'
     image = cv2.imread(str(path))[..., ::-1]
-    from_array, from_file = infer([image, path])
+    from_array, from_pil, from_file = infer(
+        [image, PIL.Image.fromarray(image), path]
+    )
     assert from_array['path'] is None
+    assert np.array_equal(from_array['scores'], from_pil['scores'])
     np.testing.assert_allclose(from_array['scores'], from_file['scores'])
 
 
@@ -93,6 +97,19 @@ def test_errors(model_of, tmp_path):
     del cfg.test_dataloader.dataset['metainfo']
     with pytest.raises(ValueError, match='names of the classes'):
         mmvit.Inferencer(cfg, device='cpu')
+    with pytest.raises(TypeError, match='Linear has no config'):
+        mmvit.Inferencer(torch.nn.Linear(1, 1), device='cpu')
     infer = mmvit.Inferencer(model_of('cls'), device='cpu')
     with pytest.raises(ValueError, match='no file or folder absent'):
         infer('absent')
+    (tmp_path / 'empty.jpg').touch()
+    with pytest.raises(ValueError, match='empty.jpg cannot be loaded'):
+        infer(tmp_path)
+    for image, told in (
+        (np.zeros((3, 64, 64), np.uint8), r'its shape is \(3, 64, 64\)'),
+        (np.zeros((64, 64, 3)), 'this one is float64'),
+    ):
+        with pytest.raises(ValueError, match=told):
+            infer(image)
+    with pytest.raises(ValueError, match='batch_size must be 1 or more'):
+        infer(tmp_path, batch_size=0)

@@ -94,6 +94,9 @@ def test_arguments_of_a_backbone() -> None:
     assert len(backbone.stages) == 3
     assert backbone.drop_path_rates[-1] == pytest.approx(0.3)
     assert mmvit.get_backbone('pvt-nano').drop_path_rates[-1] == 0
+    with torch.device('meta'):
+        of_four = mmvit.get_backbone('pvt-t', in_channels=4)
+        assert len(of_four(torch.zeros(1, 4, 32, 32))) == 4
 
 
 def test_a_config_without_a_test(fresh_runs) -> None:

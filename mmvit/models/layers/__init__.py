@@ -10,8 +10,8 @@ shapes are the same in all files:
     w   side of a window, in tokens     nW   windows of a map
 """
 
-from .attention import Attention, merge_heads, split_heads
-from .block import Mlp, Residual, TransformerBlock
+from .attention import Attention, merge_heads, project_jointly, split_heads
+from .block import Mlp, StochasticDepth, TransformerBlock, add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import (
     FullAttention,
@@ -22,16 +22,17 @@ from .local_global import (
 from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias, spread_bias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
-from .rows import RowGroups
 from .sizes import (
     MASKED,
     cached_by_size,
     ceil_div,
     in_order,
     is_symbolic,
+    must_pad,
     padding_bias,
+    take,
 )
-from .windows import WindowGrid, map_windows
+from .windows import WindowGrid
 
 __all__ = [
     'MASKED',
@@ -47,18 +48,20 @@ __all__ = [
     'Mlp',
     'PatchEmbed',
     'RasterBiasAttention',
-    'Residual',
     'ResizedTable',
-    'RowGroups',
+    'StochasticDepth',
     'TransformerBlock',
     'WindowGrid',
+    'add_branch',
     'cached_by_size',
     'ceil_div',
     'in_order',
     'is_symbolic',
-    'map_windows',
     'merge_heads',
+    'must_pad',
     'padding_bias',
+    'project_jointly',
     'split_heads',
     'spread_bias',
+    'take',
 ]

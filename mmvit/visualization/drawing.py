@@ -85,15 +85,6 @@ def with_palette(metainfo: dict) -> dict:
     return metainfo
 
 
-def _enlarged(image: np.ndarray) -> tuple[np.ndarray, int]:
-    """Enlarge a small image, and return the factor."""
-    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
-    if factor == 1:
-        return image, 1
-    large = mmcv.imrescale(image, float(factor), interpolation='bicubic')
-    return large, factor
-
-
 def _repeat(maps: np.ndarray, factor: int) -> np.ndarray:
     return maps.repeat(factor, -2).repeat(factor, -1)
 
@@ -129,8 +120,38 @@ def _legend(width: int, names: list[str], colours: np.ndarray) -> np.ndarray:
     return letters.draw(legend, texts)
 
 
+def _heading(width: int, names: list[str]) -> np.ndarray:
+    """Draw names above columns of the same width, RGB, (H, width, 3)."""
+    column = width // len(names)
+    longest = max(map(Lettering(names, _SIZE).width, names))
+    # Larger on a large picture, but not wider than a column.
+    scale = min(max(1.0, column / 640), (column - 8) / longest)
+    letters = Lettering(names, _SIZE * scale)
+    heading = np.full((round(30 * scale), width, 3), 255, np.uint8)
+    texts = [
+        (
+            name,
+            index * column + (column - letters.width(name)) // 2,
+            round(21 * scale),
+        )
+        for index, name in enumerate(names)
+    ]
+    return letters.draw(heading, texts)
+
+
+def _enlarged(image: np.ndarray) -> tuple[np.ndarray, int]:
+    """Enlarge a small image; returns the whole number it is enlarged by."""
+    factor = max(1, math.ceil(_SMALL / min(image.shape[:2])))
+    if factor > 1:
+        image = mmcv.imrescale(image, float(factor), interpolation='bicubic')
+    return image, factor
+
+
 def draw_label_maps(
-    image: np.ndarray, maps: list[np.ndarray], metainfo: dict
+    image: np.ndarray,
+    maps: list[np.ndarray],
+    metainfo: dict,
+    names: list[str] | None = None,
 ) -> np.ndarray:
     """Draw label maps over an image, side by side, with a legend below.
 
@@ -138,15 +159,19 @@ def draw_label_maps(
     for a place for each class's name.
 
     Args:
-        image: RGB, (H, W, 3); in the picture, it comes first.
+        image: RGB, (H, W, 3); in the picture, it comes first. A small one is
+            enlarged.
         maps: Class indices, (H, W) each; pixels of other values show the
             image.
         metainfo: The data set's `classes` and, optionally, `palette`.
+        names: What the maps are; they stand above the columns.
     """
+    image, factor = _enlarged(image)
     classes = metainfo['classes']
     palette = np.asarray(with_palette(metainfo)['palette'], np.uint8)
     panels, present = [image], set()
     for labels in maps:
+        labels = _repeat(labels, factor)
         valid = labels < len(classes)
         panel = image.copy()
         colours = palette[labels[valid]]
@@ -155,9 +180,12 @@ def draw_label_maps(
         present |= set(np.unique(labels[valid]).tolist())
     picture = np.concatenate(panels, axis=1)
     shown = readable(tuple(classes))
-    names = [shown[number] for number in sorted(present)]
-    legend = _legend(picture.shape[1], names, palette[sorted(present)])
-    return np.concatenate([picture, legend])
+    found = [shown[number] for number in sorted(present)]
+    legend = _legend(picture.shape[1], found, palette[sorted(present)])
+    parts = [picture, legend]
+    if names:
+        parts.insert(0, _heading(picture.shape[1], ['image', *names]))
+    return np.concatenate(parts)
 
 
 def picture_of_sample(
@@ -187,15 +215,16 @@ def picture_of_sample(
     if 'classes' in (visualizer.dataset_meta or {}):
         visualizer.dataset_meta = with_palette(visualizer.dataset_meta)
     sample = sample.clone().cpu()
-    image, factor = _enlarged(image)
-    _enlarge(sample, factor)
     fields = ['gt_sem_seg'] * draw_gt + ['pred_sem_seg'] * draw_pred
     maps = [label_map(sample.get(name)) for name in fields if name in sample]
     if maps:
-        maps = [_repeat(labels, factor) for labels in maps]
         return draw_label_maps(image, maps, visualizer.dataset_meta)
+    image, factor = _enlarged(image)
+    if factor > 1:
+        _enlarge(sample, factor)
     return _draw_by_library(
         visualizer,
+        name='picture',
         image=np.ascontiguousarray(image),
         data_sample=sample,
         pred_score_thr=score_thr,
@@ -215,7 +244,7 @@ def _draw_by_library(visualizer: Visualizer, **options) -> np.ndarray:
             names = tuple(meta['classes'])
             visualizer.dataset_meta = {**meta, 'classes': readable(names)}
         with letters_for(names):
-            draw(name='picture', **options)
+            draw(**options)
     finally:
         visualizer.dataset_meta = meta
     return visualizer.get_image()
@@ -238,25 +267,6 @@ def draw_sample(
     mmcv.imwrite(mmcv.rgb2bgr(picture), out_file)
 
 
-def _heading(width: int, names: list[str]) -> np.ndarray:
-    """Draw names above columns of the same width, RGB, (H, width, 3)."""
-    column = width // len(names)
-    longest = max(map(Lettering(names, _SIZE).width, names))
-    # Larger on a large picture, but not wider than a column.
-    scale = min(max(1.0, column / 640), (column - 8) / longest)
-    letters = Lettering(names, _SIZE * scale)
-    heading = np.full((round(30 * scale), width, 3), 255, np.uint8)
-    texts = [
-        (
-            name,
-            index * column + (column - letters.width(name)) // 2,
-            round(21 * scale),
-        )
-        for index, name in enumerate(names)
-    ]
-    return letters.draw(heading, texts)
-
-
 def draw_side_by_side(
     visualizers: list[Visualizer],
     image: np.ndarray,
@@ -276,16 +286,11 @@ def draw_side_by_side(
         score_thr: Boxes with a lower score are not drawn.
     """
     if 'pred_sem_seg' in samples[0]:
-        large, factor = _enlarged(image)
         maps = [label_map(sample.pred_sem_seg) for sample in samples]
-        maps = [_repeat(labels, factor) for labels in maps]
-        meta = visualizers[0].dataset_meta
-        picture = draw_label_maps(large, maps, meta)
-        names = ['image', *names]
-    else:
-        panels = [
-            picture_of_sample(*pair, score_thr, draw_gt=False)
-            for pair in zip(visualizers, [image] * len(samples), samples)
-        ]
-        picture = np.concatenate(panels, axis=1)
+        return draw_label_maps(image, maps, visualizers[0].dataset_meta, names)
+    panels = [
+        picture_of_sample(*pair, score_thr, draw_gt=False)
+        for pair in zip(visualizers, [image] * len(samples), samples)
+    ]
+    picture = np.concatenate(panels, axis=1)
     return np.concatenate([_heading(picture.shape[1], names), picture])

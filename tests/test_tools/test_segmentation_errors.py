@@ -41,7 +41,7 @@ def test_errors_of_a_segmentor(trained, command, tmp_path, capsys):
     assert [path.name[:4] for path in worst] == ['000_', '001_']
     iou = [int(path.stem.rpartition('-')[2]) for path in worst]
     assert iou == sorted(iou)
-    assert cv2.imread(str(worst[0])).shape[1] == 4 * 64
+    assert cv2.imread(str(worst[0])).shape[1] == 4 * 384  # enlarged
 
 
 def test_other_tasks_are_refused(trained, tmp_path):

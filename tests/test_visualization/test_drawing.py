@@ -14,17 +14,22 @@ from mmvit.visualization.drawing import (
 
 
 def test_label_maps_are_drawn_in_their_colours():
-    image = np.zeros((40, 60, 3), np.uint8)
-    labels = np.full((40, 60), 255)
-    labels[:, 20:40], labels[:, 40:] = 0, 1
+    image = np.zeros((4, 6, 3), np.uint8)
+    labels = np.full((4, 6), 255)
+    labels[:, 2:4], labels[:, 4:] = 0, 1
     metainfo = dict(classes=('a', 'b'), palette=[[100, 0, 0], [0, 200, 0]])
     picture = draw_label_maps(image, [labels], metainfo)
-    assert picture.shape == (64, 120, 3), 'image, map, one row of legend'
-    assert picture[20, 70].tolist() == [0, 0, 0], 'ignored'
-    assert picture[20, 90].tolist() == [60, 0, 0]
-    assert picture[20, 110].tolist() == [0, 120, 0]
-    legend = picture[40:].reshape(-1, 3).tolist()
+    # The image and the map, enlarged, and one row of legend
+    assert picture.shape == (384 + 24, 2 * 576, 3)
+    assert picture[200, 700].tolist() == [0, 0, 0], 'ignored'
+    assert picture[200, 900].tolist() == [60, 0, 0]
+    assert picture[200, 1100].tolist() == [0, 120, 0]
+    legend = picture[384:].reshape(-1, 3).tolist()
     assert [100, 0, 0] in legend and [0, 200, 0] in legend
+    named = draw_label_maps(image, [labels], metainfo, ['truth'])
+    height = len(named) - len(picture)
+    assert np.array_equal(named[height:], picture)
+    assert height >= 30 and named[:height].min() < 128, 'the names are there'
 
 
 def test_pictures_are_rgb(tmp_path):

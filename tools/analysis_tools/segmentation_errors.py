@@ -124,8 +124,9 @@ def draw_matrix(matrix: np.ndarray, classes: list[str], path: str) -> None:
     size = min(9.0, 60 * side / max(len(classes), 7))
     figure = Figure(figsize=(side + 2, side + 1), layout='tight')
     axes = figure.subplots()
-    picture = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-    figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04)
+    picture = axes.imshow(100 * shares, cmap='Blues', vmin=0, vmax=100)
+    bar = figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.04)
+    bar.set_label("% of the true class's pixels")
     places = range(len(classes))
     axes.set_xticks(places, classes, rotation=90, fontsize=size)
     axes.set_yticks(places, classes, fontsize=size)
@@ -184,7 +185,10 @@ def main(argv: list[str] | None = None) -> None:
         truth, labels = one.maps
         image = mmcv.imread(one.path, channel_order='rgb')
         errors = np.where((truth != labels), truth, 255)
-        picture = draw_label_maps(image, [truth, labels, errors], meta)
+        picture = draw_label_maps(
+            *(image, [truth, labels, errors], meta),
+            ['truth', 'prediction', 'truth of what is wrong'],
+        )
         stem = osp.splitext(osp.basename(one.path))[0]
         name = f'{rank:03d}_{stem}_iou-{-100 * one.badness:.0f}.png'
         save_picture(picture, osp.join(args.out_dir, 'worst'), name)

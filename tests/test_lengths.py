@@ -10,6 +10,7 @@ FILE, LAYER, FUNCTION, ARGUMENTS, REPEATED = 400, 200, 50, 8, 6
 # Longer files, and why they are not parted
 LONG_FILES = {
     'mmvit/checkpoints/inspection.py': 'one reader of pickles',
+    'mmvit/engine/guards/coco_files.py': 'one format, read and checked',
     'mmvit/models/backbones/focal.py': 'one paper',
     'mmvit/models/layers/local_global.py': 'the attention of one paper',
     'mmvit/models/layers/windows.py': 'windows, and the rings around them',

@@ -6,6 +6,7 @@ mmdet leaves out, merges or fails at what it cannot use, without a name.
 import contextlib
 import gc
 import json
+import math
 import os.path as osp
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ _NEEDED = dict(
     annotations=('id', 'image_id', 'category_id', 'bbox'),
 )
 _NUMBERS = {int, float}
+_IDS = {int, float, str}
+_TYPES = dict(file_name={str}, name={str}) | dict.fromkeys(
+    ('id', 'image_id', 'category_id'), _IDS
+)
 
 
 def read_json(path: str) -> object:
@@ -47,6 +52,10 @@ def read_json(path: str) -> object:
             what = 'is cut off'
         raise ValueError(
             f'{path} {what}: export or download it again'
+        ) from error
+    except RecursionError as error:
+        raise ValueError(
+            f'{path} is nested too deeply: export or download it again'
         ) from error
     except UnicodeDecodeError as error:
         raise ValueError(
@@ -162,14 +171,33 @@ def check_structure(content: object, path: str) -> Found:
             text = f'{path} has no list of {section}'
             yield Finding(ERROR, kind, text, f'Export it again, {whole}')
             continue
+        if others := set(map(type, entries)) - {dict}:
+            names = ', '.join(sorted(one.__name__ for one in others))
+            text = f'{path} has {names} among its {section}'
+            yield Finding(ERROR, kind, text, 'Each of them must be a dict')
+            continue
         for key in keys:
-            for number, entry in enumerate(entries):
-                if key not in entry:
-                    name = entry.get('id', f'number {number}')
-                    yield Finding(
-                        *(ERROR, f'{section} without {key!r}'),
-                        *(f'{path}: {name}', 'Add it, or remove the entry'),
-                    )
+            yield from _check_key(entries, section, key, path)
+
+
+def _check_key(
+    entries: list[dict], section: str, key: str, path: str
+) -> Found:
+    """Find entries of a section that lack a key, or have no use for it."""
+    types = _TYPES.get(key)
+    for number, entry in enumerate(entries):
+        text = f'{path}: {entry.get("id", f"number {number}")}'
+        if key not in entry:
+            kind, cure = (
+                f'{section} without {key!r}',
+                'Add it, or remove these',
+            )
+            yield Finding(ERROR, kind, text, cure)
+        elif types and type(entry[key]) not in types:
+            wanted = 'a text' if types == {str} else 'a number or a text'
+            kind = f'{section} whose {key!r} is not {wanted}'
+            text += f': {entry[key]!r}'
+            yield Finding(ERROR, kind, text, 'Correct the file')
 
 
 def _repeated(content: dict, path: str) -> Found:
@@ -319,6 +347,14 @@ def _check_areas(objects: _Objects) -> Found:
     )
 
 
+def _total(values: list) -> float:
+    """Add numbers up; NaN if something else is among them."""
+    try:
+        return sum(values)
+    except TypeError:
+        return math.nan
+
+
 def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     """Return severity, kind and cure of what is wrong with an object's mask.
 
@@ -333,15 +369,18 @@ def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     if isinstance(mask, dict):
         if not isinstance(mask.get('counts'), (list, str)):
             return DROPPED, 'run-length mask without counts', 'Correct it'
-        wanted, found = size[::-1], mask.get('size')
-        if any(wanted) and list(found or ()) != wanted:
-            cure = f"Its size {found} must be the image's [height, width]"
+        counts, own, wanted = mask['counts'], mask.get('size'), size[::-1]
+        if not isinstance(own, list) or any(wanted) and own != wanted:
+            cure = f"Its size {own} must be the image's [height, width]"
             return ERROR, 'run-length mask of another size', cure
+        if isinstance(counts, list) and _total(counts) != np.prod(own):
+            kind = 'run-length mask whose counts are not its size'
+            return ERROR, kind, 'Their sum must be height times width'
         return None
     if set(map(type, mask)) != {list}:
         cure = 'Write [[x1, y1, x2, y2, ...], ...]'
         return ERROR, 'segmentation that is no list of polygons', cure
-    if any(type(value) not in _NUMBERS for one in mask for value in one[:2]):
+    if not all(math.isfinite(_total(one)) for one in mask):
         return ERROR, 'polygon of something else than numbers', 'Correct it'
     good = [len(one) >= 6 and len(one) % 2 == 0 for one in mask]
     if not all(good):

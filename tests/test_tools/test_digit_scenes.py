@@ -98,7 +98,9 @@ def test_masks_boxes_and_label_maps_agree(root: Path, split: str) -> None:
 def test_category_is_the_class_of_the_scan(
     tool: ModuleType, root: Path
 ) -> None:
-    names = [c['name'] for c in read_coco(root, 'train')['categories']]
+    categories = read_coco(root, 'train')['categories']
+    assert all('supercategory' in category for category in categories)
+    names = [category['name'] for category in categories]
     assert names == list('0123456789')
     for split in ('train', 'val'):
         digits = tool.load_digit_split(split)

@@ -326,7 +326,11 @@ def write_split(
     singles = root / 'classification' / split
     for path in (images, labels, *(singles / name for name in CLASSES)):
         path.mkdir(parents=True)
-    categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
+    # mmdet's error analysis needs the supercategory.
+    categories = [
+        dict(id=i + 1, name=name, supercategory='digit')
+        for i, name in enumerate(CLASSES)
+    ]
     coco = dict(
         info=dict(description='handwritten digits on photographs'),
         images=[],

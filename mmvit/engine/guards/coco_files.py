@@ -188,11 +188,8 @@ def _check_key(
     for number, entry in enumerate(entries):
         text = f'{path}: {entry.get("id", f"number {number}")}'
         if key not in entry:
-            kind, cure = (
-                f'{section} without {key!r}',
-                'Add it, or remove these',
-            )
-            yield Finding(ERROR, kind, text, cure)
+            kind = f'{section} without {key!r}'
+            yield Finding(ERROR, kind, text, 'Add it, or remove the entry')
         elif types and type(entry[key]) not in types:
             wanted = 'a text' if types == {str} else 'a number or a text'
             kind = f'{section} whose {key!r} is not {wanted}'

@@ -77,10 +77,22 @@ def build_visualizer(
 
 
 def with_palette(metainfo: dict) -> dict:
-    """Give classes that have no palette colours that can be told apart."""
+    """Give classes that have no palette colours that can be told apart.
+
+    A palette of another length is that of other classes: one's own inherit
+    COCO's in mmdet. That of mmseg's random generator is none, either.
+    """
+    shape = (len(metainfo['classes']), 3)
     palette = metainfo.get('palette')
-    if palette is None or isinstance(palette, str):
-        drawn = distinct_colours(len(metainfo['classes']))
+    if (
+        palette is None
+        or isinstance(palette, str)
+        or len(palette) != shape[0]
+        or np.array_equal(
+            palette, np.random.RandomState(42).randint(0, 255, shape)
+        )
+    ):
+        drawn = distinct_colours(shape[0])
         return dict(metainfo, palette=[tuple(c) for c in drawn.tolist()])
     return metainfo
 

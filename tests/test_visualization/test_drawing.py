@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from mmdet.datasets import CocoDataset
+from mmseg.datasets import BaseSegDataset
 
 from mmvit.visualization.drawing import (
     distinct_colours,
@@ -74,3 +76,12 @@ def test_classes_without_a_palette_get_one() -> None:
     for palette in ({}, dict(palette=None), dict(palette='random')):
         found = with_palette(dict(classes=('a', 'b'), **palette))['palette']
         assert found == [tuple(c) for c in distinct_colours(2).tolist()]
+
+
+@pytest.mark.parametrize('kind', [CocoDataset, BaseSegDataset])
+def test_classes_of_ones_own_have_not_a_librarys_palette(kind) -> None:
+    classes = dict(classes=('a', 'b', 'c'))
+    metainfo = kind(lazy_init=True, metainfo=classes).metainfo
+    assert metainfo['palette']
+    found = with_palette(metainfo)['palette']
+    assert found == [tuple(c) for c in distinct_colours(3).tolist()]

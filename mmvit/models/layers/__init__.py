@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Parts that more than one network uses.
 
 Every layer takes and returns maps of shape (B, H, W, C). The letters in
@@ -33,35 +34,3 @@ from .sizes import (
     take,
 )
 from .windows import WindowGrid
-
-__all__ = [
-    'MASKED',
-    'AbsolutePositionEmbedding',
-    'Attention',
-    'ChannelsLastConv2d',
-    'ConvNorm',
-    'DepthwiseConv',
-    'DynamicPositionBias',
-    'FullAttention',
-    'LocalGlobalAttention',
-    'LocalGlobalLayer',
-    'Mlp',
-    'PatchEmbed',
-    'RasterBiasAttention',
-    'ResizedTable',
-    'StochasticDepth',
-    'TransformerBlock',
-    'WindowGrid',
-    'add_branch',
-    'cached_by_size',
-    'ceil_div',
-    'in_order',
-    'is_symbolic',
-    'merge_heads',
-    'must_pad',
-    'padding_bias',
-    'project_jointly',
-    'split_heads',
-    'spread_bias',
-    'take',
-]

@@ -40,11 +40,28 @@ class StochasticDepth(nn.Module):
         return f'rates={self.rates}'
 
 
+class _ScaledBranch(torch.autograd.Function):
+    """x + branch * factor: one kernel, and one in the backward pass.
+
+    torch's own derivative of `addcmul` multiplies the factor first.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, branch: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        return torch.addcmul(x, branch, factor)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (factor,) = ctx.saved_tensors
+        return grad, grad * factor, None
+
+
 def add_branch(x: Tensor, branch: Tensor, factor: Tensor | None) -> Tensor:
     """Add a branch to its input, times a factor of `StochasticDepth`."""
     if factor is None:
         return x + branch
-    return torch.addcmul(x, branch, factor)
+    return _ScaledBranch.apply(x, branch, factor)
 
 
 class Mlp(BaseModule):

@@ -51,3 +51,12 @@ def test_branches_are_skipped_for_whole_images():
     both = (skips[0] & skips[1]).float().mean()
     assert abs(both - 0.25**2) < 0.02
     assert drop_path.eval()(x) == [(None, None)] * 2
+
+
+def test_gradients_of_a_branch():
+    x, branch = (
+        torch.rand(2, 3, 4, dtype=torch.double, requires_grad=True)
+        for _ in range(2)
+    )
+    factor = torch.tensor([0.0, 4 / 3], dtype=torch.double).view(2, 1, 1)
+    torch.autograd.gradcheck(add_branch, (x, branch, factor))

@@ -73,6 +73,7 @@ RULES = {
     'mmvit.apis.command_line': ('mmvit.names',),
     'mmvit.apis': (
         *('mmcv', 'mmengine', 'numpy', 'PIL', 'torch', 'torchvision'),
+        'yaml',
         *('mmvit.checkpoints', 'mmvit.engine.guards'),
         *('mmvit.additions', 'mmvit.names', 'mmvit.registry', 'mmvit.utils'),
         'mmvit.visualization',

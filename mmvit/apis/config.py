@@ -2,10 +2,13 @@
 
 import argparse
 import copy
+from json import JSONDecodeError
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.config_keys import check_files
@@ -21,6 +24,13 @@ def parse_cfg_options(entries: list[str]) -> dict:
     action = DictAction(['--cfg-options'], 'cfg_options', nargs='+')
     action(argparse.ArgumentParser(), found, entries)
     return found.cfg_options
+
+
+def _from_file(path: str) -> Config:
+    try:
+        return Config.fromfile(path)
+    except (JSONDecodeError, ParserError, ScannerError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
 
 
 def load_config(
@@ -48,7 +58,7 @@ def load_config(
             text = f'_base_ = [{path!r}]'
             cfg = Config.fromstring(text, file_format='.py')
         else:
-            cfg = Config.fromfile(path)
+            cfg = _from_file(path)
     if isinstance(cfg_options, list):
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:

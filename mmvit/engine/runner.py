@@ -40,6 +40,7 @@ from .guards.config_keys import (
     check_top_level,
     unread_keys,
 )
+from .guards.config_types import check_types
 from .guards.config_values import (
     check_learning_rates,
     check_schedules,
@@ -248,6 +249,7 @@ class GuardedRunner(Runner):
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop if all data that it needs exist."""
         check_schedules(self.cfg)
+        check_types(self.cfg, 'train', 'val')
         check_paths('train_dataloader', self._train_dataloader)
         check_paths('val_dataloader', self._val_dataloader)
         loop = super().build_train_loop(loop)
@@ -259,6 +261,7 @@ class GuardedRunner(Runner):
     @coco_files()
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop if its data exist."""
+        check_types(self.cfg, 'val')
         check_paths('val_dataloader', self._val_dataloader)
         refuse_skipping('val_dataloader', self._val_dataloader)
         return super().build_val_loop(loop)
@@ -266,6 +269,7 @@ class GuardedRunner(Runner):
     @coco_files()
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop if its data exist."""
+        check_types(self.cfg, 'test')
         check_paths('test_dataloader', self._test_dataloader)
         refuse_skipping('test_dataloader', self._test_dataloader)
         return super().build_test_loop(loop)

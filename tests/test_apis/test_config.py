@@ -60,6 +60,22 @@ def test_files_that_are_no_configs(tmp_path, text, message) -> None:
         load_config(str(tmp_path / 'config.py'))
 
 
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('c.py', 'a = 1'.encode('utf-16'), 'c.py is not in UTF-8'),
+        ('c.py', '# Gr\xfcn'.encode('latin-1'), 'c.py is not in UTF-8'),
+        ('c.py', 'a = 1'.encode('utf-8-sig'), 'c.py begins with a byte order'),
+        ('c.json', b'{"model": ', 'c.json cannot be read: Expecting value'),
+        ('c.yaml', b'model: [1, 2', 'c.yaml cannot be read: while parsing'),
+    ],
+)
+def test_broken_files_are_named(tmp_path, name, content, message) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load_config(str(tmp_path / name))
+
+
 def test_models_are_built_with_guarded_loading(fresh_runs) -> None:
     seen = []
 

@@ -81,6 +81,7 @@ from mmvit.engine.guards.data_samples import (
     check_values,
     has_class_map,
     is_empty,
+    labels_of,
     mask_values,
     missing_files,
     some_infos,
@@ -138,10 +139,7 @@ def _labels(info: dict, num_classes: int) -> Iterator[Finding]:
     path = info['img_path']
     if is_empty(info):
         yield Finding(NOTE, 'image without an object', path)
-    labels = [i.get('bbox_label', 0) for i in info.get('instances') or ()]
-    if isinstance(info.get('gt_label'), int):
-        labels.append(info['gt_label'])
-    for label in labels:
+    for label in labels_of(info):
         if not 0 <= label < (num_classes or math.inf):
             text = f'{path}: {label}'
             yield Finding(ERROR, 'label that is no class', text)
@@ -195,9 +193,7 @@ def check_sample(
     if missing:
         kind = 'missing file'
         return [Finding(ERROR, kind, path) for path in missing], []
-    classes = [i['bbox_label'] for i in info.get('instances') or ()]
-    if isinstance(info.get('gt_label'), int):
-        classes.append(info['gt_label'])
+    classes = labels_of(info)
     found = [*_image(info, split, num_classes)]
     if info.get('seg_map_path'):
         found += _mask(info, num_classes, classes)

@@ -81,12 +81,27 @@ def _written(node: ast.AST) -> str:
     return re.sub(r"_scope_='\w+'(, )?", '', ast.unparse(node))
 
 
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding='utf-8') as file:
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is not in UTF-8 (byte {error.start}): save it as UTF-8'
+        ) from error
+    if text.startswith('\ufeff'):
+        raise ValueError(
+            f'{path} begins with a byte order mark: save it as UTF-8 without '
+            'BOM'
+        )
+    return text
+
+
 class _File:
     """The names that a Python config file assigns and uses."""
 
     def __init__(self, path: str) -> None:
-        with open(path, encoding='utf-8') as file:
-            self.text = file.read()
+        self.text = _text_of(path)
         tree = ast.parse(self.text)
         self.assignments = [
             (name.id, statement.lineno, statement.value)
@@ -161,7 +176,8 @@ def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
     """Check that a Python config and its bases can be read.
 
     Raises:
-        ValueError: If a file is empty or is not Python, or if bases lead back
+        ValueError: If a file is empty, not Python or not in UTF-8, or if
+            bases lead back
             to a file that inherits from them.
     """
     if not (osp.isfile(path) and path.endswith('.py')):

@@ -1,17 +1,19 @@
 """Values of a config that libraries accept, or refuse without their key."""
 
 import inspect
+import math
 from collections.abc import Iterator
 
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS, Registry
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from mmvit.utils.log import warn
 from mmvit.utils.text import did_you_mean
 from mmvit.utils.types import type_name
+
+from .config_types import schedules_of, unknown_types
 
 # Keys whose values are numbers in every class that has them
 _NUMBERS = {
@@ -26,6 +28,7 @@ _NOT_ZERO = {
     *('interval', 'val_interval', 'accumulative_counts', 'batch_size'),
     *('max_epochs', 'max_iters', 'T_max', 'step_size'),
 }
+_POSITIVE = _NOT_ZERO - {'interval'}
 _SHARES = ('drop_rate', 'attn_drop_rate', 'drop_path_rate')
 _SECTIONS = (
     *('model', 'optim_wrapper', 'param_scheduler', 'train_cfg'),
@@ -70,6 +73,18 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                     'more (-1, or None for a hook, where it is to be off)'
                 )
             elif (
+                name in _NOT_ZERO
+                and isinstance(value, (int, float))
+                and ((name in _POSITIVE and value < 0) or value % 1)
+            ):
+                yield f'{key} is {value}: it is a count, a whole number from 1'
+            elif (
+                name == 'lr'
+                and isinstance(value, (int, float))
+                and not 0 <= value < math.inf
+            ):
+                yield f'{key} is {value}: write a number, 0 or more'
+            elif (
                 name in _SHARES
                 and isinstance(value, (int, float))
                 and not 0 <= value <= 1
@@ -77,46 +92,10 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                 yield f'{key} is {value}: it is a share, from 0 to 1'
 
 
-def _unknown_type(
-    registry: Registry, cfg: dict, key: str, scope: str | None
-) -> Iterator[str]:
-    kind = cfg.get('type')
-    if not isinstance(kind, str):
-        return
-    with registry.switch_scope_and_registry(scope) as current:
-        if current.get(kind) is not None:
-            return
-        known = {*registry.module_dict, *current.module_dict}
-    hint = did_you_mean(kind, known)
-    yield f'{key}.type: no class is named {kind!r}' + (hint and f'; {hint}')
-
-
-def _schedules(cfg: Config) -> list[dict]:
-    found = cfg.get('param_scheduler') or []
-    found = [found] if isinstance(found, dict) and 'type' in found else found
-    if isinstance(found, dict):  # several optimizers
-        found = [one for some in found.values() for one in some]
-    return [one for one in found if isinstance(one, dict)]
-
-
-def _unknown_types(cfg: Config) -> Iterator[str]:
-    wrapper = cfg.get('optim_wrapper')
-    optimizer = wrapper.get('optimizer') if isinstance(wrapper, dict) else None
-    parts = [(OPTIMIZERS, 'optim_wrapper.optimizer', optimizer)]
-    for index, one in enumerate(_schedules(cfg)):
-        parts.append((PARAM_SCHEDULERS, f'param_scheduler[{index}]', one))
-    for index, hook in enumerate(cfg.get('custom_hooks') or ()):
-        parts.append((HOOKS, f'custom_hooks[{index}]', hook))
-    for registry, key, one in parts:
-        if isinstance(one, dict):
-            scope = cfg.get('default_scope')
-            yield from _unknown_type(registry, one, key, scope)
-
-
 def _clipping(cfg: Config) -> Iterator[str]:
     wrapper = cfg.get('optim_wrapper')
     clip = wrapper.get('clip_grad') if isinstance(wrapper, dict) else None
-    if not clip:
+    if clip is None:
         return
     key = 'optim_wrapper.clip_grad'
     kind = clip.get('type', 'norm')
@@ -156,7 +135,7 @@ def _loop(cfg: Config) -> tuple[str, int] | None:
 def _still_schedules(cfg: Config) -> Iterator[str]:
     """Find schedules that no step of the loop moves."""
     loop = _loop(cfg)
-    for index, one in enumerate(_schedules(cfg)):
+    for index, one in enumerate(schedules_of(cfg)):
         key = f'param_scheduler[{index}] ({type_name(one)})'
         by_epoch = one.get('by_epoch', True)
         converted = one.get('convert_to_iter_based', False)
@@ -192,7 +171,7 @@ def _early_ends(cfg: Config) -> Iterator[str]:
     loop = _loop(cfg)
     rests = [
         one
-        for one in _schedules(cfg)
+        for one in schedules_of(cfg)
         if type_name(one) not in _WARM_UPS
         and not type_name(one).startswith('ReduceOnPlateau')
     ]
@@ -205,7 +184,7 @@ def _early_ends(cfg: Config) -> Iterator[str]:
     # A constant one may come last, too.
     last = max(
         one.get('end') or one.get('begin', 0) + one.get('T_max', length)
-        for one in _schedules(cfg)
+        for one in schedules_of(cfg)
         if one.get('by_epoch', True) == by_epoch[0]
     )
     steps = [
@@ -243,7 +222,7 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    lines = [*_wrong_values(cfg), *_unknown_types(cfg), *_clipping(cfg)]
+    lines = [*_wrong_values(cfg), *unknown_types(cfg), *_clipping(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))
 

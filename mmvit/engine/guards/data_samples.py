@@ -169,6 +169,30 @@ def is_empty(info: dict) -> bool:
     )
 
 
+def labels_of(info: dict) -> list[int]:
+    """List the classes of a sample's objects and of its image."""
+    labels = [one.get('bbox_label', 0) for one in info.get('instances') or ()]
+    own = info.get('gt_label')
+    return labels + list(
+        own if isinstance(own, (list, tuple)) else [own] * (own is not None)
+    )
+
+
+def _check_labels(infos: list[dict], num_classes: int) -> None:
+    wrong = [
+        f'{info.get("img_path")} has {label}'
+        for info in infos
+        for label in labels_of(info)
+        if not 0 <= label < num_classes
+    ]
+    if wrong:
+        raise ValueError(
+            f'labels that are no class: {some_of(wrong)}. There are '
+            f'{num_classes} classes, 0 to {num_classes - 1}: correct the '
+            "labels, or num_classes and the dataset's metainfo classes"
+        )
+
+
 def check_samples(
     dataset: Dataset,
     num_samples: int = 500,
@@ -210,6 +234,9 @@ def check_samples(
                 'against the categories of the annotation file'
             )
         warn(text)
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if classes and has_truth:
+        _check_labels(infos, len(classes))
 
 
 def check_class_names(dataset: Dataset) -> None:

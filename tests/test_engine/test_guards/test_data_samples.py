@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mmvit.engine.guards import data_samples
-from mmvit.engine.guards.data_samples import check_masks
+from mmvit.engine.guards.data_samples import check_masks, check_samples
 from tests.support.scenes import SIDE
 from tests.support.tiny import tiny_config
 
@@ -175,3 +175,23 @@ def test_maps_of_a_semantic_branch_have_classes_of_their_own(
 ):
     check_masks(Masks(tmp_path, mask(0, 181, 255), instances=[]), 80)
     assert not warnings
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        *(dict(gt_label=label) for label in (3, -1, [0, 3])),
+        dict(instances=[dict(bbox_label=3)]),
+    ],
+)
+def test_labels_that_are_no_class(tmp_path, wrong):
+    class Data(list):
+        metainfo = dict(classes=('a', 'b', 'c'))
+        get_data_info = list.__getitem__
+
+    path = tmp_path / '0.jpg'
+    path.touch()
+    good = dict(img_path=str(path), gt_label=2)
+    check_samples(Data([good]))
+    with pytest.raises(ValueError, match='0.jpg has .*3 classes, 0 to 2'):
+        check_samples(Data([good, {**good, 'gt_label': None, **wrong}]))

@@ -50,15 +50,13 @@ def config_files() -> dict[str, Path]:
 
 
 def list_models(pattern: str = '*') -> list[str]:
-    """List the names of our models.
+    """List the names of our models, in alphabetical order.
+
+    `mmvit.get_model` and `mmvit.Inferencer` take them.
 
     Args:
         pattern: Which of them, such as `'retinanet_pvt*'`; `*` stands for any
             text and `?` for one character.
-
-    Returns:
-        The names in alphabetical order. `mmvit.get_model` and
-        `mmvit.Inferencer` take them.
     """
     return fnmatch.filter(sorted(config_files()), pattern)
 
@@ -111,13 +109,9 @@ def find_config(name: str) -> Path:
 
 
 def name_of(model: str) -> str | None:
-    """Return the name of one of our models.
+    """Return the name that is a model's, or that its config's path means.
 
-    Args:
-        model: A name, or the path of a config.
-
-    Returns:
-        The name; None if the text is neither.
+    It is None if the text is neither a name nor such a path.
     """
     files = config_files()
     if model in files:
@@ -143,15 +137,9 @@ def published_weights(name: str) -> str | None:
 
 
 def same_name(name: str, library: str) -> str | None:
-    """Return where a library has a model of the same name.
+    """Return where a library has a model of the same name, if it has one.
 
-    Args:
-        name: A model's name.
-        library: `mmdet`, `mmseg` or `mmpretrain`.
-
-    Returns:
-        The path after `::`, such as `mmdet::pvt/retinanet_pvt-s_...py`; None
-        if it has no such model.
+    It is the config's address, such as `mmdet::pvt/retinanet_pvt-s_...py`.
     """
     spec = importlib.util.find_spec(library)
     if spec is None or spec.origin is None:

@@ -33,7 +33,8 @@ RULES = {
     'mmvit.registry': ('mmengine', 'mmvit.stack'),
     'mmvit.checkpoints': (
         *('filelock', 'gdown', 'mmengine', 'numpy', 'safetensors', 'torch'),
-        *('yaml', 'mmvit.utils.paths', 'mmvit.utils.text', 'mmvit.version'),
+        *('yaml', 'mmvit.utils.log', 'mmvit.utils.paths'),
+        *('mmvit.utils.text', 'mmvit.version'),
     ),
     LAYERS: ('mmcv.cnn', 'mmengine', 'torch'),
     'mmvit.models': (

@@ -9,8 +9,8 @@ are already there are counted again and left alone.
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mmvit.apis.command_line import CommandLine
@@ -40,17 +40,14 @@ def in_folder(folder: str) -> Place:
     return lambda path: PurePosixPath(folder, path)
 
 
-def last_parts(number: int, ending: str = '', folder: str = '') -> Place:
-    """Put the files with an ending below a folder, by the end of their path.
+def last_parts(number: int, *patterns: str, folder: str = '') -> Place:
+    """Put files that match a pattern below a folder of the data set's.
 
-    Args:
-        number: How many of the last parts of a path to keep.
-        ending: The files' ending.
-        folder: The folder; '' is the data set's.
+    They keep so many of the last parts of their paths.
     """
     return lambda path: (
         PurePosixPath(folder, *path.parts[-number:])
-        if path.name.endswith(ending) and len(path.parts) >= number
+        if any(map(path.match, patterns))
         else None
     )
 
@@ -77,11 +74,25 @@ def list_images(unpacked: Path, _: Path) -> None:
 
     With it, a training does not search millions of files at each start.
     """
-    path = unpacked / 'meta/train.txt'
-    path.parent.mkdir(exist_ok=True)
+    (unpacked / 'meta').mkdir(exist_ok=True)
+    folders = enumerate(sorted((unpacked / 'train').iterdir()))
+    write_list(unpacked / 'meta/train.txt', folders)
+
+
+def list_by_number(unpacked: Path, _: Path) -> None:
+    """Write the list of all images with their class, for ImageNet-V2.
+
+    Its folders are named by the numbers of the classes. A data set that reads
+    folders sorts them as text, so that folder 10 would become class 2.
+    """
+    folders = {int(path.name): path for path in unpacked.glob('[0-9]*')}
+    write_list(unpacked / 'labels.txt', sorted(folders.items()))
+
+
+def write_list(path: Path, folders: Iterable[tuple[int, Path]]) -> None:
+    """Write the images of folders, each with the number of its class."""
     with path.open('w', encoding='utf-8') as file:
-        folders = sorted((unpacked / 'train').iterdir())
-        for number, folder in enumerate(folders):
+        for number, folder in folders:
             for image in sorted(folder.iterdir()):
                 file.write(f'{folder.name}/{image.name} {number}\n')
 
@@ -147,8 +158,9 @@ class Archive:
     Attributes:
         name: Its file name.
         source: Where it is to be had.
-        place: Where its files go in the data set's folder.
         numbers: How many files and folders fit a pattern afterwards.
+        place: Where its files go in the data set's folder; by default, those
+            of the patterns' first folders keep their paths.
         nested: Whether it holds an archive for each class.
         finish: Changes the unpacked files, before they move to the data set's
             folder, which is its second argument.
@@ -156,8 +168,8 @@ class Archive:
 
     name: str
     source: str
-    place: Place
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, int]
+    place: Place | None = None
     nested: bool = False
     finish: Callable[[Path, Path], None] | None = None
 
@@ -167,250 +179,167 @@ class DataSet:
     """A data set: its folder in --out-dir, and the archives of its parts."""
 
     folder: str
-    parts: dict[str, tuple[Archive, ...]]
-    default: tuple[str, ...]
+    parts: dict[str, list[Archive]]
 
 
-_COCO_BOXES = Archive(
-    'annotations_trainval2017.zip',
-    f'{COCO}/annotations/annotations_trainval2017.zip',
-    keep('annotations'),
+def _of_coco(folder: str, name: str, numbers: dict[str, int]) -> Archive:
+    return Archive(name, f'{COCO}/{folder}/{name}', numbers)
+
+
+_IMAGENET = [
+    Archive(
+        *('ILSVRC2012_img_train.tar', IMAGENET_PAGE),
+        {'train/*': 1000, 'train/*/*': 1281167},
+        in_folder('train'),
+        nested=True,
+    ),
+    Archive(
+        *('ILSVRC2012_devkit_t12.tar.gz', IMAGENET_PAGE, {'devkit/*': 2}),
+        last_parts(1, 'data/meta.mat', 'data/*_truth.txt', folder='devkit'),
+    ),
+    Archive(
+        *('ILSVRC2012_img_val.tar', IMAGENET_PAGE),
+        {'val/*': 1000, 'val/*/*': 50000},
+        last_parts(1, '*.JPEG', folder='val'),
+        finish=sort_into_classes,
+    ),
+]
+_IMAGENET_21K = Archive(
+    *('fall11_whole.tar', IMAGENET_PAGE),
+    {'train/*': 21841, 'meta/train.txt': 1},
+    in_folder('train'),
+    nested=True,
+    finish=list_images,
+)
+_IMAGENET_V2 = Archive(
+    'imagenetv2-matched-frequency.tar.gz',
+    'https://huggingface.co/datasets/vaishaal/ImageNetV2',
+    {'[0-9]*': 1000, '[0-9]*/*': 10000, 'labels.txt': 1},
+    last_parts(2, '*/*.jpeg'),
+    finish=list_by_number,
+)
+_TOKEN_LABELS = Archive(
+    'label_top5_train_nfnet.zip',
+    'https://github.com/zihangJiang/TokenLabeling',
+    {'n*': 1000, 'n*/*': 1281167},
+    last_parts(2, '*/*.pt'),
+)
+_COCO_BOXES = _of_coco(
+    *('annotations', 'annotations_trainval2017.zip'),
     {'annotations/instances_*2017.json': 2},
 )
+_COCO = dict(
+    train=[
+        _of_coco('zips', 'train2017.zip', {'train2017/*': 118287}),
+        _COCO_BOXES,
+    ],
+    val=[_of_coco('zips', 'val2017.zip', {'val2017/*': 5000}), _COCO_BOXES],
+    stuff=[
+        Archive(
+            'stuffthingmaps_trainval2017.zip',
+            'http://calvin.inf.ed.ac.uk/wp-content/uploads/data/'
+            'cocostuffdataset/stuffthingmaps_trainval2017.zip',
+            {
+                'stuffthingmaps/train2017/*': 118287,
+                'stuffthingmaps/val2017/*': 5000,
+            },
+            last_parts(2, '*/*.png', folder='stuffthingmaps'),
+        )
+    ],
+    test=[
+        _of_coco('zips', 'test2017.zip', {'test2017/*': 40670}),
+        _of_coco(
+            *('annotations', 'image_info_test2017.zip'),
+            {'annotations/image_info_test-dev2017.json': 1},
+        ),
+    ],
+)
+_ADE20K = Archive(
+    'ADEChallengeData2016.zip',
+    f'{ADE20K}/ADEChallengeData2016.zip',
+    {
+        f'ADEChallengeData2016/{kind}/{split}/*': number
+        for kind in ('images', 'annotations')
+        for split, number in (('training', 20210), ('validation', 2000))
+    },
+)
+_ADE20K_TEST = Archive(
+    *('release_test.zip', f'{ADE20K}/release_test.zip'),
+    {'release_test/testing/*': 3352},
+    last_parts(2, '*/*.jpg', folder='release_test'),
+)
+_CITYSCAPES = dict(
+    fine=[
+        Archive(
+            *('leftImg8bit_trainvaltest.zip', CITYSCAPES_PAGE),
+            {
+                'leftImg8bit/train/*/*': 2975,
+                'leftImg8bit/val/*/*': 500,
+                'leftImg8bit/test/*/*': 1525,
+            },
+        ),
+        Archive(
+            *('gtFine_trainvaltest.zip', CITYSCAPES_PAGE),
+            {
+                'gtFine/train/*/*_labelTrainIds.png': 2975,
+                'gtFine/val/*/*_labelTrainIds.png': 500,
+            },
+            finish=write_train_ids,
+        ),
+    ],
+    coarse=[
+        Archive(
+            *('leftImg8bit_trainextra.zip', CITYSCAPES_PAGE),
+            {'leftImg8bit/train_extra/*/*': 19998},
+        ),
+        Archive(
+            *('gtCoarse.zip', CITYSCAPES_PAGE),
+            {'gtCoarse/train_extra/*/*_labelTrainIds.png': 19998},
+            finish=write_train_ids,
+        ),
+    ],
+)
+_PASCAL_CONTEXT = [
+    Archive(
+        'VOCtrainval_03-May-2010.tar',
+        'http://host.robots.ox.ac.uk/pascal/VOC/voc2010/'
+        'VOCtrainval_03-May-2010.tar',
+        {'ImageSets/Main/train.txt': 1, 'ImageSets/Main/val.txt': 1},
+        lambda path: (
+            PurePosixPath(*path.parts[2:])
+            if path.match('VOC2010/JPEGImages/*.jpg')
+            or path.match('VOC2010/ImageSets/Main/*.txt')
+            else None
+        ),
+    ),
+    Archive(
+        'trainval.tar.gz',
+        'https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz',
+        {'SegmentationClassContext/*.png': 10103},
+        last_parts(1, '*.mat', folder='mats'),
+        finish=write_context_maps,
+    ),
+]
 DATASETS = {
     'imagenet': DataSet(
-        'imagenet',
-        dict(
-            train=(
-                Archive(
-                    'ILSVRC2012_img_train.tar',
-                    IMAGENET_PAGE,
-                    in_folder('train'),
-                    {'train/*': 1000, 'train/*/*': 1281167},
-                    nested=True,
-                ),
-            ),
-            val=(
-                Archive(
-                    'ILSVRC2012_devkit_t12.tar.gz',
-                    IMAGENET_PAGE,
-                    lambda path: (
-                        f'devkit/{path.name}'
-                        if path.match('data/meta.mat')
-                        or path.match('data/*_ground_truth.txt')
-                        else None
-                    ),
-                    {'devkit/*': 2},
-                ),
-                Archive(
-                    'ILSVRC2012_img_val.tar',
-                    IMAGENET_PAGE,
-                    last_parts(1, '.JPEG', 'val'),
-                    {'val/*': 1000, 'val/*/*': 50000},
-                    finish=sort_into_classes,
-                ),
-            ),
-        ),
-        ('train', 'val'),
+        'imagenet', dict(train=_IMAGENET[:1], val=_IMAGENET[1:])
     ),
-    'imagenet21k': DataSet(
-        'imagenet21k',
-        dict(
-            train=(
-                Archive(
-                    'fall11_whole.tar',
-                    IMAGENET_PAGE,
-                    in_folder('train'),
-                    {'train/*': 21841, 'meta/train.txt': 1},
-                    nested=True,
-                    finish=list_images,
-                ),
-            )
-        ),
-        ('train',),
-    ),
+    'imagenet21k': DataSet('imagenet21k', dict(train=[_IMAGENET_21K])),
     'imagenet-v2': DataSet(
-        'imagenetv2-matched-frequency-format-val',
-        dict(
-            test=(
-                Archive(
-                    'imagenetv2-matched-frequency.tar.gz',
-                    'https://huggingface.co/datasets/vaishaal/ImageNetV2',
-                    last_parts(2, '.jpeg'),
-                    {'[0-9]*': 1000, '[0-9]*/*': 10000},
-                ),
-            )
-        ),
-        ('test',),
+        'imagenetv2-matched-frequency-format-val', dict(test=[_IMAGENET_V2])
     ),
     'token-labels': DataSet(
-        'imagenet_token_labels',
-        dict(
-            train=(
-                Archive(
-                    'label_top5_train_nfnet.zip',
-                    'https://github.com/zihangJiang/TokenLabeling',
-                    last_parts(2, '.pt'),
-                    {'n*': 1000, 'n*/*': 1281167},
-                ),
-            )
-        ),
-        ('train',),
+        'imagenet_token_labels', dict(train=[_TOKEN_LABELS])
     ),
-    'coco': DataSet(
-        'coco',
-        dict(
-            train=(
-                Archive(
-                    'train2017.zip',
-                    f'{COCO}/zips/train2017.zip',
-                    keep('train2017'),
-                    {'train2017/*': 118287},
-                ),
-                _COCO_BOXES,
-            ),
-            val=(
-                Archive(
-                    'val2017.zip',
-                    f'{COCO}/zips/val2017.zip',
-                    keep('val2017'),
-                    {'val2017/*': 5000},
-                ),
-                _COCO_BOXES,
-            ),
-            stuff=(
-                Archive(
-                    'stuffthingmaps_trainval2017.zip',
-                    'http://calvin.inf.ed.ac.uk/wp-content/uploads/data/'
-                    'cocostuffdataset/stuffthingmaps_trainval2017.zip',
-                    last_parts(2, '.png', 'stuffthingmaps'),
-                    {
-                        'stuffthingmaps/train2017/*': 118287,
-                        'stuffthingmaps/val2017/*': 5000,
-                    },
-                ),
-            ),
-            test=(
-                Archive(
-                    'test2017.zip',
-                    f'{COCO}/zips/test2017.zip',
-                    keep('test2017'),
-                    {'test2017/*': 40670},
-                ),
-                Archive(
-                    'image_info_test2017.zip',
-                    f'{COCO}/annotations/image_info_test2017.zip',
-                    keep('annotations'),
-                    {'annotations/image_info_test-dev2017.json': 1},
-                ),
-            ),
-        ),
-        ('train', 'val'),
-    ),
-    'ade20k': DataSet(
-        'ade',
-        dict(
-            trainval=(
-                Archive(
-                    'ADEChallengeData2016.zip',
-                    f'{ADE20K}/ADEChallengeData2016.zip',
-                    keep('ADEChallengeData2016'),
-                    {
-                        f'ADEChallengeData2016/{kind}/{split}/*': number
-                        for kind in ('images', 'annotations')
-                        for split, number in (
-                            ('training', 20210),
-                            ('validation', 2000),
-                        )
-                    },
-                ),
-            ),
-            test=(
-                Archive(
-                    'release_test.zip',
-                    f'{ADE20K}/release_test.zip',
-                    last_parts(2, '.jpg', 'release_test'),
-                    {'release_test/testing/*': 3352},
-                ),
-            ),
-        ),
-        ('trainval',),
-    ),
-    'cityscapes': DataSet(
-        'cityscapes',
-        dict(
-            fine=(
-                Archive(
-                    'leftImg8bit_trainvaltest.zip',
-                    CITYSCAPES_PAGE,
-                    keep('leftImg8bit'),
-                    {
-                        'leftImg8bit/train/*/*': 2975,
-                        'leftImg8bit/val/*/*': 500,
-                        'leftImg8bit/test/*/*': 1525,
-                    },
-                ),
-                Archive(
-                    'gtFine_trainvaltest.zip',
-                    CITYSCAPES_PAGE,
-                    keep('gtFine'),
-                    {
-                        'gtFine/train/*/*_labelTrainIds.png': 2975,
-                        'gtFine/val/*/*_labelTrainIds.png': 500,
-                    },
-                    finish=write_train_ids,
-                ),
-            ),
-            coarse=(
-                Archive(
-                    'leftImg8bit_trainextra.zip',
-                    CITYSCAPES_PAGE,
-                    keep('leftImg8bit'),
-                    {'leftImg8bit/train_extra/*/*': 19998},
-                ),
-                Archive(
-                    'gtCoarse.zip',
-                    CITYSCAPES_PAGE,
-                    keep('gtCoarse'),
-                    {'gtCoarse/train_extra/*/*_labelTrainIds.png': 19998},
-                    finish=write_train_ids,
-                ),
-            ),
-        ),
-        ('fine',),
-    ),
+    'coco': DataSet('coco', _COCO),
+    'ade20k': DataSet('ade', dict(trainval=[_ADE20K], test=[_ADE20K_TEST])),
+    'cityscapes': DataSet('cityscapes', _CITYSCAPES),
     'pascal-context': DataSet(
-        'VOCdevkit/VOC2010',
-        dict(
-            trainval=(
-                Archive(
-                    'VOCtrainval_03-May-2010.tar',
-                    'http://host.robots.ox.ac.uk/pascal/VOC/voc2010/'
-                    'VOCtrainval_03-May-2010.tar',
-                    lambda path: (
-                        PurePosixPath(*path.parts[2:])
-                        if path.match('VOC2010/JPEGImages/*.jpg')
-                        or path.match('VOC2010/ImageSets/Main/*.txt')
-                        else None
-                    ),
-                    {
-                        'ImageSets/Main/train.txt': 1,
-                        'ImageSets/Main/val.txt': 1,
-                    },
-                ),
-                Archive(
-                    'trainval.tar.gz',
-                    'https://cs.stanford.edu/~roozbeh/pascal-context/'
-                    'trainval.tar.gz',
-                    last_parts(1, '.mat', 'mats'),
-                    {'SegmentationClassContext/*.png': 10103},
-                    finish=write_context_maps,
-                ),
-            )
-        ),
-        ('trainval',),
+        'VOCdevkit/VOC2010', dict(trainval=_PASCAL_CONTEXT)
     ),
 }
+# Prepared without --parts: what training and validation need
+DEFAULT_PARTS = dict.fromkeys(DATASETS, 1) | {'imagenet': 2, 'coco': 2}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -450,7 +379,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     dataset = DATASETS[args.dataset]
-    args.parts = args.parts or list(dataset.default)
+    default = list(dataset.parts)[: DEFAULT_PARTS[args.dataset]]
+    args.parts = args.parts or default
     unknown = [part for part in args.parts if part not in dataset.parts]
     if unknown:
         parser.error(
@@ -472,11 +402,7 @@ from scipy.io import loadmat
 
 
 class Report:
-    """Prints the progress of a long step, a line for each 5 %.
-
-    Args:
-        what: What is worked on.
-    """
+    """Prints the progress of a long step, a line for each 5 %."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -511,21 +437,16 @@ def wrong_numbers(archive: Archive, folder: Path) -> list[str]:
 def unpack_completely(
     archive: Archive, path: Path, folder: Path, root: Path, any_number: bool
 ) -> None:
-    """Unpack an archive into a folder beside its final place, and count.
-
-    Args:
-        archive: The archive.
-        path: Its file.
-        folder: The folder.
-        root: The data set's folder.
-        any_number: Whether other numbers of files are accepted.
+    """Unpack an archive's file into a folder beside its final place; count.
 
     Raises:
         ArchiveError: If the archive is damaged or not complete.
     """
     report = Report(archive.name)
     folder.mkdir(parents=True, exist_ok=True)
-    unpack(path, folder, archive.place, archive.nested, report)
+    folders = {PurePosixPath(p).parts[0] for p in archive.numbers}
+    place = archive.place or keep(*folders)
+    unpack(path, folder, place, archive.nested, report)
     if archive.finish:
         archive.finish(folder, root)
     wrong = wrong_numbers(archive, folder)
@@ -543,11 +464,7 @@ def prepare(
 ) -> None:
     """Bring the files of an archive to their places, if they are not there.
 
-    Args:
-        archive: The archive.
-        archives: Folder of its file.
-        root: The data set's folder.
-        any_number: Whether other numbers of files are accepted.
+    `archives` is the folder of its file, `root` that of the data set.
     """
     done = root / '.prepared' / archive.name
     if done.is_file() and (any_number or not wrong_numbers(archive, root)):

@@ -21,13 +21,8 @@ def find_blocks(
 ) -> list[tuple[str, nn.Module]]:
     """Find parts by name; without names, the last block of each stage.
 
-    Args:
-        model: A model of any task.
-        names: Names of blocks within the backbone, or of other parts of the
-            model that return maps.
-
-    Returns:
-        The names and the parts.
+    The names are those of blocks within the backbone, or of other parts of
+    the model that return maps.
 
     Raises:
         ValueError: If the backbone has no blocks that are known, or the model

@@ -137,6 +137,13 @@ _SHARED: dict[str, dict[str, Any]] = {
         default='model',
         help='part of the model to run',
     ),
+    '--point': dict(
+        type=int,
+        nargs=2,
+        metavar=('X', 'Y'),
+        help='the query, in pixels of the image from its upper left corner '
+        '(default: the middle)',
+    ),
     '--score-thr': dict(
         type=float,
         default=0.3,
@@ -150,6 +157,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     ),
     '--seed': dict(type=int, default=0, help='random seed'),
     '--json': dict(action='store_true', help='print JSON instead of a table'),
+    '--markdown': dict(action='store_true', help='print a table in Markdown'),
     '--compile': dict(
         choices=('blocks', 'backbone'),
         nargs='?',
@@ -210,6 +218,17 @@ class CommandLine(argparse.ArgumentParser):
         for name in names:
             options = {**_SHARED[name], **changes}
             self.add_argument(name.rstrip('?'), **options)
+
+    def check_one_each(
+        self, args: argparse.Namespace, names: str, owners: str
+    ) -> None:
+        """Refuse an option with another number of values than its owners."""
+        given, wanted = getattr(args, names), getattr(args, owners)
+        if given and len(given) != len(wanted):
+            self.error(
+                f'{len(given)} --{names} for {len(wanted)} {owners}: give one '
+                'for each'
+            )
 
     def add_number(
         self,

@@ -10,7 +10,7 @@ from torch import nn
 from yaml.parser import ParserError
 from yaml.scanner import ScannerError
 
-from mmvit.checkpoints import guard_loading
+from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.config_keys import check_files
 from mmvit.names import find_config
 
@@ -63,6 +63,19 @@ def load_config(
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:
         cfg.merge_from_dict(cfg_options)
+    return cfg
+
+
+def config_from_args(args: argparse.Namespace) -> Config:
+    """Load a command line's config; its library is the default from here on.
+
+    Args:
+        args: Has `config`, `cfg_options` and `trust_checkpoint`.
+    """
+    for path in args.trust_checkpoint:
+        trust_checkpoint(path)
+    cfg = load_config(args.config, args.cfg_options)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
     return cfg
 
 

@@ -18,7 +18,7 @@ from mmvit.checkpoints import check_match, read_checkpoint, trust_checkpoint
 from mmvit.utils.types import type_name
 from mmvit.visualization.images import load_image, loading_step
 
-from .config import build_model, innermost_dataset, load_config
+from .config import build_model, config_from_args, innermost_dataset
 
 
 def load_model(
@@ -61,14 +61,13 @@ def load_from_args(args: argparse.Namespace) -> tuple[Config, nn.Module]:
     """Load the config and the model that a tool's command line names.
 
     Args:
-        args: Has `config`, `checkpoint`, `cfg_options` and
-            `trust_checkpoint`. With a `device`, None is a GPU if there is
-            one; without, the model is on the CPU.
+        args: Has `checkpoint`, and what `config_from_args` needs. With a
+            `device`, None is a GPU if there is one; without, the model is on
+            the CPU.
     """
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = config_from_args(args)
     device = (args.device or get_device()) if 'device' in args else None
-    trusted = args.trust_checkpoint
-    return cfg, load_model(cfg, args.checkpoint, device, trusted)
+    return cfg, load_model(cfg, args.checkpoint, device)
 
 
 def class_names(cfg: Config, model: nn.Module) -> dict:
@@ -122,6 +121,12 @@ class ModelInput(NamedTuple):
     image: np.ndarray
     inputs: Tensor
     share: tuple[float, float]
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The pixel (x, y) in the middle of the image."""
+        height, width = self.image.shape[:2]
+        return width // 2, height // 2
 
     def place_of(self, point: tuple[int, int]) -> tuple[float, float]:
         """Convert a pixel (x, y) to shares of the input's width and height.

@@ -57,6 +57,14 @@ def _draw_weights(model: nn.Module) -> None:
         logger.setLevel(level)
 
 
+def _drop_pretrained(model: dict) -> None:
+    """Let a model's config load no weights of the backbone alone."""
+    if 'pretrained' in model:
+        model.pretrained = None
+    if 'backbone' in model:
+        model.backbone.init_cfg = None
+
+
 def get_model(
     model: str | Config,
     pretrained: bool | str | None = None,
@@ -95,11 +103,7 @@ def get_model(
     if name == model and (theirs := same_name(name, library)):
         print_log(f"{name!r} is mmvit's model; {library}'s is {theirs!r}")
     weights = _weights_of(pretrained, name)
-    # Weights of the backbone alone would be replaced, or are not wanted.
-    if 'pretrained' in cfg.model:
-        cfg.model.pretrained = None
-    if 'backbone' in cfg.model:
-        cfg.model.backbone.init_cfg = None
+    _drop_pretrained(cfg.model)
     built = load_model(cfg, weights, device, trusted)
     if weights is None:
         _draw_weights(built)
@@ -155,16 +159,14 @@ def get_backbone(
             cfg.pop(key, None)
     if out_indices is not None:
         cfg.out_indices = out_indices
-    cfg.init_cfg = None
-    built = MODELS.build(dict(cfg, **kwargs))
+    built = MODELS.build({**cfg, 'init_cfg': None, **kwargs})
     _draw_weights(built)
-    weights = _weights_of(pretrained, model)
-    if weights:
-        load_pretrained(built, weights, _prefix_in(weights))
+    if weights := _weights_of(pretrained, model):
+        load_pretrained(built, weights, backbone_prefix(weights))
     return built
 
 
-def _prefix_in(weights: str) -> str | None:
+def backbone_prefix(weights: str) -> str | None:
     """Return what precedes the backbone's names in a file of weights."""
     whole = any(
         key.startswith('backbone.') for key in read_state_dict(weights)

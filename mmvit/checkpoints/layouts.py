@@ -49,9 +49,7 @@ def is_state_dict(weights: object) -> bool:
 def plain_names(weights: dict, content: dict) -> dict[str, Tensor]:
     """Take off what a distributed or compiled run put before the names.
 
-    Args:
-        weights: A state dict.
-        content: The checkpoint around it, or the same.
+    `content` is the checkpoint around the state dict, or the same.
 
     Raises:
         ValueError: If two weights would have one name.

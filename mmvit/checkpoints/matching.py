@@ -7,6 +7,7 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 from .reading import SCHEME, read_state_dict
@@ -27,9 +28,8 @@ def check_match(
     """Check that weights fit a module before they are loaded into it.
 
     Args:
-        module: The module that the weights are for.
-        state_dict: The weights.
-        source: Where they come from, for the message.
+        module, state_dict, source: What the weights are for, they themselves,
+            and where they come from.
         min_matched: Share of the module's parameters, counted by tensors,
             that must be found with their shape; with 1, all buffers, too.
         allow_shapes: Whether tensors of another shape count as missing, as in
@@ -92,14 +92,9 @@ def check_statistics(
     """Check that the statistics of norms come with their weights.
 
     A BatchNorm without its running mean and variance gives other results
-    than the one that was trained, and no error.
-
-    Args:
-        module: The module that the weights are for.
-        state_dict: The weights, under the module's names.
-        source: Where they come from, for the message.
-        complete: Whether every buffer of numbers must be there, not only the
-            statistics of those norms whose weights are.
+    than the one that was trained, and no error. `complete` asks for every
+    buffer of numbers, not only for the statistics of those norms whose
+    weights are there.
 
     Raises:
         ValueError: If some are missing.
@@ -134,12 +129,8 @@ def check_values(
 ) -> None:
     """Check that weights are numbers that training can have made.
 
-    Weights that are all zero get a warning, unless the module's own are.
-
-    Args:
-        weights: The weights.
-        source: Where they come from, for the message.
-        own: A state dict whose types the weights must have.
+    They must have the types of `own`, the module's state dict. Weights that
+    are all zero get a warning, unless the module's own are.
 
     Raises:
         ValueError: If numbers are integers, NaN or infinite, if a variance is
@@ -165,11 +156,8 @@ def check_values(
             ' Its training had diverged, or the file is damaged: take an '
             'earlier one'
         )
-    wrong = [
-        n
-        for n, w in floats.items()
-        if n.endswith('running_var') and w.min() < 0
-    ]
+    variances = [n for n in floats if n.endswith('running_var')]
+    wrong = [n for n in variances if floats[n].min() < 0]
     if wrong:
         raise ValueError(
             f'{source} has negative variances, so it is damaged: '
@@ -187,8 +175,7 @@ def _check_zeros(
         raise ValueError(f'{source} has weights that are all zero')
     strange = [n for n in zero if own[n].is_meta or own[n].any()]
     if strange:
-        text = f'{source} has weights that are all zero: {some_of(strange)}'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{source} has weights that are all zero: {some_of(strange)}')
 
 
 def upgraded(

@@ -31,12 +31,7 @@ from mmengine.logging import print_log
 
 from mmvit.version import __version__
 
-from .download import (
-    DownloadError,
-    check_container,
-    download,
-    sole_process,
-)
+from .download import DownloadError, check_container, download, sole_process
 from .published import convert
 from .reading import SCHEME, read_state_dict, safe_load
 
@@ -55,12 +50,11 @@ def cache_folder() -> str:
 def fetch(name: str) -> str:
     """Return the path of a published file under our names.
 
+    The published file is downloaded, or has been put there by hand, as
+    `published/NAME.pth` of `cache_folder`; `converted/NAME.pth` is made of it.
+
     Args:
         name: A name of `released_files`, with or without `mmvit://`.
-
-    What is not there is made: the published file, which is downloaded or has
-    been put there by hand, is `published/NAME.pth` of `cache_folder`, and the
-    converted one is `converted/NAME.pth`.
 
     Raises:
         ValueError: If there is no such name, or if the file that was put
@@ -83,26 +77,25 @@ def fetch(name: str) -> str:
     # Before the lock too, so that a folder that cannot be written serves.
     if _is_current(converted, published):
         return converted
-    accept = functools.partial(
+    convert_into = functools.partial(
         _convert, family=released.family, converted=converted
     )
     with sole_process(published):
         if _is_current(converted, published):
             return converted
-        if osp.isfile(published):
-            try:
-                accept(published)
-            except ValueError as error:
-                raise ValueError(
-                    f'{published} is not the file of {SCHEME}{name}: {error}. '
-                    'Remove it or replace it'
-                ) from error
-        else:
-            mirror = os.getenv(_MIRROR)
-            addresses = released.addresses
-            if mirror:
-                addresses = [f'{mirror.rstrip("/")}/{name}.pth']
-            download(addresses, published, accept)
+        if not osp.isfile(published):
+            mirror = os.getenv(_MIRROR, '').rstrip('/')
+            mirrors = [f'{mirror}/{name}.pth'] if mirror else []
+            addresses = mirrors or released.addresses
+            download(addresses, published, convert_into)
+            return converted
+        try:
+            convert_into(published)
+        except ValueError as error:
+            raise ValueError(
+                f'{published} is not the file of {SCHEME}{name}: {error}. '
+                'Remove it or replace it'
+            ) from error
     return converted
 
 

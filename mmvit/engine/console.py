@@ -28,11 +28,10 @@ class BriefFormatter(logging.Formatter):
         text = record.getMessage()
         for beginning, name in _LONG.items():
             if text.strip('-\n').startswith(beginning):
-                brief = logging.makeLogRecord(vars(record))
                 number = len(text.strip().splitlines())
-                brief.msg = f'{name}: {number} lines in {self.log_file}'
-                brief.args = ()
-                return self.formatter.format(brief)
+                brief = f'{name}: {number} lines in {self.log_file}'
+                changed = dict(vars(record), msg=brief, args=())
+                record = logging.makeLogRecord(changed)
         return self.formatter.format(record)
 
 

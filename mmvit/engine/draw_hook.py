@@ -1,3 +1,5 @@
+"""Drawing of predictions in a test."""
+
 from pathlib import Path
 
 from mmengine.dist import get_dist_info

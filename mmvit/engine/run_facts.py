@@ -1,13 +1,20 @@
 """What guards and hooks ask about a run."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
-from mmengine.dist import get_world_size
+from mmengine.dist import (
+    broadcast_object_list,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
+
+T = TypeVar('T')
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -15,6 +22,13 @@ def unwrap(model: nn.Module) -> nn.Module:
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
+
+
+def from_main(find: Callable[[], T]) -> T:
+    """Call a function in the main process; return its result in all."""
+    found = [find() if is_main_process() else None]
+    broadcast_object_list(found)
+    return found[0]
 
 
 def wrappers_of(runner: Runner) -> list[OptimWrapper]:

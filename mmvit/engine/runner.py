@@ -8,19 +8,13 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import (
-    broadcast_object_list,
-    is_distributed,
-    is_main_process,
-    master_only,
-)
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.fileio import register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -60,11 +54,11 @@ from .guards.data_config import (
 )
 from .guards.findings import stop_or_warn
 from .guards.memory import advise
-from .guards.resumed_config import check_complete
+from .guards.resumed_config import seed_of
 from .guards.signals import obey_parent_only
 from .guards.work_dir import sole_run
 from .learning_rate import scale_lr
-from .run_facts import unwrap
+from .run_facts import from_main, unwrap
 from .run_record import write_record
 from .samplers import EndlessBatches, seeded, seeded_sampler_of
 
@@ -108,13 +102,10 @@ class GuardedRunner(Runner):
             self._resume == 'auto' or (self._resume and not self._load_from)
         ):
             return
-        found = [None]
-        if is_main_process():
-            found = [newest_checkpoint(self.work_dir)]
-        broadcast_object_list(found)
-        if found[0] is not None:
-            self._load_from, self._resume = found[0], True
-            self.logger.info(f'Resume from {found[0]}')
+        found = from_main(lambda: newest_checkpoint(self.work_dir))
+        if found is not None:
+            self._load_from, self._resume = found, True
+            self.logger.info(f'Resume from {found}')
         elif self._resume == 'auto':
             self._resume = False
             self.logger.info(f'{self.work_dir} has no checkpoint: start anew')
@@ -129,24 +120,18 @@ class GuardedRunner(Runner):
         """Seed a resumed run as its checkpoint was, before it has data."""
         if not (self._resume and self._load_from):
             return
-        seed = [None]
-        if is_main_process():
-            path = str(self._load_from)
-            checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu')
-            check_complete(path, checkpoint)
-            seed = [checkpoint['meta'].get('seed')]
-        broadcast_object_list(seed)
+        seed = from_main(lambda: seed_of(str(self._load_from)))
         own = self._randomness_cfg.get('seed')
-        if seed[0] in (None, own):
+        if seed in (None, own):
             return
         if own is not None:
             self.logger.warning(
-                f'{self._load_from} was written with the seed {seed[0]}, '
-                f'which is used instead of randomness.seed={own}'
+                f'{self._load_from} was written with the seed {seed}, which '
+                f'is used instead of randomness.seed={own}'
             )
-        self._randomness_cfg = {**self._randomness_cfg, 'seed': seed[0]}
+        self._randomness_cfg = {**self._randomness_cfg, 'seed': seed}
         self.set_randomness(**self._randomness_cfg)
-        self.logger.info(f'The seed is that of the checkpoint: {seed[0]}')
+        self.logger.info(f'The seed is that of the checkpoint: {seed}')
         if is_main_process():
             write_record(self)
 

@@ -1,5 +1,6 @@
 """Unpacking archives of data sets: safely, resumably, all or nothing."""
 
+import contextlib
 import gzip
 import lzma
 import os
@@ -23,7 +24,7 @@ _DAMAGED = (
 )
 # Images and annotations shrink less. More is a bomb that fills the disk.
 _MAX_RATIO = 200
-_SMALL = 64 * 2**20  # bytes; so much is no danger
+_SMALL = 64 * 2**20  # bytes; so much fills no disk
 _ZIP_STARTS = (b'PK\x03\x04', b'PK\x05\x06')
 
 
@@ -78,12 +79,22 @@ def _write(content: BinaryIO, path: Path, size: int) -> None:
     os.replace(part, path)
 
 
+@contextlib.contextmanager
+def _named_in_errors(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as error:
+        raise ArchiveError(f'{archive} is damaged ({error})') from error
+    except ValueError as error:
+        raise ArchiveError(f'{archive}: {error}') from error
+
+
 def unpack(
     archive: Path,
     folder: Path,
     place: Place,
     nested: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = lambda *_: None,
 ) -> int:
     """Unpack a tar (also compressed) or zip archive into a folder.
 
@@ -92,8 +103,7 @@ def unpack(
     under its name only when it is complete, and none outside of the folder.
 
     Args:
-        archive: The archive.
-        folder: Where to put the files.
+        archive, folder: The archive, and where to put its files.
         place: Where each file goes.
         nested: Whether to unpack the tar archives inside, each into a folder
             of its name, instead of writing them.
@@ -107,33 +117,26 @@ def unpack(
             much larger unpacked than it is, or the name of a file leads out of
             the folder.
     """
-    number = unpacked = 0
+    number = 0
     total = max(archive.stat().st_size, 1)
-    try:
-        with archive.open('rb') as file:
-            for name, size, content in _files(file, nested):
-                path_within(folder, name)
-                target = place(PurePosixPath(name))
-                if target is None:
-                    continue
-                unpacked += size
-                if unpacked > _MAX_RATIO * total + _SMALL:
-                    raise ArchiveError(
-                        f'its files take more than {_MAX_RATIO} times its '
-                        f'{total} bytes'
-                    )
-                path = Path(path_within(folder, target))
-                if not path.is_file() or path.stat().st_size != size:
-                    _write(content, path, size)
-                number += 1
-                if progress:
-                    progress(number, file.tell() / total)
-    except ArchiveError as error:
-        raise ArchiveError(f'{archive}: {error}') from error
-    except _DAMAGED as error:
-        raise ArchiveError(f'{archive} is damaged ({error})') from error
-    except ValueError as error:
-        raise ArchiveError(f'{archive}: {error}') from error
+    left = _MAX_RATIO * total + _SMALL
+    with _named_in_errors(archive), archive.open('rb') as file:
+        for name, size, content in _files(file, nested):
+            path_within(folder, name)
+            target = place(PurePosixPath(name))
+            if target is None:
+                continue
+            left -= size
+            if left < 0:
+                raise ArchiveError(
+                    f'its files take more than {_MAX_RATIO} times its '
+                    f'{total} bytes'
+                )
+            path = Path(path_within(folder, target))
+            if not path.is_file() or path.stat().st_size != size:
+                _write(content, path, size)
+            number += 1
+            progress(number, file.tell() / total)
     return number
 
 

@@ -234,8 +234,8 @@ def picture_of_sample(
     image, factor = _enlarged(image)
     if factor > 1:
         _enlarge(sample, factor)
-    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
-    options = dict(
+    return _draw_by_library(
+        visualizer,
         name='picture',
         image=np.ascontiguousarray(image),
         data_sample=sample,
@@ -243,8 +243,13 @@ def picture_of_sample(
         draw_pred=draw_pred,
         draw_gt=draw_gt,
     )
+
+
+def _draw_by_library(visualizer: Visualizer, **options) -> np.ndarray:
+    """Draw with those options that a library's visualizer has, RGB."""
+    draw = getattr(visualizer, 'visualize_cls', visualizer.add_datasample)
     known = inspect.signature(draw).parameters
-    options = {key: options[key] for key in options if key in known}
+    options = {key: one for key, one in options.items() if key in known}
     meta, names = visualizer.dataset_meta, ()
     try:
         if meta and meta.get('classes'):

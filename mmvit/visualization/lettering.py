@@ -2,15 +2,15 @@
 
 import contextlib
 import functools
-import logging
 from collections.abc import Iterable, Iterator
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.font_manager import findfont, fontManager
 from matplotlib.ft2font import FT2Font
-from mmengine.logging import print_log
 from PIL import Image, ImageDraw, ImageFont
+
+from mmvit.utils.log import warn
 
 _DEFAULT = 'DejaVu Sans'  # comes with matplotlib
 
@@ -54,13 +54,11 @@ def readable(names: tuple[str, ...]) -> tuple[str, ...]:
     _, path = font_for(names)
     lost = [name for name in names if _lacks(path, name)]
     if lost:
-        print_log(
+        warn(
             f'No font of this machine has the letters of {", ".join(lost)}: '
             'pictures show the numbers of these classes. Install a font, such '
             'as Noto Sans CJK, and remove the cache of matplotlib '
-            f'({mpl.get_cachedir()})',
-            logger='current',
-            level=logging.WARNING,
+            f'({mpl.get_cachedir()})'
         )
     return tuple(
         f'class {number}' if name in lost else name

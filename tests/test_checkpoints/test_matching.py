@@ -149,8 +149,6 @@ def test_matrices_of_zeros_are_named(monkeypatch):
 
 def warnings_of(monkeypatch, model, weights) -> list[str]:
     found = []
-    monkeypatch.setattr(
-        matching, 'print_log', lambda text, *_: found.append(text)
-    )
+    monkeypatch.setattr(matching, 'warn', found.append)
     check_match(model, weights, 'a file', min_matched=1.0)
     return found

@@ -199,9 +199,7 @@ def test_guards_have_nothing_to_say(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = []
-    monkeypatch.setattr(
-        config_values, 'print_log', lambda text, **_: said.append(text)
-    )
+    monkeypatch.setattr(config_values, 'warn', said.append)
     cfg = config_of(path)
     config_values.check_values(cfg)
     config_values.check_schedules(cfg)

@@ -86,4 +86,4 @@ def test_one_checkpoint_for_each_config(trained, capsys):
                 *('--names', 'a', 'b', '--out-dir', 'x'),
             ]
         )
-    assert '1 --checkpoints for 2 --configs' in capsys.readouterr().err
+    assert '1 --checkpoints for 2 configs' in capsys.readouterr().err

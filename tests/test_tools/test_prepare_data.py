@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,20 @@ def test_imagenet21k(prepare):
         for index in (1, 2)
     ]
     assert len(files(root, 'train/*/*.JPEG')) == 6
+
+
+def test_imagenet_v2_has_the_numbers_of_its_folders(tmp_path):
+    for number in range(12):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / 'a.jpeg').touch()
+    (tmp_path / '10' / 'b.jpeg').touch()
+    tool.list_by_number(tmp_path, tmp_path)
+    cfg = dict(type='ImageNet', split='', ann_file='labels.txt')
+    cfg.update(data_root=str(tmp_path), _scope_='mmpretrain')
+    dataset = DATASETS.build(cfg)
+    assert len(dataset) == 13
+    for info in (dataset.get_data_info(index) for index in range(13)):
+        assert Path(info['img_path']).parent.name == str(info['gt_label'])
 
 
 def test_coco(prepare):
@@ -243,7 +258,6 @@ def test_files_that_are_gone_are_unpacked_again(prepare, tmp_path):
     archive = tool.Archive(
         'leftImg8bit_trainvaltest.zip',
         '',
-        tool.keep('leftImg8bit'),
         {'leftImg8bit/val/*/*': 1},
     )
     tool.prepare(archive, tmp_path / 'cityscapes', root)

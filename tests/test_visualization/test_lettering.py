@@ -22,9 +22,7 @@ NAMES = ('Schlüssel', 'коробка', 'Ωμέγα')
 def warnings(monkeypatch):
     """What is logged; there are no fonts but matplotlib's."""
     logged = []
-    monkeypatch.setattr(
-        lettering, 'print_log', lambda text, **_: logged.append(text)
-    )
+    monkeypatch.setattr(lettering, 'warn', logged.append)
     fonts = SimpleNamespace(ttflist=[])
     monkeypatch.setattr(lettering, 'fontManager', fonts)
     for function in (font_for, readable):

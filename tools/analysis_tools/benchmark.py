@@ -54,19 +54,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_subject_arguments(parser)
     add_measurement_arguments(parser)
-    parser.add_argument(
-        '--markdown',
-        action='store_true',
-        help='print a table as in the papers, with parameters and FLOPs',
+    parser.add_shared(
+        '--markdown', help='print Markdown, with parameters and FLOPs, too'
     )
     parser.add_shared('--json', '--cfg-options', '--compile')
     parser.add_shared('--trust-checkpoint')
     args = parser.parse_args(argv)
-    if args.checkpoints and len(args.checkpoints) != len(args.configs):
-        parser.error(
-            f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} '
-            'configs: give one for each'
-        )
+    parser.check_one_each(args, 'checkpoints', 'configs')
     if args.markdown and (args.json or args.largest_batch):
         parser.error('--markdown goes without --json and --largest-batch')
     if args.largest_batch and len(args.configs) > 1:
@@ -148,12 +142,10 @@ from torch import Tensor, nn
 
 from mmvit.analysis.flops import count_complexity
 from mmvit.apis.config import build_model, input_channels, load_config
-from mmvit.checkpoints import (
-    load_pretrained,
-    read_state_dict,
-    trust_checkpoint,
-)
+from mmvit.apis.models import backbone_prefix
+from mmvit.checkpoints import load_pretrained, trust_checkpoint
 from mmvit.engine.compilation import compile_model
+from mmvit.utils.text import markdown_table
 
 DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
 
@@ -182,11 +174,7 @@ def _quartiles(values: list[float]) -> tuple[float, float, float]:
 class Subject:
     """A model with the data and the optimizer to run steps of it.
 
-    Args:
-        name: The config's name.
-        cfg: The config.
-        args: See `parse_args`.
-        checkpoint: Weights of the backbone; None for random ones.
+    `checkpoint` has the weights of its backbone; None draws them.
     """
 
     def __init__(
@@ -194,26 +182,21 @@ class Subject:
         name: str,
         cfg: Config,
         args: argparse.Namespace,
-        checkpoint: str | None,
+        checkpoint: str | None = None,
     ) -> None:
         self.name = name
         self.device = torch.device(args.device)
-        self.layout = dict(
-            memory_format=torch.channels_last
-            if args.channels_last
-            else torch.contiguous_format
-        )
+        last, first = torch.channels_last, torch.contiguous_format
+        self.layout = dict(memory_format=last if args.channels_last else first)
         model = build_model(cfg)
         if checkpoint:
-            _load_backbone(model.backbone, checkpoint)
+            prefix = backbone_prefix(checkpoint)
+            load_pretrained(model.backbone, checkpoint, prefix, 1.0)
         self.model = model if args.part == 'model' else model.backbone
-        self.complexity = (
-            count_complexity(
+        if args.markdown:
+            self.complexity = count_complexity(
                 self.model, tuple(args.shape), input_channels(cfg)
             )
-            if args.markdown
-            else None
-        )
         model.to(self.device, **self.layout)
         self.backbone = model.backbone
         if args.compile:
@@ -275,7 +258,8 @@ class Subject:
                 losses = self.model(**self.data['training'], mode='loss')
                 loss, _ = self.model.parse_losses(losses)
             else:
-                loss = sum(_tensors_mean(self.model(self.images)))
+                outs = _tensors(self.model(self.images))
+                loss = sum(out.float().mean() for out in outs)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -298,20 +282,6 @@ class Subject:
 
 def _tensors(outputs: Tensor | tuple | list) -> tuple[Tensor, ...]:
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-
-
-def _tensors_mean(outputs: Tensor | tuple | list) -> list[Tensor]:
-    return [output.float().mean() for output in _tensors(outputs)]
-
-
-def _load_backbone(backbone: nn.Module, checkpoint: str) -> None:
-    prefix = 'backbone.'
-    of_model = any(
-        key.startswith(prefix) for key in read_state_dict(checkpoint)
-    )
-    load_pretrained(
-        backbone, checkpoint, prefix if of_model else None, min_matched=1.0
-    )
 
 
 def _packing(scope: str, with_mask: bool) -> list[Callable[[dict], dict]]:
@@ -382,13 +352,7 @@ def _box(rng: np.random.Generator, shape: tuple[int, int]) -> dict:
 def measure(
     subjects: list[Subject], mode: str, args: argparse.Namespace
 ) -> list[Result]:
-    """Measure the configs in turn.
-
-    Args:
-        subjects: The models.
-        mode: 'inference' or 'training'.
-        args: See `parse_args`.
-    """
+    """Measure the configs in turn, in inference or in training."""
     device = subjects[0].device
     results = [
         Result(subject.name, mode, args.batch_size) for subject in subjects
@@ -484,19 +448,14 @@ def largest_batch(
 ) -> tuple[int, int]:
     """Find the largest batch that fits, by doubling, then by bisection.
 
-    Args:
-        name: The config's name.
-        cfg: The config.
-        args: See `parse_args`; its `batch_size` is changed.
-
-    Returns:
-        The batch size, 0 if not even one image fits, and the bytes it takes.
+    Returns the batch size, 0 if not even one image fits, and the bytes that
+    it takes. `args.batch_size` is changed.
     """
     limit = int((args.memory_limit or 0) * 2**30)
     if not limit:
         limit = int(0.95 * torch.cuda.mem_get_info(args.device)[1])
     args.batch_size = 1
-    subject = Subject(name, cfg, args, None)
+    subject = Subject(name, cfg, args)
     fitting, taken, failing = 0, 0, None
     batch = 1
     while failing is None or failing - fitting > 1:
@@ -521,25 +480,18 @@ def compare_outputs(subjects: list[Subject]) -> list[dict]:
     found = []
     for other in others:
         outputs = other.outputs()
+        row = dict(config=other.name)
         shapes = [tuple(output.shape) for output in outputs]
         if shapes != [tuple(output.shape) for output in wanted]:
-            found.append(dict(config=other.name, shapes=shapes))
-            continue
-        found.append(
-            dict(
-                config=other.name,
-                max_difference=max(
-                    (a - b).abs().max().item() for a, b in zip(wanted, outputs)
-                ),
-                max_output=max(a.abs().max().item() for a in wanted),
+            row['shapes'] = shapes
+        else:
+            pairs = zip(wanted, outputs)
+            row['max_difference'] = max(
+                (a - b).abs().max().item() for a, b in pairs
             )
-        )
+            row['max_output'] = max(a.abs().max().item() for a in wanted)
+        found.append(row)
     return found
-
-
-def ratios(first: Result, other: Result) -> tuple[float, float, float]:
-    """Quartiles of the first config's speed over the other's, by round."""
-    return _quartiles([b / a for a, b in zip(first.seconds, other.seconds)])
 
 
 def environment(args: argparse.Namespace) -> dict:
@@ -547,10 +499,8 @@ def environment(args: argparse.Namespace) -> dict:
     if torch.device(args.device).type == 'cuda':
         device = torch.cuda.get_device_name(args.device)
     else:
-        device = (
-            f'{platform.machine()} CPU '
-            f'({torch.backends.cpu.get_cpu_capability()})'
-        )
+        kind = torch.backends.cpu.get_cpu_capability()
+        device = f'{platform.machine()} CPU ({kind})'
     return dict(
         unit='images/s',
         part=args.part,
@@ -583,7 +533,8 @@ def as_dict(
                 peak_megabytes=result.peak_bytes / 2**20,
             )
             if result is not found[0]:
-                low, middle, high = ratios(found[0], result)
+                pairs = zip(found[0].seconds, result.seconds)
+                low, middle, high = _quartiles([b / a for a, b in pairs])
                 row.update(ratio_of_first=middle, ratio_quartiles=[low, high])
             rows.append(row)
     return dict(environment=facts, results=rows, outputs=outputs)
@@ -625,20 +576,18 @@ def as_text(report: dict) -> str:
 def as_markdown(report: dict) -> str:
     """Format what `as_dict` returns as a table with parameters and FLOPs."""
     modes = list(dict.fromkeys(row['mode'] for row in report['results']))
-    heads = ['model', 'params (M)', 'FLOPs (G)']
+    heads, lines = ['model', 'params (M):', 'FLOPs (G):'], []
     for mode in modes:
-        heads += [f'{mode} (images/s)', f'{mode} memory (MiB)']
-    lines = [heads, ['---', *['---:'] * (len(heads) - 1)]]
+        heads += [f'{mode} (images/s):', f'{mode} memory (MiB):']
     for name, cost in report['complexity'].items():
-        cells = [f'{cost["params"] / 1e6:.2f}', f'{cost["flops"] / 1e9:.2f}']
+        cells = [f'{cost.params / 1e6:.2f}', f'{cost.flops / 1e9:.2f}']
         for row in report['results']:
             if row['config'] == name:
                 cells.append(f'{row["images_per_second"]:.1f}')
                 cells.append(f'{row["peak_megabytes"]:.0f}')
         lines.append([PurePath(name.split('::')[-1]).stem, *cells])
     facts = ', '.join(f'{k} {v}' for k, v in report['environment'].items())
-    table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-    return f'{table}\n\n{facts}'
+    return f'{markdown_table(heads, lines)}\n\n{facts}'
 
 
 def report_largest_batch(args: argparse.Namespace) -> int:
@@ -670,13 +619,7 @@ def compare(args: argparse.Namespace) -> dict:
     results = {mode: measure(subjects, mode, args) for mode in modes}
     report = as_dict(environment(args), results, outputs)
     if args.markdown:
-        report['complexity'] = {
-            subject.name: dict(
-                params=subject.complexity.params,
-                flops=subject.complexity.flops,
-            )
-            for subject in subjects
-        }
+        report['complexity'] = {s.name: s.complexity for s in subjects}
     return report
 
 

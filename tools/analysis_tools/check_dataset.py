@@ -61,17 +61,12 @@ if __name__ == '__main__':
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 from mmengine.fileio import get
-from mmengine.registry import (
-    DATASETS,
-    MODELS,
-    TRANSFORMS,
-    init_default_scope,
-)
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
-from mmvit.apis.config import innermost_dataset, load_config
-from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.apis.config import config_from_args, innermost_dataset
+from mmvit.checkpoints import guard_loading
 from mmvit.engine import GuardedRunner
 from mmvit.engine.guards.batches import check_stacking
 from mmvit.engine.guards.coco_files import coco_files
@@ -103,19 +98,12 @@ from mmvit.visualization.images import loading_step
 
 
 class Split(NamedTuple):
-    """A data set without its pipeline, and what is needed to check it.
+    """A data set without its pipeline, and what is needed to check it."""
 
-    Args:
-        dataset: The data set; None if it cannot be built.
-        load: The step of the pipeline that reads an image.
-        readers: The steps that read other files of a sample.
-        found: What is wrong in the annotation files.
-    """
-
-    dataset: Dataset | None
-    load: Callable[[dict], dict]
-    readers: list[BaseTransform]
-    found: list[Finding]
+    dataset: Dataset | None  # None if it cannot be built
+    load: Callable[[dict], dict]  # the pipeline's step that reads an image
+    readers: list[BaseTransform]  # steps that read other files of a sample
+    found: list[Finding]  # what is wrong in the annotation files
 
 
 @coco_files()
@@ -147,17 +135,12 @@ def build_split(key: str, cfg: dict) -> Split:
     )
 
 
-def _is_class(label: int, num_classes: int) -> bool:
-    # Without names, the number of classes is not known.
-    return 0 <= label < (num_classes or math.inf)
-
-
 def _labels(info: dict, num_classes: int) -> Iterator[Finding]:
     path = info['img_path']
     if is_empty(info):
         yield Finding(NOTE, 'image without an object', path)
     for label in labels_of(info):
-        if not _is_class(label, num_classes):
+        if not 0 <= label < (num_classes or math.inf):
             text = f'{path}: {label}'
             yield Finding(ERROR, 'label that is no class', text)
 
@@ -200,12 +183,7 @@ def _mask(
 def check_sample(
     split: Split, index: int, num_classes: int
 ) -> tuple[list[Finding], list[int]]:
-    """Check one sample.
-
-    Args:
-        split: The data set.
-        index: The sample's index.
-        num_classes: Number of classes; 0 if it is not known.
+    """Check one sample; `num_classes` is 0 if it is not known.
 
     Returns:
         The findings, and the classes that occur in the sample.
@@ -326,10 +304,7 @@ def check_one(
 def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
-    for path in args.trust_checkpoint:
-        trust_checkpoint(path)
-    cfg = load_config(args.config, args.cfg_options)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    cfg = config_from_args(args)
     lines, errors = [], 0
     for split in args.splits:
         loader = cfg.get(f'{split}_dataloader')

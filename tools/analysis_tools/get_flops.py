@@ -72,11 +72,7 @@ def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
         parser.error('--out and --names need --sizes')
     if not args.names:
         args.names = [PurePath(c.split('::')[-1]).stem for c in args.configs]
-    if len(args.names) != len(args.configs):
-        parser.error(
-            f'{len(args.names)} --names for {len(args.configs)} configs: '
-            'give one for each'
-        )
+    parser.check_one_each(args, 'names', 'configs')
 
 
 if __name__ == '__main__':
@@ -92,6 +88,7 @@ from mmvit.apis.config import (
     load_config,
     preprocessor_of,
 )
+from mmvit.utils.text import columns
 from mmvit.utils.types import type_name
 from mmvit.visualization.figures import Panel, draw_curves, save_figure
 
@@ -154,22 +151,15 @@ def as_dict(config: str, found: Complexity) -> dict:
 
 def as_table(config: str, found: Complexity) -> str:
     """Format the figures as a table."""
-    rows = [
-        (name, part.params, part.flops) for name, part in found.parts.items()
+    rows = [('', 'parameters', 'multiply-adds')] + [
+        (name, f'{part.params / 1e6:.3f} M', f'{part.flops / 1e9:.3f} G')
+        for name, part in (*found.parts.items(), ('total', found))
     ]
-    rows.append(('total', found.params, found.flops))
-    width = max(len(name) for name, _, _ in rows)
     lines = [
         config,
         f'input {found.shape[0]} x {found.shape[1]} (height x width)',
-        '',
-        f'{"":{width}}  {"parameters":>14}  {"multiply-adds":>17}',
+        *('', columns(rows, right=(1, 2)), '', f'Rule: {COUNTING_RULE}.'),
     ]
-    lines += [
-        f'{name:{width}}  {params / 1e6:>12.3f} M  {flops / 1e9:>15.3f} G'
-        for name, params, flops in rows
-    ]
-    lines += ['', f'Rule: {COUNTING_RULE}.']
     if found.proposals:
         lines.append(
             f'The box head gets {found.proposals} proposals, as many as the '
@@ -183,15 +173,9 @@ def as_table(config: str, found: Complexity) -> str:
 def count(
     config: str, shapes: list[tuple[int, int]], args: argparse.Namespace
 ) -> list[Complexity]:
-    """Count a config's model, or its backbone.
+    """Count a config's model, or its backbone, for each shape (H, W).
 
-    Args:
-        config: The config's name.
-        shapes: (H, W) of the images; none takes the test pipeline's.
-        args: See `parse_args`.
-
-    Returns:
-        The figures for each shape.
+    Without a shape, the images are those of the test pipeline.
 
     Raises:
         UnknownShapeError: If the images of the test pipeline differ in size.
@@ -215,15 +199,11 @@ def count(
 
 def as_curves(sizes: list[int], found: dict[str, list[Complexity]]) -> str:
     """Format the multiply-adds of several configs at several sizes."""
-    names = [f'{name} (G)' for name in found]
-    lines = ['   '.join(['size', *names])]
-    for index, size in enumerate(sizes):
-        row = [f'{size:>4}'] + [
-            f'{counts[index].flops / 1e9:>{len(name)}.2f}'
-            for name, counts in zip(names, found.values())
-        ]
-        lines.append('   '.join(row))
-    return '\n'.join([*lines, '', f'Rule: {COUNTING_RULE}.'])
+    rows = [['size', *(f'{name} (G)' for name in found)]]
+    for size, *counts in zip(sizes, *found.values()):
+        rows.append([f'{size}', *(f'{one.flops / 1e9:.2f}' for one in counts)])
+    table = columns(rows, right=range(len(rows[0])))
+    return f'{table}\n\nRule: {COUNTING_RULE}.'
 
 
 def draw(

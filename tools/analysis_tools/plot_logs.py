@@ -51,11 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_output(required=True)
     parser.add_shared('--json')
     args = parser.parse_args(argv)
-    if args.names and len(args.names) != len(args.runs):
-        parser.error(
-            f'{len(args.names)} --names for {len(args.runs)} runs: give one '
-            'for each'
-        )
+    parser.check_one_each(args, 'names', 'runs')
     if not args.names:
         args.names = [osp.basename(osp.abspath(run)) for run in args.runs]
     return args
@@ -144,11 +140,7 @@ def default_keys(logs: list[Log]) -> list[str]:
 
 
 def choose(logs: dict[str, Log], keys: list[str] | None) -> list[Panel]:
-    """Find the curves of the keys.
-
-    Args:
-        logs: The log of each run.
-        keys: What was asked for; None chooses.
+    """Find the curves of the keys, or of those that `default_keys` chooses.
 
     Raises:
         SystemExit: If a run does not have a key, or counts something else.

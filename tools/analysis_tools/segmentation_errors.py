@@ -62,10 +62,7 @@ def confusion(
 ) -> np.ndarray:
     """Count pixels by their true and their predicted class, (N, N).
 
-    Args:
-        truth: Class indices; pixels with others are ignored.
-        labels: The predicted ones, of the same shape.
-        num_classes: N.
+    Pixels whose truth is none of the N classes are ignored.
     """
     known = truth < num_classes
     pairs = num_classes * truth[known].astype(np.int64) + labels[known]
@@ -84,11 +81,7 @@ def mean_iou(matrix: np.ndarray) -> float:
 def judge(
     model: nn.Module, loader: DataLoader, num_classes: int, worst: int
 ) -> tuple[np.ndarray, list[Judged]]:
-    """Test a model.
-
-    Returns:
-        The confusion matrix of all images, and the worst images, the worst
-        one first.
+    """Return the confusion matrix of all images, and the worst images.
 
     Raises:
         SystemExit: If the data set has no label maps.

@@ -139,12 +139,8 @@ def draw_background(
     top = rng.integers(photo.shape[0] - side + 1)
     left = rng.integers(photo.shape[1] - side + 1)
     crop = photo[top : top + side, left : left + side]
-    shrinks = side > size
-    crop = cv2.resize(
-        crop,
-        (size, size),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
+    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    crop = cv2.resize(crop, (size, size), interpolation=method)
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
     return crop * np.float32(rng.uniform(0.35, 0.65))
@@ -155,10 +151,8 @@ def draw_alpha(
 ) -> np.ndarray:
     """Return the opacity of a slightly rotated digit on a square patch.
 
-    Args:
-        rng: Source of the rotation and the aspect ratio.
-        digit: Scan (8, 8) in 0..1.
-        height: Height of the digit in pixels, before it is turned.
+    `digit` is a scan (8, 8) in 0..1, which becomes `height` pixels high
+    before it is turned.
     """
     scale_y = height / 8
     scale_x = scale_y * rng.uniform(0.9, 1.15)
@@ -200,13 +194,7 @@ def find_place(
 ) -> tuple[int, np.ndarray, tuple[slice, slice]] | None:
     """Choose a digit and a place that leaves the others mostly visible.
 
-    Args:
-        rng: Source of everything that is random.
-        digits: Scans to choose from.
-        size: Side of the scene in pixels.
-        heights: Smallest and largest height of a digit, as a share of
-            ``size``.
-        instances: The digits that are there.
+    The arguments are those of `draw_scene`, and the digits that are there.
 
     Returns:
         Index of the scan, opacity of the patch, place of the patch; None if
@@ -283,9 +271,7 @@ def draw_single(
 ) -> np.ndarray:
     """Draw a picture (size, size, 3) of one digit of class ``label``."""
     chosen = digits.labels == label
-    of_class = Digits(
-        digits.images[chosen], digits.labels[chosen], digits.indices[chosen]
-    )
+    of_class = Digits(*(part[chosen] for part in vars(digits).values()))
     return draw_scene(
         rng, of_class, backgrounds, size, num_digits=(1, 1), heights=(0.5, 0.8)
     ).image
@@ -329,15 +315,10 @@ def write_split(
     size: int,
     on_progress: Callable[[], object] = lambda: None,
 ) -> None:
-    """Write the scenes and the single digits of one split below ``root``.
+    """Write `number` scenes and single digits of a split below ``root``.
 
-    Args:
-        root: Folder of the data set.
-        split: ``train`` or ``val``.
-        seed: Picture i depends on the seed, the split and i alone.
-        number: Number of scenes, and of pictures of a single digit.
-        size: Side of a scene; a single digit has half of it.
-        on_progress: Called after each scene with its single digit.
+    Picture i depends on the seed, the split and i alone. A single digit has
+    half of the size of a scene. `on_progress` is called after each scene.
     """
     digits, backgrounds = load_digit_split(split), load_backgrounds(split)
     folder = SCENE_FOLDERS[split]
@@ -383,28 +364,17 @@ def read_settings(root: Path) -> dict[str, object] | None:
     Raises:
         FileExistsError: If ``root`` was not written by this tool.
     """
-    if not root.exists():
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
     try:
         text = (root / SETTINGS_FILE).read_text(encoding='utf-8')
         return dict(json.loads(text))
     except (OSError, ValueError) as error:
-        if root.is_dir() and not any(root.iterdir()):
-            return None
         raise FileExistsError(
             f'{root} exists and holds no {SETTINGS_FILE}, so it was not made '
             'by this tool and is not replaced. Choose another --out-dir, or '
             'remove it yourself.'
         ) from error
-
-
-def check_limits(given: dict[str, int]) -> None:
-    """Raise a ValueError if a number is too small."""
-    for name, limit in LIMITS.items():
-        if given[name] < limit:
-            raise ValueError(
-                f'{name} must be at least {limit}, got {given[name]}'
-            )
 
 
 def write_dataset(
@@ -418,15 +388,8 @@ def write_dataset(
     """Write the data set, unless it is there with the same settings.
 
     It is moved to ``root`` when it is complete, and replaces a data set of
-    this tool with other settings.
-
-    Args:
-        root: Folder for the data set.
-        seed: Equal settings give equal bytes.
-        num_train: Number of training scenes.
-        num_val: Number of validation scenes.
-        size: Side of the square scenes in pixels, at least 64.
-        show_progress: Print a progress bar with the time left.
+    this tool with other settings. Equal settings give equal bytes. Scenes are
+    squares of `size` pixels, at least 64.
 
     Returns:
         Whether anything was written.
@@ -436,13 +399,16 @@ def write_dataset(
         ValueError: If a number is too small.
     """
     given = dict(seed=seed, num_train=num_train, num_val=num_val, size=size)
-    check_limits(given)
+    for name, limit in LIMITS.items():
+        if given[name] < limit:
+            raise ValueError(
+                f'{name} must be at least {limit}, got {given[name]}'
+            )
     settings = dict(generator='digit_scenes', version=VERSION, **given)
     if read_settings(root) == settings:
         return False
     partial = root.with_name(f'.{root.name}.partial')
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     bar = ProgressBar(num_train + num_val) if show_progress else None
     update = bar.update if bar else lambda: None
     try:
@@ -464,10 +430,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         written = write_dataset(
-            args.out_dir,
-            seed=args.seed,
-            num_train=args.num_train,
-            num_val=args.num_val,
+            *(args.out_dir, args.seed, args.num_train, args.num_val),
             size=args.size,
             show_progress=True,
         )

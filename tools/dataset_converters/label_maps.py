@@ -122,13 +122,7 @@ def to_label_map(logits: Tensor, topk: int) -> Tensor:
 
 
 def save_map(labels: Tensor, img_path: str, out_dir: str, depth: int) -> None:
-    """Write a label map to a path that follows from its image's path.
-
-    Args:
-        labels: The map.
-        img_path: The image.
-        out_dir: Folder for all maps.
-        depth: Number of last parts of the image's path to keep.
+    """Write a label map; its path keeps `depth` parts of its image's path.
 
     Raises:
         ValueError: If the map would be written outside of the folder.

@@ -110,12 +110,7 @@ def read_map(path: Path, server: Server) -> np.ndarray:
 def read_maps(
     folder: Path, server: Server, number: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Read a folder of label maps: names and contents for the archive.
-
-    Args:
-        folder: Folder of label maps.
-        server: What the server accepts.
-        number: Number of maps that there must be.
+    """Read a folder of `number` maps: names and contents for the archive.
 
     Raises:
         ValueError: If a map is wrong, or their number.
@@ -196,11 +191,7 @@ def read_detections(path: Path, images: Path, number: int) -> list[dict]:
 
 
 def pack(out: str, members: Iterable[tuple[str, bytes]]) -> int:
-    """Write the archive, or nothing if reading a member fails.
-
-    Args:
-        out: Archive to write.
-        members: Names and contents.
+    """Write members, names and contents; nothing if reading one fails.
 
     Returns:
         The number of members.

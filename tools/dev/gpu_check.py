@@ -103,6 +103,15 @@ def outputs_and_gradients(model: nn.Module, image: Tensor) -> list[Tensor]:
     return [*outs, image.grad]
 
 
+def relative_error(found: list[Tensor], exact: list[Tensor]) -> float:
+    """The largest difference, relative to the largest value of each tensor."""
+    pairs = zip(found, exact)
+    return max(
+        float((a.cpu().to(b) - b).abs().max() / b.abs().max())
+        for a, b in pairs
+    )
+
+
 def check_correctness(device: torch.device) -> Iterator[Finding]:
     """Compare float32 on the device with float64 on the CPU."""
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -116,10 +125,7 @@ def check_correctness(device: torch.device) -> Iterator[Finding]:
                 copy.deepcopy(model).double(), image.double()
             )
             found = outputs_and_gradients(model.to(device), image.to(device))
-            error = max(
-                float((a.cpu() - b).abs().max() / b.abs().max())
-                for a, b in zip(found, exact)
-            )
+            error = relative_error(found, exact)
             where = f'{size[0]}x{size[1]}'
             yield Finding(
                 f'{name}, {where}', f'relative error {error:.1e}', error < 1e-3
@@ -144,10 +150,7 @@ def check_operators(device: torch.device) -> Iterator[Finding]:
             lambda x, kind=dtype: [align(x, rois.to(device, kind)).float()],
             maps.to(device, dtype),
         )
-        error = max(
-            float((a.cpu().float() - b).abs().max() / b.abs().max())
-            for a, b in zip(found, expected)
-        )
+        error = relative_error(found, expected)
         # Half types round the boxes, too.
         bound = 1e-4 if dtype is torch.float32 else 0.2
         yield Finding(

@@ -15,7 +15,6 @@ EXAMPLES = """
   python tools/dev/model_zoo.py
 """
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / 'docs/en'
 # The metafiles' names of the papers' main figures, and what is shown
 _METRICS = {
     'Top 1 Accuracy': 'top-1',
@@ -53,6 +52,7 @@ import yaml
 
 from mmvit.checkpoints.reading import SCHEME
 from mmvit.checkpoints.released import Released, released_files
+from mmvit.utils.text import markdown_table
 
 
 @functools.cache
@@ -75,24 +75,22 @@ def models_with_weights() -> dict[str, dict]:
 
 
 def table(header: str, rows: Iterable[Iterable[object]]) -> str:
-    """Write a table; columns whose title ends with a colon are numbers."""
-    titles = [title.strip() for title in header.split('|')]
-    rule = ['---:' if title.endswith(':') else '---' for title in titles]
-    lines = [[title.rstrip(':') for title in titles], rule, *rows]
-    return ''.join(f'| {" | ".join(map(str, line))} |\n' for line in lines)
+    """Write a table; ' | ' parts the titles of the header."""
+    return markdown_table(header.split(' | '), rows) + '\n'
 
 
-def paper_figures(model: dict) -> str:
-    """Return the paper's main figures: 'COCO: box AP 36.7, mask AP 35.1'."""
-    found = []
-    for result in model.get('Results') or []:
-        figures = [
-            f'{_METRICS[metric]} {value}'
-            for metric, value in result['Metrics'].items()
-            if metric in _METRICS
-        ]
-        found.append(f'{result["Dataset"]}: {", ".join(figures)}')
-    return '; '.join(found)
+def results_of(model: dict) -> list[dict]:
+    """Return the results of a model in its paper."""
+    return model.get('Results') or []
+
+
+def paper_figures(result: dict) -> str:
+    """Return the main figures of a result: 'box AP 36.7, mask AP 35.1'."""
+    return ', '.join(
+        f'{_METRICS[metric]} {value}'
+        for metric, value in result['Metrics'].items()
+        if metric in _METRICS
+    )
 
 
 def _place(address: str) -> str:
@@ -105,8 +103,12 @@ def row(name: str, released: Released, model: dict) -> list[str]:
     links = ', '.join(
         f'[{_place(address)}]({address})' for address in released.addresses
     )
+    figures = '; '.join(
+        f'{result["Dataset"]}: {paper_figures(result)}'
+        for result in results_of(model)
+    )
     return [
-        *(f'`{name}`', released.printed, paper_figures(model)),
+        *(f'`{name}`', released.printed, figures),
         *(config, links, released.note),
     ]
 
@@ -129,12 +131,8 @@ def published_tables() -> str:
 def _main_figures(model: dict) -> str:
     """Return the paper's figures without data: 'box AP 36.7; --tta: ...'."""
     found = []
-    for result in model.get('Results') or []:
-        figures = ', '.join(
-            f'{_METRICS[metric]} {value}'
-            for metric, value in result['Metrics'].items()
-            if metric in _METRICS
-        )
+    for result in results_of(model):
+        figures = paper_figures(result)
         data, _, how = result['Dataset'].partition(', ')
         if data not in _USUAL:
             how = result['Dataset']
@@ -145,7 +143,7 @@ def _main_figures(model: dict) -> str:
 
 def _speed(model: dict) -> str:
     """Return images per second and memory, as the paper has them."""
-    for result in model.get('Results') or []:
+    for result in results_of(model):
         for facts in (result.get('Paper Rows') or {}).values():
             if 'FPS' in facts:
                 memory = [
@@ -192,7 +190,7 @@ def _figure(pattern: str, metric: str) -> str:
     """Return a figure of the first config whose name fits a pattern."""
     for name, model in models().items():
         if re.fullmatch(pattern, name):
-            for result in model.get('Results') or []:
+            for result in results_of(model):
                 if metric in result['Metrics']:
                     return str(result['Metrics'][metric])
     return ''
@@ -272,7 +270,7 @@ def summary_table() -> str:
         results = [
             result['Metrics']
             for model in own
-            for result in model.get('Results') or []
+            for result in results_of(model)
             if result['Task'] != 'Semantic Segmentation'
             or result['Dataset'].startswith('ADE20K')
         ]

@@ -13,13 +13,13 @@ metafile's key `Paper Rows`.
 """
 
 import argparse
+import copy
 import json
 import re
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmvit.apis.command_line import CommandLine
 
@@ -82,11 +82,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='DIR',
         help='folder that holds configs/ (default: the repository)',
     )
-    parser.add_shared('--json')
-    parser.add_argument(
-        '--markdown', action='store_true', help='print a table for a README'
-    )
-    args = parser.parse_args(argv)
+    parser.add_shared('--json', '--markdown')
+    return check_args(parser, parser.parse_args(argv))
+
+
+def check_args(
+    parser: CommandLine, args: argparse.Namespace
+) -> argparse.Namespace:
+    """Check the arguments that exclude each other."""
     if args.json and args.markdown:
         parser.error('choose one of --json and --markdown')
     if args.rows and (args.markdown or args.write):
@@ -103,6 +106,7 @@ from mmengine.utils import ProgressBar
 
 from mmvit.analysis.flops import Complexity, count_complexity, count_params
 from mmvit.apis.config import build_model, load_config
+from mmvit.utils.text import columns, markdown_table
 
 
 class MetafileError(ValueError):
@@ -170,11 +174,7 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
     def check(self, tolerance: float) -> None:
-        """Find what is wrong with the row.
-
-        Args:
-            tolerance: Accepted difference, in per cent.
-        """
+        """Find what is wrong; `tolerance` is a difference in per cent."""
         for what, figure in (('#Params', self.params), ('FLOPs', self.flops)):
             off = figure.difference
             if off is not None and abs(off) > tolerance and not self.reason:
@@ -195,22 +195,17 @@ def find_metafiles(root: Path, families: list[str]) -> list[Path]:
     Raises:
         MetafileError: If one is missing.
     """
-    if not families:
-        found = sorted(root.glob('configs/*/metafile.yml'))
-        if not found:
-            raise MetafileError(f'no configs/*/metafile.yml in {root}')
-        return found
-    found = [root / 'configs' / name / 'metafile.yml' for name in families]
-    for path in found:
-        if not path.is_file():
-            known = sorted(
-                path.parent.name
-                for path in root.glob('configs/*/metafile.yml')
-            )
+    paths = sorted(root.glob('configs/*/metafile.yml'))
+    found = {path.parent.name: path for path in paths}
+    if not found:
+        raise MetafileError(f'no configs/*/metafile.yml in {root}')
+    for name in families:
+        if name not in found:
             raise MetafileError(
-                f'no {path}; families with a metafile: {", ".join(known)}'
+                f'no {root / "configs" / name / "metafile.yml"}; families '
+                f'with a metafile: {", ".join(found)}'
             )
-    return found
+    return [found[name] for name in families or found]
 
 
 @dataclass
@@ -307,11 +302,19 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
             )
     facts = model['Metadata']
     shape = facts.get('Input Size')
-    flops = Figure(
-        _number(facts, 'Paper FLOPs (G)', metafile, name),
-        _number(facts, 'FLOPs', metafile, name),
-        1e9,
-    )
+
+    def figure(unit: float, *keys: str) -> Figure:
+        for key in keys:
+            value = facts.get(key)
+            is_number = isinstance(value, int | float) and value > 0
+            if value is not None and not is_number:
+                raise MetafileError(
+                    f'{metafile}: {name} has {key}: {value!r}, which is not a '
+                    'number above 0'
+                )
+        return Figure(*map(facts.get, keys), unit)
+
+    flops = figure(1e9, 'Paper FLOPs (G)', 'FLOPs')
     if flops.paper is not None and not shape:
         raise MetafileError(
             f'{metafile}: {name} has Paper FLOPs but no Input Size to count at'
@@ -330,24 +333,8 @@ def _read_row(model: dict, metafile: Path, root: Path) -> Row:
         shape=tuple(shape) if shape else None,
         reason=facts.get('Paper Deviation'),
         rule=rule,
-        params=Figure(
-            _number(facts, 'Paper Parameters (M)', metafile, name),
-            _number(facts, 'Parameters', metafile, name),
-            1e6,
-        ),
+        params=figure(1e6, 'Paper Parameters (M)', 'Parameters'),
         flops=flops,
-    )
-
-
-def _number(
-    facts: dict[str, Any], key: str, metafile: Path, name: str
-) -> float | None:
-    value = facts.get(key)
-    if value is None or (isinstance(value, int | float) and value > 0):
-        return value
-    raise MetafileError(
-        f'{metafile}: {name} has {key}: {value!r}, which is not a number '
-        'above 0'
     )
 
 
@@ -359,12 +346,7 @@ class Counts:
         self._flops: dict[tuple[str, tuple[int, int]], Complexity] = {}
 
     def fill(self, row: Row, with_flops: bool) -> None:
-        """Count a row's model.
-
-        Args:
-            row: The row, which gets the counts.
-            with_flops: Whether to count FLOPs.
-        """
+        """Count a row's model, and put the counts into the row."""
         cfg = load_config(row.config)
         key = _identity(cfg)
         needs_flops = with_flops and (key, row.shape) not in self._flops
@@ -385,52 +367,31 @@ class Counts:
 
 def _identity(cfg: Config) -> str:
     """Return a text that is the same for models with the same counts."""
-
-    def stripped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: stripped(item)
-                for key, item in value.items()
-                if key not in _NO_EFFECT
-            }
-        if isinstance(value, list | tuple):
-            return [stripped(item) for item in value]
-        return value
-
-    return json.dumps(
-        stripped(cfg.to_dict()['model']), sort_keys=True, default=str
-    )
+    model = copy.deepcopy(cfg.model)
+    parts = [model]
+    for part in parts:  # it grows
+        for key in _NO_EFFECT if isinstance(part, dict) else ():
+            part.pop(key, None)
+        values = part.values() if isinstance(part, dict) else part
+        parts += [v for v in values if isinstance(v, (dict, list, tuple))]
+    return json.dumps(model, sort_keys=True, default=str)
 
 
 def count(rows: list[Row], every: bool) -> None:
-    """Count the models of all rows.
-
-    Args:
-        rows: Models of one or more families.
-        every: Whether to count FLOPs also where the paper prints none.
-    """
+    """Count the models of rows; `every` one that has a shape gets FLOPs."""
     counts = Counts()
     bar = ProgressBar(len(rows), file=sys.stderr)
     for row in rows:
-        counts.fill(
-            row,
-            with_flops=row.flops.paper is not None
-            or (every and row.shape is not None),
-        )
+        in_paper = row.flops.paper is not None
+        counts.fill(row, in_paper or (every and row.shape is not None))
         bar.update()
     sys.stderr.write('\n')
 
 
 def updated(text: str, rows: list[Row]) -> str:
-    """Put our counts into a metafile's text; the rest stays as it is.
-
-    Args:
-        text: The metafile.
-        rows: Its models, counted.
-    """
+    """Put the counts of its rows into a metafile's text."""
     ours = {row.name: row for row in rows}
-    lines = []
-    row = None
+    lines, row = [], None
     for line in text.splitlines(keepends=True):
         named = re.match(r'\s*-\s+Name:\s*(.+?)\s*$', line)
         if named:
@@ -446,15 +407,8 @@ def updated(text: str, rows: list[Row]) -> str:
 
 
 _HEADER = (
-    'model',
-    'paper',
-    '#Params (M): paper',
-    'ours',
-    'diff',
-    'FLOPs (G): paper',
-    'ours',
-    'diff',
-    '',
+    *('model', 'paper', '#Params (M): paper:', 'ours:', 'diff:'),
+    *('FLOPs (G): paper:', 'ours:', 'diff:'),
 )
 
 
@@ -465,13 +419,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         verdict += f' ({row.rule}; {full} with them)'
     if row.reason:
         verdict += f' (documented: {row.reason})'
-    return (
-        row.name,
-        row.table,
-        *_figure_cells(row.params),
-        *_figure_cells(row.flops),
-        verdict,
-    )
+    figures = (*_figure_cells(row.params), *_figure_cells(row.flops))
+    return (row.name, row.table, *figures, verdict)
 
 
 def _figure_cells(figure: Figure) -> tuple[str, str, str]:
@@ -489,24 +438,13 @@ def _rounded(value: float) -> str:
 
 def as_text(rows: list[Row]) -> str:
     """Format the rows as aligned columns."""
-    table = [_HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if index in (0, 1, 8) else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths))
-        ).rstrip()
-        for line in table
-    )
+    header = [title.removesuffix(':') for title in _HEADER]
+    return columns([[*header, ''], *map(_cells, rows)], right=range(2, 8))
 
 
 def as_markdown(rows: list[Row]) -> str:
     """Format the rows as a Markdown table with links to the configs."""
-    lines = [
-        '| ' + ' | '.join(_HEADER[:-1]) + ' |',
-        '| --- | --- |' + ' ---: |' * 6,
-    ]
-    notes = []
+    lines, notes = [], []
     for row in rows:
         name, *cells, _ = _cells(row)
         note = '; '.join(filter(None, (row.rule, row.reason)))
@@ -514,11 +452,12 @@ def as_markdown(rows: list[Row]) -> str:
             name += f' [{len(notes) + 1}]'
             notes.append(f'[{len(notes) + 1}] {row.name}: {note}')
         if '::' in row.config:
-            cells.insert(0, f'{name}, `{row.config}`')
+            name = f'{name}, `{row.config}`'
         else:
-            cells.insert(0, f'[{name}]({Path(row.config).name})')
-        lines.append('| ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines + ([''] + notes if notes else []))
+            name = f'[{name}]({Path(row.config).name})'
+        lines.append([name, *cells])
+    table = markdown_table(_HEADER, lines)
+    return '\n'.join([table, '', *notes] if notes else [table])
 
 
 def as_dict(rows: list[Row], tolerance: float) -> dict:
@@ -582,10 +521,7 @@ def rows_as_text(rows: list[PaperRow]) -> str:
         table.append(
             (row.family, row.table, row.name, row.dataset, figures, name)
         )
-    widths = [max(map(len, column)) for column in zip(*table)]
-    return '\n'.join(
-        '  '.join(map(str.ljust, line, widths)).rstrip() for line in table
-    )
+    return columns(table)
 
 
 def list_paper_rows(args: argparse.Namespace) -> None:

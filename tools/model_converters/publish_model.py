@@ -58,12 +58,9 @@ from mmvit.version import __version__
 
 
 def provenance(found: dict, src: str, config: str | None) -> dict:
-    """Say what a published file is: run, versions, classes, config.
+    """Say what a run's checkpoint is: run, versions, classes, config.
 
-    Args:
-        found: The run's checkpoint.
-        src: Its path.
-        config: The run's config, if it is not to be the checkpoint's.
+    The config is the one in the checkpoint, unless another is named.
     """
     meta = found.get('meta') or {}
     kept = ('epoch', 'iter', 'seed', 'time', 'dataset_meta', 'cfg')

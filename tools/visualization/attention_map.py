@@ -28,15 +28,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='block of the backbone, stage and block counted from 0 (default: '
         'the first block)',
     )
-    parser.add_argument(
-        '--point',
-        type=int,
-        nargs=2,
-        metavar=('X', 'Y'),
-        help='the query, in pixels of the image from its upper left corner '
-        '(default: the middle)',
-    )
-    parser.add_shared('--out-dir', '--cfg-options', '--trust-checkpoint')
+    parser.add_shared('--point', '--out-dir', '--cfg-options')
+    parser.add_shared('--trust-checkpoint')
     return parser.parse_args(argv)
 
 
@@ -103,12 +96,7 @@ def attention_of(
 ) -> Tensor:
     """Compute how much of each token reaches a query, for each head.
 
-    Args:
-        backbone: The backbone that the block belongs to.
-        block: A block whose attention `attn` has a projection `proj` that
-            gets a map.
-        inputs: One image, as the backbone gets it.
-        point: (x, y) of the query, as shares of the input's width and height.
+    `point` is (x, y) of the query, as shares of the input's width and height.
 
     Shape: inputs (1, C, H, W) -> (heads, H', W'); each head sums to 1.
 
@@ -161,8 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     cfg, model = load_from_args(args)
     block = find_block(model.backbone, args.block)
     found = read_image(cfg, model, args.image)
-    height, width = found.image.shape[:2]
-    point = args.point or (width // 2, height // 2)
+    point = args.point or found.middle
     try:
         place = found.place_of(point)
         maps = attention_of(model.backbone, block, found.inputs, place)

@@ -22,14 +22,7 @@ EXAMPLES = """
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('config', 'checkpoint?', 'image')
-    parser.add_argument(
-        '--point',
-        nargs=2,
-        type=int,
-        required=True,
-        metavar=('X', 'Y'),
-        help='the query, in pixels of the image from its upper left corner',
-    )
+    parser.add_shared('--point')
     parser.add_argument(
         '--layers',
         nargs='+',
@@ -59,12 +52,7 @@ from mmvit.visualization.drawing import heat_map, save_picture
 def layer_attention(backbone: nn.Module, inputs: Tensor) -> list[Tensor]:
     """Run a backbone and return each layer's attention, averaged over heads.
 
-    Args:
-        backbone: One with attention of all tokens to all tokens.
-        inputs: Image (1, 3, H, W).
-
-    Returns:
-        (N, N) of each layer; a class token comes first.
+    Shape: inputs (1, 3, H, W) -> (N, N) each; a class token comes first.
 
     Raises:
         SystemExit: If the backbone has another kind of attention.
@@ -112,12 +100,9 @@ def rollout(layers: list[Tensor]) -> list[Tensor]:
 def draw(
     image: np.ndarray, weights: Tensor, point: tuple[int, int]
 ) -> np.ndarray:
-    """Lay weights over an image as colours, the point as a red dot, RGB.
+    """Lay weights (H', W') over an image as colours, the point as a red dot.
 
-    Args:
-        image: RGB, (H, W, 3).
-        weights: (H', W'), of any scale.
-        point: (x, y) in pixels of the image.
+    The point is (x, y) in pixels; the image is RGB, (H, W, 3).
     """
     height, width = image.shape[:2]
     values = weights.numpy()
@@ -133,8 +118,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg, model = load_from_args(args)
     found = read_image(cfg, model, args.image)
+    point = tuple(args.point or found.middle)
     try:
-        x, y = found.place_of(args.point)
+        x, y = found.place_of(point)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     layers = layer_attention(model.backbone, found.inputs)
@@ -153,7 +139,7 @@ def main(argv: list[str] | None = None) -> None:
         # The weight of the point itself would outshine all others.
         weights[query] = 0
         weights = weights.unflatten(0, size)[:rows, :columns]
-        picture = draw(found.image, weights, tuple(args.point))
+        picture = draw(found.image, weights, point)
         name = f'layer_{number:02d}.png'
         print(save_picture(picture, args.out_dir, name))
 

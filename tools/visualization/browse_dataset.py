@@ -29,11 +29,11 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 import numpy as np
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
-from mmvit.apis.config import load_config
-from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.apis.config import config_from_args
+from mmvit.checkpoints import guard_loading
 from mmvit.engine.guards.coco_files import coco_files
 from mmvit.engine.guards.data_config import annotation_findings, check_paths
 from mmvit.engine.guards.findings import stop_or_warn
@@ -47,10 +47,7 @@ from mmvit.visualization.images import visible
 def main(argv: list[str] | None = None) -> None:
     """Draw; see --help."""
     args = parse_args(argv)
-    for path in args.trust_checkpoint:
-        trust_checkpoint(path)
-    cfg = load_config(args.config, args.cfg_options)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    cfg = config_from_args(args)
     key = f'{args.split}_dataloader'
     check_paths(key, cfg[key])
     with coco_files():

@@ -48,11 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_shared('--cfg-options', '--trust-checkpoint')
     args = parser.parse_args(argv)
     for what in ('checkpoints', 'names'):
-        if len(getattr(args, what)) != len(args.configs):
-            parser.error(
-                f'{len(getattr(args, what))} --{what} for '
-                f'{len(args.configs)} --configs: give one for each'
-            )
+        parser.check_one_each(args, what, 'configs')
     return args
 
 
@@ -87,13 +83,7 @@ from mmvit.visualization.images import load_image, loading_step
 
 @dataclass
 class Subject:
-    """A model with what is needed to predict and to draw.
-
-    Attributes:
-        model: The model.
-        pipeline: Its test pipeline.
-        visualizer: The visualizer of its task.
-    """
+    """A model with its test pipeline and the visualizer of its task."""
 
     model: nn.Module
     pipeline: Compose
@@ -108,12 +98,7 @@ class Subject:
 
 
 def build_subject(index: int, args: argparse.Namespace) -> Subject:
-    """Build a model with its weights.
-
-    Args:
-        index: The model's place in the arguments.
-        args: See `parse_args`.
-    """
+    """Build the model that has this place in the arguments."""
     cfg = load_config(args.configs[index], args.cfg_options)
     device = args.device or get_device()
     model = load_model(

@@ -51,11 +51,8 @@ from mmvit.visualization.drawing import save_picture
 def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
     """Append the output of a part, (C, H, W), the first time that it runs.
 
-    Args:
-        block: A block of a backbone, or another part that returns maps.
-        is_block: Whether it is a block, whose output has the channels last
-            and may be a row of tokens with a class token.
-        found: The list to append to.
+    That of a block of a backbone (`is_block`) has the channels last, and may
+    be a row of tokens with a class token.
     """
 
     def append(_: nn.Module, inputs: tuple, out: Tensor | tuple) -> None:
@@ -72,15 +69,9 @@ def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
 def record_all(
     model: nn.Module, blocks: list[tuple[str, nn.Module]], inputs: Tensor
 ) -> dict[str, Tensor]:
-    """Run a model and return the outputs of some of its parts.
+    """Run a model and return the outputs of parts that `find_blocks` found.
 
-    Args:
-        model: A model of any task.
-        blocks: Names and parts, as `find_blocks` returns them.
-        inputs: Image (1, 3, H, W).
-
-    Returns:
-        Output (C, H', W') of each.
+    Shape: inputs (1, 3, H, W) -> (C, H', W') of each part.
     """
     in_backbone = blocks_of(model.backbone)
     outputs: dict[str, list[Tensor]] = {name: [] for name, _ in blocks}

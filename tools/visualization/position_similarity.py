@@ -68,11 +68,9 @@ def chosen(length: int, tiles: int) -> list[int]:
 
 
 def draw(values: Tensor, tiles: int) -> np.ndarray:
-    """Draw the tiles with the row and the column of their patches, RGB.
+    """Draw at most `tiles` a side, with their patches' row and column, RGB.
 
-    Args:
-        values: Similarities (H, W, H, W), see `similarity`.
-        tiles: Largest number of tiles on a side.
+    Shape: values (H, W, H, W), as `similarity` returns them.
     """
     rows, columns = (chosen(side, tiles) for side in values.shape[:2])
     step = _TILE + _GAP

@@ -36,14 +36,10 @@ def full_field(keys: int) -> float:
 
 
 def focal_field(levels: list[tuple[int, int]]) -> tuple[int, int]:
-    """Compute what a query sees with focal attention.
+    """Compute how many keys a query sees with focal attention, and how far.
 
-    Args:
-        levels: Focal window size and focal region size of each level.
-
-    Returns:
-        The number of keys, and the side of the square that they cover, in
-        tokens.
+    Levels are focal window sizes and focal region sizes. The second result is
+    the side of the square that the keys cover, in tokens.
     """
     keys = sum(region**2 for _, region in levels)
     return keys, max(window * region for window, region in levels)
@@ -52,9 +48,7 @@ def focal_field(levels: list[tuple[int, int]]) -> tuple[int, int]:
 def curve(max_window: int, region: int) -> list[tuple[int, int]]:
     """Compute keys and fields with one level, two levels, and so on.
 
-    Args:
-        max_window: The largest focal window size; sizes grow by 2.
-        region: Focal region size of each level.
+    The focal window sizes of the levels grow by 2.
     """
     windows = [1, *range(2, max_window + 1, 2)]
     levels = [(window, region) for window in windows]

@@ -20,12 +20,7 @@ FAMILIES = {
 
 
 def convert(state_dict: StateDict, family: str) -> Conversion:
-    """Convert a published state dict, and say what it is.
-
-    Args:
-        state_dict: Published names to tensors, as `read_state_dict` returns
-            them.
-        family: A key of `FAMILIES`.
+    """Convert what `read_state_dict` returns, and say what it is.
 
     Raises:
         ValueError: If the family is not known, or a name has no place.

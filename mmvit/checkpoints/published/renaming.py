@@ -83,12 +83,8 @@ def fold_biases(weights: StateDict, conv: str, norm: str) -> None:
     """Fold biases of convolutions into the batch norms that follow them.
 
     A bias is subtracted from the running mean, which has the same effect. Our
-    convolutions in front of a norm have none.
-
-    Args:
-        weights: Our names to tensors; changed in place.
-        conv: The convolution's name in its module, such as 'conv'.
-        norm: The batch norm's name there, such as 'bn'.
+    convolutions in front of a norm have none. `conv` and `norm` are the names
+    that the two have in their module, such as 'conv' and 'bn'.
     """
     for name in [name for name in weights if name.endswith(f'.{conv}.bias')]:
         mean = f'{name.removesuffix(f"{conv}.bias")}{norm}.running_mean'

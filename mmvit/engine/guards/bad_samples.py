@@ -1,10 +1,10 @@
 """Samples that cannot be loaded: named, and skipped if that is allowed."""
 
-import logging
 import multiprocessing
 
-from mmengine.logging import print_log
 from torch.utils.data import DataLoader, Dataset
+
+from mmvit.utils.log import warn
 
 from ..random_states import kept_states, seed_all
 from ..samplers import SeededIndex
@@ -67,7 +67,7 @@ class GuardedFetch:
             f'{type(error).__name__}: {error}'
         )
         if count <= self.max_bad:
-            print_log(f'{message}. Skipped', 'current', level=logging.WARNING)
+            warn(f'{message}. Skipped')
             return
         cure = (
             f'; it is number {count}, and max_bad_samples is {self.max_bad}'

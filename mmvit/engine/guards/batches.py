@@ -22,12 +22,7 @@ def check_stacking(
     """Check that images of different sizes make a batch.
 
     Two samples whose files differ in size are loaded, if there are such.
-
-    Args:
-        loader: A dataloader of a validation or a test.
-        infos: What its data set knows of some samples, by their indices.
-        model: The model, whose preprocessor makes the batch.
-        key: The dataloader's key.
+    `infos` is what the data set knows of some samples, by their indices.
 
     Raises:
         ValueError: If they do not.
@@ -49,7 +44,7 @@ def check_stacking(
             samples = [loader.dataset[index] for index in pair]
             batch = loader.collate_fn(samples)
     except Exception:
-        return  # A sample that cannot be loaded is told of otherwise.
+        return  # Another guard names samples that cannot be loaded.
     try:
         model.data_preprocessor(batch, False)
     except Exception as error:

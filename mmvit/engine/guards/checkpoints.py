@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import logging
 import os
 import os.path as osp
 import re
@@ -15,24 +14,23 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.fileio.backends import BaseStorageBackend
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 
 # Name of `AtomicBackend`, which GuardedRunner registers
 ATOMIC = 'mmvit.atomic'
 # Checkpoint of a run that a signal has stopped
 INTERRUPTED = 'interrupted.pth'
 _UNFINISHED = '.unfinished'
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _why(error: OSError, size: int, folder: str) -> str | None:
     """Say what to do if a file has no place; None for other errors."""
     if error.errno == errno.EFBIG:
         return 'the limit of the size of a file (ulimit -f) is smaller'
-    if error.errno in _NO_SPACE:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(folder).free / 2**20
         return (
             f'{size / 2**20:.1f} MiB do not fit, {free:.1f} MiB are free '
@@ -47,17 +45,16 @@ def explain_full_disk(error: BaseException, work_dir: str) -> None:
     Raises:
         OSError: If that is what the error is about, and it names no file.
     """
-    if isinstance(error, OSError) and error.filename is None:
-        why = error.errno in (*_NO_SPACE, errno.EFBIG) and _why(
-            error, 0, osp.dirname(work_dir)
-        )
-        if why and work_dir not in str(error):
-            raise OSError(
-                error.errno,
-                f'{error.strerror}: a file in {work_dir}, such as a log, '
-                f'cannot be written: {why}. The checkpoints are whole: make '
-                'room, then --resume',
-            ) from error
+    if not isinstance(error, OSError) or error.filename is not None:
+        return
+    why = _why(error, 0, osp.dirname(work_dir))
+    if why and work_dir not in str(error):
+        raise OSError(
+            error.errno,
+            f'{error.strerror}: a file in {work_dir}, such as a log, cannot '
+            f'be written: {why}. The checkpoints are whole: make room, then '
+            '--resume',
+        ) from error
 
 
 class AtomicBackend(LocalBackend):
@@ -153,8 +150,7 @@ def newest_checkpoint(work_dir: str) -> str | None:
     for path in _candidates(work_dir):
         if _is_whole(path):
             return path
-        text = f'{path} is missing, damaged or cut off: an older one is tried'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} is missing, damaged or cut off: an older one is tried')
     return None
 
 
@@ -166,12 +162,10 @@ def _named(work_dir: str) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        text = f'{path} cannot be read and is not used: {error}'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} cannot be read and is not used: {error}')
         return []
     if not name or not name.isprintable():
-        text = f'{path} holds no name of a file and is not used'
-        print_log(text, 'current', logging.WARNING)
+        warn(f'{path} holds no name of a file and is not used')
         return []
     # A relative name, or a path from before the folder was moved
     last = osp.normpath(osp.join(work_dir, name))

@@ -45,15 +45,11 @@ def read_json(path: str) -> object:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip())
-        what = (
-            'is cut off'
-            if cut or 'Unterminated' in error.msg
-            else (
-                f'is not JSON at line {error.lineno}, column {error.colno} '
-                f'({error.msg})'
-            )
-        )
+        is_cut = error.pos >= len(error.doc.rstrip())
+        what = f'is not JSON at line {error.lineno}, column {error.colno} '
+        what += f'({error.msg})'
+        if is_cut or 'Unterminated' in error.msg:
+            what = 'is cut off'
         raise ValueError(
             f'{path} {what}: export or download it again'
         ) from error
@@ -162,28 +158,23 @@ def coco_files() -> Iterator[None]:
 def check_structure(content: object, path: str) -> Found:
     """Find what keeps a file from being read as COCO's."""
     kind = 'not an annotation file of COCO'
+    whole = 'with images, annotations and categories'
     if not isinstance(content, dict):
-        yield Finding(
-            ERROR, kind, f'{path} is a {type(content).__name__}',
-            'It must be a dict with images, annotations and categories',
-        )  # fmt: skip
+        text = f'{path} is a {type(content).__name__}'
+        yield Finding(ERROR, kind, text, f'It must be a dict {whole}')
         return
     for section, keys in _NEEDED.items():
         entries = content.get(section)
         if entries is None and section == 'annotations':
             continue  # a set without truth
         if not isinstance(entries, list):
-            yield Finding(
-                ERROR, kind, f'{path} has no list of {section}',
-                'Export it again, with images, annotations and categories',
-            )  # fmt: skip
+            text = f'{path} has no list of {section}'
+            yield Finding(ERROR, kind, text, f'Export it again, {whole}')
             continue
         if others := set(map(type, entries)) - {dict}:
             names = ', '.join(sorted(one.__name__ for one in others))
-            yield Finding(
-                ERROR, kind, f'{path} has {names} among its {section}',
-                'Each of them must be a dict',
-            )  # fmt: skip
+            text = f'{path} has {names} among its {section}'
+            yield Finding(ERROR, kind, text, 'Each of them must be a dict')
             continue
         for key in keys:
             yield from _check_key(entries, section, key, path)
@@ -194,50 +185,37 @@ def _check_key(
 ) -> Found:
     """Find entries of a section that lack a key, or have no use for it."""
     types = _TYPES.get(key)
-    wrong = [
-        number
-        for number, entry in enumerate(entries)
-        if key not in entry or (types and type(entry[key]) not in types)
-    ]
-    for number in wrong:
-        entry = entries[number]
-        name = entry.get('id', f'number {number}')
+    for number, entry in enumerate(entries):
+        text = f'{path}: {entry.get("id", f"number {number}")}'
         if key not in entry:
-            yield Finding(
-                ERROR, f'{section} without {key!r}', f'{path}: {name}',
-                'Add it, or remove them from the file',
-            )  # fmt: skip
-        else:
-            kind = 'a text' if types == {str} else 'a number or a text'
-            yield Finding(
-                ERROR, f'{section} whose {key!r} is not {kind}',
-                f'{path}: {name}: {entry[key]!r}', 'Correct the file',
-            )  # fmt: skip
+            kind = f'{section} without {key!r}'
+            yield Finding(ERROR, kind, text, 'Add it, or remove the entry')
+        elif types and type(entry[key]) not in types:
+            wanted = 'a text' if types == {str} else 'a number or a text'
+            kind = f'{section} whose {key!r} is not {wanted}'
+            text += f': {entry[key]!r}'
+            yield Finding(ERROR, kind, text, 'Correct the file')
 
 
-def _repeated(content: dict, path: str, names: dict) -> Found:
+def _repeated(content: dict, path: str) -> Found:
+    """Find ids of several entries, and names of several categories."""
+    cure = 'Number them anew: each needs an id of its own'
     for section in _NEEDED:
-        ids = Counter(entry['id'] for entry in content.get(section) or ())
-        for number, count in ids.items():
-            if count > 1:
-                text = f'{path}: {number}'
-                if section == 'images':
-                    same = [
-                        image['file_name']
-                        for image in content['images']
-                        if image['id'] == number
-                    ]
-                    text += f' ({", ".join(same)})'
-                yield Finding(
-                    ERROR, f'id of several {section}', text,
-                    'Number them anew: each needs an id of its own',
-                )  # fmt: skip
-    for name, count in names.items():
-        if count > 1:
-            yield Finding(
-                ERROR, 'name of several categories', f'{path}: {name}',
-                'Give each category a name of its own',
-            )  # fmt: skip
+        entries = content.get(section) or ()
+        for number in _twice(entries, 'id'):
+            text = f'{path}: {number}'
+            if section == 'images':
+                same = [e['file_name'] for e in entries if e['id'] == number]
+                text += f' ({", ".join(same)})'
+            yield Finding(ERROR, f'id of several {section}', text, cure)
+    for name in _twice(content['categories'], 'name'):
+        kind, cure = 'name of several categories', 'Give each its own name'
+        yield Finding(ERROR, kind, f'{path}: {name}', cure)
+
+
+def _twice(entries: list[dict], key: str) -> list:
+    counts = Counter(entry[key] for entry in entries)
+    return [value for value, count in counts.items() if count > 1]
 
 
 class _Objects:
@@ -252,74 +230,53 @@ class _Objects:
             [place.get(a['image_id'], -1) for a in self.annotations], int
         )
         known = {category['id'] for category in content['categories']}
-        self.is_known = np.array(
-            [a['category_id'] in known for a in self.annotations], bool
-        )
-        # Width and height of each image, (N, 2)
+        self.is_known = self.each(lambda a: a['category_id'] in known)
+        # Width and height of the image of each object, (N, 2); zeros if they
+        # are not known
         sizes = [(i.get('width'), i.get('height')) for i in self.images]
-        sizes = np.array(
-            [s if set(map(type, s)) <= _NUMBERS else (0, 0) for s in sizes],
-            float,
-        ).reshape(-1, 2)
-        self.is_sized = np.append(sizes, [[0, 0]], axis=0)[self.image].all(1)
-        self.size = np.append(sizes, [[0, 0]], axis=0)[self.image]
+        sizes = [s if set(map(type, s)) <= _NUMBERS else (0, 0) for s in sizes]
+        self.size = np.array([*sizes, (0, 0)], float)[self.image]
+        self.is_sized = self.size.all(1)
+
+    def each(self, test: Callable[[dict], bool]) -> np.ndarray:
+        """Test each object, (N,)."""
+        return np.array([test(one) for one in self.annotations], bool)
 
     def name(self, number: int) -> str:
         """Say where an object is."""
         one = self.annotations[number]
         place = self.image[number]
-        image = (
-            self.images[place]['file_name']
-            if place >= 0
-            else f'image {one["image_id"]!r}'
-        )
+        image = f'image {one["image_id"]!r}'
+        if place >= 0:
+            image = self.images[place]['file_name']
         return f'{self.path}: annotation {one["id"]} ({image})'
 
     def found(
-        self,
-        mask: np.ndarray,
-        severity: str,
-        kind: str,
-        cure: str,
-        show: Callable[[dict], object] | None = None,
+        self, mask: np.ndarray, severity: str, kind: str, cure: str, key: str
     ) -> Found:
-        """Yield a finding for each object of a mask (N,)."""
+        """Yield a finding for each object of a mask (N,), with a key of it."""
         for number in np.flatnonzero(mask).tolist():
-            text = self.name(number)
-            if show:
-                text += f': {show(self.annotations[number])}'
+            value = self.annotations[number].get(key)
+            text = f'{self.name(number)}: {key} {value!r}'
             yield Finding(severity, kind, text, cure)
 
 
 def _check_ids(objects: _Objects) -> Found:
-    lost = objects.image < 0
     cure = 'Correct the ids, or remove the objects'
-    # A file of which nothing fits is of another kind, such as ids as text.
-    all_lost = ERROR if lost.all() else DROPPED
-    yield from objects.found(
-        lost, all_lost, 'object of an unknown image', cure,
-        lambda one: f'image_id {one["image_id"]!r}',
-    )  # fmt: skip
-    none_known = DROPPED if objects.is_known.any() else ERROR
-    yield from objects.found(
-        ~objects.is_known, none_known, 'object of an unknown category', cure,
-        lambda one: f'category_id {one["category_id"]!r}',
-    )  # fmt: skip
+    for what, key, wrong in (
+        ('image', 'image_id', objects.image < 0),
+        ('category', 'category_id', ~objects.is_known),
+    ):
+        # A file of which nothing fits is of another kind, such as ids as text.
+        severity = ERROR if wrong.all() else DROPPED
+        kind = f'object of an unknown {what}'
+        yield from objects.found(wrong, severity, kind, cure, key)
 
 
-def _are_boxes(boxes: list) -> bool:
-    """Whether all are right, found faster than one by one."""
-    return (
-        set(map(type, boxes)) <= {list}
-        and set(map(len, boxes)) <= {4}
-        and set(map(type, chain.from_iterable(boxes))) <= _NUMBERS
-    )
-
-
-def _is_box(box: object) -> bool:
-    return isinstance(box, list) and len(box) == 4 and set(
-        map(type, box)
-    ) <= _NUMBERS  # fmt: skip
+def _is_box(annotation: dict) -> bool:
+    box = annotation['bbox']
+    is_row = isinstance(box, list) and len(box) == 4
+    return is_row and set(map(type, box)) <= _NUMBERS
 
 
 def _are_corners(objects: _Objects, boxes: np.ndarray) -> bool:
@@ -338,70 +295,53 @@ def _are_corners(objects: _Objects, boxes: np.ndarray) -> bool:
 
 
 def _check_boxes(objects: _Objects) -> Found:
+    right = objects.each(_is_box)
     boxes = [one['bbox'] for one in objects.annotations]
-    if _are_boxes(boxes):
-        right = np.ones(len(boxes), bool)
-    else:
-        right = np.array([_is_box(box) for box in boxes], bool)
-
-    def show(one: dict) -> object:
-        return one['bbox']
-
-    yield from objects.found(
-        ~right, ERROR, 'box that is not four numbers',
-        'Write [x, y, width, height] in pixels, without quotes', show,
-    )  # fmt: skip
-    if not right.all():
-        boxes = [box if ok else [0, 0, 1, 1] for box, ok in zip(boxes, right)]
+    boxes = [box if ok else [0, 0, 1, 1] for box, ok in zip(boxes, right)]
     boxes = np.array(boxes, float).reshape(-1, 4)
     finite = np.isfinite(boxes).all(1)
-    yield from objects.found(
-        ~finite, ERROR, 'box with a coordinate that is not a number',
-        'Correct or remove these objects', show,
-    )  # fmt: skip
     good = right & finite
     if good.all() and _are_corners(objects, boxes):
-        yield Finding(
-            ERROR, 'boxes as corners', f'{objects.path}: {boxes[0].tolist()}',
+        text = f'{objects.path}: {boxes[0].tolist()}'
+        cure = (
             'They look like [left, top, right, bottom], and COCO has [x, y, '
-            'width, height]: subtract the corner',
-        )  # fmt: skip
+            'width, height]: subtract the corner'
+        )
+        yield Finding(ERROR, 'boxes as corners', text, cure)
         return
-    cure = 'Correct or remove these objects'
-    thin = good & (boxes[:, 2:] < 1).any(1)
-    yield from objects.found(
-        thin, DROPPED, 'box without an area', cure + ': a box of less than a '
-        'pixel is not trained on', show,
-    )  # fmt: skip
     start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    thin = good & (boxes[:, 2:] < 1).any(1)
     good &= ~thin & objects.is_sized
     outside = good & ((end <= 0) | (start >= objects.size)).any(1)
-    yield from objects.found(
-        outside, DROPPED, 'box outside of its image', cure, show
-    )
-    beyond = (start < -1) | (end > objects.size + 1)
-    yield from objects.found(
-        good & ~outside & beyond.any(1), NOTE, 'box that leaves its image',
-        'A training cuts it at the edge of the image', show,
-    )  # fmt: skip
+    beyond = ((start < -1) | (end > objects.size + 1)).any(1)
+    four = 'Write [x, y, width, height] in pixels, without quotes'
+    fix = 'Correct or remove these objects'
+    small = f'{fix}: a box of less than a pixel is not trained on'
+    cut = 'A training cuts it at the edge of the image'
+    for mask, severity, kind, cure in (
+        (~right, ERROR, 'box that is not four numbers', four),
+        (~finite, ERROR, 'box with a coordinate that is not a number', fix),
+        (thin, DROPPED, 'box without an area', small),
+        (outside, DROPPED, 'box outside of its image', fix),
+        (good & ~outside & beyond, NOTE, 'box that leaves its image', cut),
+    ):
+        yield from objects.found(mask, severity, kind, cure, 'bbox')
 
 
 def _check_areas(objects: _Objects) -> Found:
-    areas = [one.get('area', 1) for one in objects.annotations]
-    right = [type(area) in _NUMBERS for area in areas]
-
-    def show(one: dict) -> str:
-        return f'area {one["area"]!r}'
-
+    right = objects.each(lambda one: type(one.get('area', 1)) in _NUMBERS)
     yield from objects.found(
-        ~np.array(right, bool), ERROR, 'area that is not a number',
-        'Write a number without quotes, or leave the area out', show,
-    )  # fmt: skip
-    zero = [ok and not area > 0 for area, ok in zip(areas, right)]
+        *(~right, ERROR, 'area that is not a number'),
+        *('Write a number without quotes, or leave the area out', 'area'),
+    )
+    zero = [
+        ok and not one.get('area', 1) > 0
+        for one, ok in zip(objects.annotations, right)
+    ]
     yield from objects.found(
-        np.array(zero, bool), DROPPED, 'object whose area is 0',
-        'Correct the area, or leave it out: it is computed then', show,
-    )  # fmt: skip
+        *(np.array(zero, bool), DROPPED, 'object whose area is 0'),
+        *('Correct the area, or leave it out: it is computed then', 'area'),
+    )
 
 
 def _total(values: list) -> float:
@@ -418,35 +358,32 @@ def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     `size` is (W, H) of its image, or zeros.
     """
     if not mask:
-        return ERROR, 'object without a mask', (
+        cure = (
             'Masks are asked for: add the segmentation, remove the object, '
             'or set with_mask=False and train boxes only'
-        )  # fmt: skip
+        )
+        return ERROR, 'object without a mask', cure
     if isinstance(mask, dict):
         if not isinstance(mask.get('counts'), (list, str)):
             return DROPPED, 'run-length mask without counts', 'Correct it'
         counts, own, wanted = mask['counts'], mask.get('size'), size[::-1]
         if not isinstance(own, list) or any(wanted) and own != wanted:
-            return ERROR, 'run-length mask of another size', (
-                f'Its size {own} must be the image\'s [height, width]'
-            )  # fmt: skip
+            cure = f"Its size {own} must be the image's [height, width]"
+            return ERROR, 'run-length mask of another size', cure
         if isinstance(counts, list) and _total(counts) != np.prod(own):
-            return ERROR, 'run-length mask whose counts are not its size', (
-                'Their sum must be height times width'
-            )  # fmt: skip
+            kind = 'run-length mask whose counts are not its size'
+            return ERROR, kind, 'Their sum must be height times width'
         return None
     if set(map(type, mask)) != {list}:
-        return ERROR, 'segmentation that is no list of polygons', (
-            'Write [[x1, y1, x2, y2, ...], ...]'
-        )  # fmt: skip
+        cure = 'Write [[x1, y1, x2, y2, ...], ...]'
+        return ERROR, 'segmentation that is no list of polygons', cure
     if not all(math.isfinite(_total(one)) for one in mask):
         return ERROR, 'polygon of something else than numbers', 'Correct it'
     good = [len(one) >= 6 and len(one) % 2 == 0 for one in mask]
     if not all(good):
         what = 'polygon' if any(good) else 'object of polygons'
-        return DROPPED, f'{what} with fewer than three points', (
-            'A polygon needs three points, x and y of each'
-        )  # fmt: skip
+        cure = 'A polygon needs three points, x and y of each'
+        return DROPPED, f'{what} with fewer than three points', cure
     return None
 
 
@@ -471,17 +408,16 @@ def check_coco(content: object, path: str, masks: bool = False) -> Found:
     yield from structure
     if structure:
         return
-    names = Counter(category['name'] for category in content['categories'])
-    yield from _repeated(content, path, names)
+    yield from _repeated(content, path)
     for image in content['images']:
         size = image.get('width'), image.get('height')
         if not (set(map(type, size)) <= _NUMBERS and min(size) > 0):
             yield Finding(
-                ERROR, 'image whose width and height are not known',
+                *(ERROR, 'image whose width and height are not known'),
                 f'{path}: image {image["id"]} ({image["file_name"]})',
                 'Write them into the file as numbers; they are read from the '
                 'image if it is there',
-            )  # fmt: skip
+            )
     objects = _Objects(content, path)
     if objects.annotations:
         checks = [_check_ids, _check_boxes, _check_areas]

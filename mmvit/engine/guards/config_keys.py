@@ -1,11 +1,11 @@
 """Keys of a config that nothing reads are errors."""
 
 import ast
-import difflib
 import inspect
 import os.path as osp
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmvit.utils.text import did_you_mean
 from mmvit.utils.types import type_name
 
 # Top-level keys that mmengine, the libraries' tools, our tools and the Runner
@@ -72,9 +73,7 @@ _HOOKS = (
 )
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f'did you mean {close[0]}?' if close else ''
+_hint = partial(did_you_mean, cutoff=0.7)
 
 
 def _written(node: ast.AST) -> str:
@@ -266,12 +265,11 @@ def check_sub_keys(cfg: Config, hooks: Iterable[str] = ()) -> None:
                 lines.append(f'{section}.{key} is read by nothing; {hint}')
     known = (*_HOOKS, *hooks)
     for key, hook in (cfg.get('default_hooks') or {}).items():
+        hint = _hint(key, known)
         # mmengine accepts a hook by any other name if it has a type.
-        if key not in known and (
-            _hint(key, known)
-            or not (isinstance(hook, dict) and 'type' in hook)
-        ):
-            hint = _hint(key, known) or f'known are {", ".join(known)}.'
+        has_type = isinstance(hook, dict) and 'type' in hook
+        if key not in known and (hint or not has_type):
+            hint = hint or f'known are {", ".join(known)}.'
             lines.append(
                 f'default_hooks.{key} is no default hook; {hint} '
                 'Hooks of your own go into custom_hooks'

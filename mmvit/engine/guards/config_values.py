@@ -1,17 +1,16 @@
 """Values of a config that libraries accept, or refuse without their key."""
 
-import difflib
 import inspect
-import logging
 import math
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
+from mmvit.utils.log import warn
+from mmvit.utils.text import did_you_mean
 from mmvit.utils.types import type_name
 
 from .config_types import schedules_of, unknown_types
@@ -107,10 +106,8 @@ def _clipping(cfg: Config) -> Iterator[str]:
     known = inspect.signature(functions[kind]).parameters
     for name in clip:
         if name not in ('type', *known):
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f'did you mean {close[0]}?' if close else (
-                f'it has {", ".join(list(known)[1:])}'
-            )  # fmt: skip
+            has = f'it has {", ".join(list(known)[1:])}'
+            hint = did_you_mean(name, known) or has
             yield f'{key}.{name} is read by nothing; {hint}'
     limit = dict(norm='max_norm', value='clip_value')[kind]
     value = clip.get(limit)
@@ -216,7 +213,7 @@ def check_schedules(cfg: Config) -> None:
     if lines := list(_still_schedules(cfg)):
         raise ValueError('\n'.join(lines))
     for line in _early_ends(cfg):
-        print_log(line, logger='current', level=logging.WARNING)
+        warn(line)
 
 
 def check_values(cfg: Config) -> None:
@@ -225,11 +222,7 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    lines = [
-        *_wrong_values(cfg),
-        *unknown_types(cfg),
-        *_clipping(cfg),
-    ]
+    lines = [*_wrong_values(cfg), *unknown_types(cfg), *_clipping(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))
 

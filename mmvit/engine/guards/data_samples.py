@@ -1,6 +1,5 @@
 """Data sets against models and labels, before the first iteration."""
 
-import logging
 import os.path as osp
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -10,12 +9,12 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 from mmvit.visualization.images import loading_step
 
@@ -35,16 +34,8 @@ _IGNORED = 255
 _OTHER_CLASSES = ('FusedSemanticHead',)
 
 
-class ColouredMaskError(ValueError):
-    """A mask is a coloured picture; the message names it."""
-
-
-class WideMaskError(ValueError):
-    """A mask has values of more than 8 bits; the message names it."""
-
-
-def _warn(text: str) -> None:
-    print_log(text, logger='current', level=logging.WARNING)
+class MaskError(ValueError):
+    """A mask is a coloured picture, or has more than 8 bits."""
 
 
 def some_infos(dataset: Dataset, number: int) -> dict[int, dict]:
@@ -60,28 +51,24 @@ def some_infos(dataset: Dataset, number: int) -> dict[int, dict]:
     return {i: info for i, info in infos.items() if isinstance(info, dict)}
 
 
-def _infos(dataset: Dataset, number: int) -> list[dict]:
-    return list(some_infos(dataset, number).values())
-
-
 def mask_values(info: dict) -> set[int]:
     """Read the label values of a sample's mask, as training will see them.
 
     Raises:
-        ColouredMaskError: If the mask is a coloured picture.
-        ValueError: If a value does not fit into the 8 bits of mmseg's masks.
+        MaskError: If the mask is a coloured picture, or if a value does not
+            fit into the 8 bits of mmseg's masks.
     """
     labels = mmcv.imfrombytes(
         get(info['seg_map_path']), flag='unchanged', backend='pillow'
     )
     if labels.ndim > 2:
-        raise ColouredMaskError(
+        raise MaskError(
             f'{info["seg_map_path"]} has {labels.shape[2]} channels: a '
             'mask is one channel of class numbers, not a coloured picture'
         )
     values = set(np.unique(labels).tolist())
     if has_class_map(info) and max(values) > _IGNORED:
-        raise WideMaskError(
+        raise MaskError(
             f'{info["seg_map_path"]} has the label value {max(values)}: mmseg '
             f'keeps 8 bits of it, which is {int(max(values)) % 256}. Number '
             'the classes 0 to 254'
@@ -135,17 +122,17 @@ def check_masks(
             pixels, or if there are more classes than 8 bits hold.
     """
     seen: set[int] = set()
-    infos = _infos(dataset, num_samples)
+    infos = some_infos(dataset, num_samples).values()
     infos = [info for info in infos if has_class_map(info)]
     if infos:
         check_number(num_classes)
     for info in infos:
         try:
             values = mask_values(info)
-        except (ColouredMaskError, WideMaskError):
+        except MaskError:
             raise
         except Exception:
-            # A file that cannot be read is the dataloader's matter.
+            # The dataloader names files that cannot be read.
             continue
         check_values(info, values, num_classes)
         seen |= values
@@ -157,7 +144,7 @@ def check_masks(
             'learn: check the masks and reduce_zero_label'
         )
     if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
-        _warn(
+        warn(
             f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
             f'{_IGNORED} is ignored in training: if it means a class, write '
             'it as 1'
@@ -215,15 +202,10 @@ def check_samples(
 ) -> None:
     """Check some samples, spread evenly, for files and annotations.
 
-    Args:
-        dataset: A data set of OpenMMLab; others pass.
-        num_samples: How many samples are looked at.
-        may_miss: How many of them may lack a file.
-        needs_objects: Whether a detection set without objects is an error.
-        has_truth: Whether annotations are known; without them, label maps may
-            be missing.
+    `may_miss` of them may lack a file, and without `has_truth` label maps may
+    be missing. Data sets of others than OpenMMLab pass.
     """
-    infos = _infos(dataset, num_samples)
+    infos = list(some_infos(dataset, num_samples).values())
     if not has_truth:
         infos = [dict(info, seg_map_path=None) for info in infos]
     missing = [f for info in infos for f in missing_files(info, dataset)[:1]]
@@ -240,7 +222,7 @@ def check_samples(
                 'train_dataloader.max_bad_samples=N. '
                 'tools/analysis_tools/check_dataset.py looks at all'
             )
-        _warn(text)
+        warn(text)
     if empty and has_truth:
         text = (
             f'{len(empty)} of {len(infos)} images that were looked at have no '
@@ -251,7 +233,7 @@ def check_samples(
                 f'{text}. There is nothing to learn: check metainfo classes '
                 'against the categories of the annotation file'
             )
-        _warn(text)
+        warn(text)
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     if classes and has_truth:
         _check_labels(infos, len(classes))

@@ -1,17 +1,16 @@
 """Evaluators against data sets, and the names of what they measure."""
 
-import difflib
-import logging
 import os.path as osp
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from mmvit.utils.text import some_of
+from mmvit.utils.log import warn
+from mmvit.utils.text import did_you_mean, some_of
 
 # What the samples of a metric's data sets have
 _BOXES, _MAPS, _LABELS = 'instances', 'seg_map_path', 'gt_label'
@@ -90,11 +89,9 @@ def _only_tested_images(
         return
     infos = map(dataset.get_data_info, range(len(dataset)))
     metric.img_ids = sorted({info['img_id'] for info in infos})
-    print_log(
+    warn(
         f'{split}_dataloader.dataset has {len(metric.img_ids)} of the {every} '
-        f'images of {split}_evaluator.ann_file: the metric is that of these',
-        logger='current',
-        level=logging.WARNING,
+        f'images of {split}_evaluator.ann_file: the metric is that of these'
     )
 
 
@@ -106,11 +103,7 @@ def check_evaluator(
 ) -> None:
     """Check that metrics fit a data set; a subset is measured by itself.
 
-    Args:
-        metrics: The metrics of the evaluator.
-        dataset: The data set.
-        infos: What it knows of some samples.
-        split: 'val' or 'test'.
+    `infos` is what the data set knows of some samples.
 
     Raises:
         ValueError: If a metric is one of another task, or its annotation
@@ -162,11 +155,10 @@ def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
         if isinstance(hook, EarlyStoppingHook):
             yield 'EarlyStoppingHook.monitor', hook.monitor
     schedulers = runner.param_schedulers or []
-    if isinstance(schedulers, dict):
-        schedulers = [one for some in schedulers.values() for one in some]
+    if isinstance(schedulers, dict):  # several optimizers
+        schedulers = chain.from_iterable(schedulers.values())
     for scheduler in schedulers:
-        monitor = getattr(scheduler, 'monitor', None)
-        if monitor:
+        if monitor := getattr(scheduler, 'monitor', None):
             yield f'param_scheduler {type(scheduler).__name__}', monitor
 
 
@@ -189,11 +181,10 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
     for key, name in _monitored(runner):
         # The parts of a loss have names of their own.
         if name not in names and not (has_losses and 'loss' in name):
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f'did you mean {close[0]}? ' if close else ''
+            hint = did_you_mean(name, names, cutoff=0.5)
             if 'loss' in name:
-                hint = "val_cfg.type='mmvit.ValLossLoop' adds val_loss. "
+                hint = "val_cfg.type='mmvit.ValLossLoop' adds val_loss."
             raise ValueError(
                 f'{key} is {name!r}, which val_evaluator does not measure; '
-                f'{hint}It measures {", ".join(names)}'
+                + f'{hint} It measures {", ".join(names)}'.strip()
             )

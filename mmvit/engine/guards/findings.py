@@ -1,11 +1,9 @@
 """What checks of data find, for a training and for check_dataset.py."""
 
-import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mmengine.logging import print_log
-
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 ERROR = 'error'  # a training stops
@@ -14,19 +12,12 @@ NOTE = 'note'
 
 
 class Finding(NamedTuple):
-    """Something that is wrong in a data set.
+    """Something that is wrong in a data set."""
 
-    Args:
-        severity: `ERROR`, `DROPPED` or `NOTE`.
-        kind: What is wrong.
-        text: Where: the file, and the id or the name of what is in it.
-        cure: What to do.
-    """
-
-    severity: str
-    kind: str
-    text: str
-    cure: str = ''
+    severity: str  # ERROR, DROPPED or NOTE
+    kind: str  # what is wrong
+    text: str  # where: the file, and the id or the name of what is in it
+    cure: str = ''  # what to do
 
 
 def grouped(
@@ -42,9 +33,7 @@ def grouped(
 def stop_or_warn(findings: Iterable[Finding], source: str) -> None:
     """Stop a run for errors; log what is left out, and the notes.
 
-    Args:
-        findings: What was found.
-        source: The key of the data set, or its file.
+    `source` is the key of the data set, or its file.
 
     Raises:
         ValueError: If there is an error. The message names the first places
@@ -57,8 +46,7 @@ def stop_or_warn(findings: Iterable[Finding], source: str) -> None:
         if severity == ERROR:
             errors.append(line)
         else:
-            text = f'{source}: {severity}: {line}'
-            print_log(text, logger='current', level=logging.WARNING)
+            warn(f'{source}: {severity}: {line}')
     if errors:
         raise ValueError(
             '\n'.join([f'{source} has errors:', *errors])

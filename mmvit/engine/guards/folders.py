@@ -59,7 +59,7 @@ def _of_maps(dataset: Dataset) -> Iterator[Finding]:
     yield from _left_out(others, ending, 'img_suffix')
     if not masks or not osp.isdir(masks):
         return
-    # Images of other endings were told of; their masks are not lonely.
+    # Images with other endings are reported above, and their masks are not.
     stems = {osp.splitext(osp.relpath(path, images))[0] for path in others}
     stems |= {
         osp.relpath(path, images)[: -len(ending)]

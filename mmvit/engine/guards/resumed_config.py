@@ -6,16 +6,16 @@ config says, and says nothing of it.
 
 import copy
 import difflib
-import logging
 import warnings
 
 import numpy as np
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmvit.utils.log import warn
 from mmvit.utils.text import some_of
 
 from ..run_facts import UpdateBatch, learning_rates, wrappers_of
@@ -54,6 +54,17 @@ def check_complete(path: str, checkpoint: object) -> None:
             'one with --resume FILE, or start a new run from the weights '
             'with load_from=FILE and without --resume'
         )
+
+
+def seed_of(path: str) -> int | None:
+    """Return the seed of the run that wrote a checkpoint.
+
+    Raises:
+        ValueError: If no training can continue from it.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(path, 'cpu')
+    check_complete(path, checkpoint)
+    return checkpoint['meta'].get('seed')
 
 
 def optimizer_names(runner: Runner) -> list[str]:
@@ -119,11 +130,8 @@ def report_batch(
 ) -> None:
     """Log what will differ with another batch or number of images.
 
-    Args:
-        path: The checkpoint.
-        old: The batch that it was written with.
-        new: That of this run.
-        images: The number of images of the data set then and now.
+    The batches, and the numbers of images, are those with which the
+    checkpoint at `path` was written, and those of this run.
     """
     text = (
         f'{path} was written with {images[0]} images, by {old} an update; '
@@ -157,18 +165,15 @@ def report_batch(
             'batch normalization are those of the first process: each '
             'process has its own.'
         )
-    print_log(text, 'current', level=logging.WARNING)
+    warn(text)
 
 
 def report_finished(runner: Runner, config: str) -> None:
     """Say so if a run has nothing left to train.
 
-    Args:
-        runner: The run.
-        config: The text of the config that the checkpoint was written with.
-
     Raises:
-        ValueError: If this run's config is another one.
+        ValueError: If its config is not `config`, the text of the one that
+            the checkpoint was written with.
     """
     loop = runner.train_loop
     by_epoch = isinstance(loop, EpochBasedTrainLoop)

@@ -1,7 +1,6 @@
 """Resuming a run so that it continues as if it had never stopped."""
 
 import itertools
-import logging
 
 import torch
 from mmengine.dist import (
@@ -11,12 +10,12 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
-from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mmvit.registry import HOOKS
+from mmvit.utils.log import warn
 
 from ..random_states import get_states, set_states
 from ..run_facts import UpdateBatch, unwrap, update_batch, wrappers_of
@@ -48,11 +47,10 @@ def _seek_data(runner: Runner, old: UpdateBatch, batches: int) -> int:
     batches = min(batches * old.images_per_iter // images, len(loader))
     loop._iter = loop._epoch * len(loader) + batches
     if batches and not skip_batches(loader, batches):
-        text = (
+        warn(
             'this data loader cannot start in the middle of an epoch: its '
             f'first {batches} batches are trained on again'
         )
-        print_log(text, 'current', logging.WARNING)
     return batches
 
 
@@ -61,12 +59,8 @@ def _of_all_processes(
 ) -> list[dict[str, Tensor]]:
     """Bring tensors of all processes into the main one's memory.
 
-    Args:
-        tensors: Those of this process; some of `like`.
-        like: Tensors of the same names and shapes, the same in all processes.
-
-    Returns:
-        The tensors of each process. Only the main process has their values.
+    `like` has the names and shapes, the same in all processes; each process
+    gives some of them. Only the main one gets what each has given.
     """
     names = all_gather_object(list(tensors))
     found = [{} for _ in names]
@@ -220,13 +214,12 @@ class ExactResumeHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Go to the place in the data, and restore what it needs no data."""
+        """Go to the place in the data, and restore what needs no data."""
         if self._saved is not None:
             self._compare_batches(runner)
             self._restore_early_stopping(runner)
-            own = _statistics(runner)
-            statistics = self._saved.get('statistics', ())[runner.rank :]
-            for name, value in (statistics or [{}])[0].items():
+            own, saved = _statistics(runner), self._saved.get('statistics')
+            for name, value in saved[runner.rank].items() if saved else ():
                 own[name].copy_(value)
         if self._differences:
             self._schedule.follow(runner, self._differences)
@@ -256,7 +249,7 @@ class ExactResumeHook(Hook):
         states = self._saved.get('early_stopping', ())
         for hook, state in zip(hooks, states):
             hook.wait_count, hook.best_score, _ = state
-        # Who raises the patience wants to go on.
+        # With a patience that was raised, the run is to go on.
         raised = any(h.patience > s[2] for h, s in zip(hooks, states))
         if hooks and self._saved.get('stopped') and not raised:
             runner.train_loop.stop_training = True
@@ -276,8 +269,9 @@ class ExactResumeHook(Hook):
             self._restore(runner)
 
     def _restore(self, runner: Runner) -> None:
-        for states in self._saved.get('random_states', [])[runner.rank :][:1]:
-            set_states(states)
+        states = self._saved.get('random_states', [])
+        if runner.rank < len(states):
+            set_states(states[runner.rank])
         gradients = self._saved.get('gradients') or {}
         # One dictionary for all processes: a file of an earlier version
         if isinstance(gradients, list):

@@ -31,7 +31,7 @@ def read_header(source: str | BytesIO) -> Header | None:
             turned = picture.getexif().get(_ORIENTATION, 1)
             return Header((picture.height, picture.width), turned)
     except Exception:
-        return None  # Another guard tells of unreadable files.
+        return None  # Another guard names files that cannot be read.
 
 
 def turns_images(step: Callable[[dict], dict]) -> bool:

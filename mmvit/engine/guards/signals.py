@@ -32,10 +32,7 @@ def obey_parent_only(initialize: Callable | None, worker_id: int) -> None:
 
     A scheduler sends a signal to all processes of a job, and a terminal
     Ctrl-C. What the training process itself sends still ends this one.
-
-    Args:
-        initialize: The `worker_init_fn` of the dataloader.
-        worker_id: The number of the process.
+    `initialize` is the `worker_init_fn` that the dataloader had.
     """
     # Only a thread that waits for a signal is told who has sent it.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

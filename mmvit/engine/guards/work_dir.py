@@ -3,15 +3,17 @@
 import contextlib
 import errno
 import fcntl
-import logging
 import os
 import os.path as osp
 import socket
 import time
 from collections.abc import Iterator
 
-from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.logging import print_log
+from mmengine.dist import is_main_process
+
+from mmvit.utils.log import warn
+
+from ..run_facts import from_main
 
 _LOCK = '.lock'
 _BUSY = (errno.EACCES, errno.EAGAIN)
@@ -27,11 +29,10 @@ def _lock(file: object, path: str) -> str | None:
         if error.errno in _BUSY:
             file.seek(0)
             return file.read().strip() or 'another process'
-        text = (
+        warn(
             f'{path} cannot be locked ({error.strerror}): nothing stops a '
             'second run in this folder'
         )
-        print_log(text, 'current', logging.WARNING)
         return None
     # A full disk is no reason to stop here.
     with contextlib.suppress(OSError):
@@ -53,16 +54,15 @@ def sole_run(work_dir: str) -> Iterator[None]:
     Raises:
         RuntimeError: In all processes, if another run holds it.
     """
-    path, owner = osp.join(work_dir, _LOCK), [None]
-    with contextlib.ExitStack() as stack:
-        if is_main_process():
-            os.makedirs(work_dir, exist_ok=True)
-            file = stack.enter_context(open(path, 'a+', encoding='utf-8'))
-            owner = [_lock(file, path)]
-        broadcast_object_list(owner)
-        if owner[0] is not None:
+    path, file = osp.join(work_dir, _LOCK), contextlib.nullcontext()
+    if is_main_process():
+        os.makedirs(work_dir, exist_ok=True)
+        file = open(path, 'a+', encoding='utf-8')
+    with file:
+        owner = from_main(lambda: _lock(file, path))
+        if owner is not None:
             raise RuntimeError(
-                f'{work_dir} is in use: {owner[0]}, trains there. Wait for '
-                'it, stop it, or choose another --work-dir'
+                f'{work_dir} is in use: {owner}, trains there. Wait for it, '
+                'stop it, or choose another --work-dir'
             )
         yield

@@ -66,12 +66,23 @@ def take(x: Tensor, dim: int, length: int, start: int = 0) -> Tensor:
     return x[(slice(None),) * dim + (slice(start, start + length),)]
 
 
+def _converted(
+    made: Tensor | tuple[Tensor, ...], device: torch.device, dtype: torch.dtype
+) -> list[Tensor]:
+    """Move tensors to a device, those of floating point to a type, too."""
+    return [
+        part.contiguous().to(
+            device, dtype if part.is_floating_point() else None
+        )
+        for part in ([made] if isinstance(made, Tensor) else made)
+    ]
+
+
 def cached_by_size(shapes: Callable) -> Callable:
     """Decorate a function of integers that makes tensors: cache its results.
 
     In a compiled graph the function is one operator, whose results depend on
-    the map's size. An exported graph, which other programs run, has the
-    function's own operations.
+    the map's size; an exported one has the function's own operations.
 
     Args:
         shapes: Returns, for the same integers, the type of each result (float
@@ -84,28 +95,12 @@ def cached_by_size(shapes: Callable) -> Callable:
     """
 
     def decorate(function: Callable) -> Callable:
-        def make(
-            place: torch.device,
-            device: torch.device,
-            dtype: torch.dtype,
-            sizes: tuple[int, ...],
-        ) -> list[Tensor]:
-            with place:
-                made = function(*sizes)
-            parts = [made] if isinstance(made, Tensor) else made
-            return [
-                part.contiguous().to(
-                    device, dtype if part.is_floating_point() else None
-                )
-                for part in parts
-            ]
-
         @functools.lru_cache(maxsize=64)
         def cached(
             device: torch.device, dtype: torch.dtype, *sizes: int
         ) -> list[Tensor]:
-            with torch.inference_mode(False):
-                return make(torch.device('cpu'), device, dtype, sizes)
+            with torch.inference_mode(False), torch.device('cpu'):
+                return _converted(function(*sizes), device, dtype)
 
         operator = _operator(function, cached, shapes)
 
@@ -114,7 +109,9 @@ def cached_by_size(shapes: Callable) -> Callable:
             if torch.compiler.is_dynamo_compiling():
                 parts = operator(sizes, like.device, like.dtype)
             elif is_exporting():
-                parts = make(like.device, like.device, like.dtype, sizes)
+                with like.device:
+                    made = function(*sizes)
+                parts = _converted(made, like.device, like.dtype)
             else:
                 parts = cached(like.device, like.dtype, *sizes)
             return parts[0] if len(parts) == 1 else parts

@@ -115,9 +115,7 @@ def test_wrong_values(changes, message):
 )
 def test_schedules_that_end_early(schedule, message, monkeypatch):
     logged = []
-    monkeypatch.setattr(
-        config_values, 'print_log', lambda text, **_: logged.append(text)
-    )
+    monkeypatch.setattr(config_values, 'warn', logged.append)
     assert not wrong(param_scheduler=[schedule])
     assert [message in text for text in logged] == [True] * bool(message)
 
@@ -136,7 +134,7 @@ def test_plateaus_that_are_never_seen(settings, changes):
 
 
 def test_a_constant_rate_at_the_end_is_planned(monkeypatch):
-    monkeypatch.setattr(config_values, 'print_log', pytest.fail)
+    monkeypatch.setattr(config_values, 'warn', pytest.fail)
     cosine = dict(type='CosineAnnealingLR', T_max=10, end=10)
     rest = dict(type='ConstantLR', factor=1, begin=10, end=12)
     assert not wrong(param_scheduler=[cosine, rest])

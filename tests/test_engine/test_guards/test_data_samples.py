@@ -14,9 +14,7 @@ from tests.support.tiny import tiny_config
 def warnings(monkeypatch):
     """What the checks log."""
     messages = []
-    monkeypatch.setattr(
-        data_samples, 'print_log', lambda text, **_: messages.append(text)
-    )
+    monkeypatch.setattr(data_samples, 'warn', messages.append)
     return messages
 
 

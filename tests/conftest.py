@@ -23,6 +23,15 @@ from .support.scenes import write_scenes
 from .support.tiny import tiny_config, write_config
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what makes a test longer than the suite needs it."""
+    parser.addoption(
+        '--all-forms',
+        action='store_true',
+        help='give each tool every hostile file, not two of them',
+    )
+
+
 def _forget_runs() -> None:
     """Clear what mmengine keeps of a run for the life of a process."""
     for logger in MMLogger._instance_dict.values():

@@ -1,22 +1,16 @@
 """tools/dist_train.sh and tools/dist_test.sh: two processes on the CPU."""
 
 import json
+import os
 import subprocess
 import time
 
 import pytest
 import torch
 
-from tests.support.helpers import (
-    ROOT,
-    clean_environment,
-    read_log,
-    weights_of,
-)
+from tests.support.helpers import ROOT, clean_environment, weights_of
 from tests.support.recorder import record
-from tests.support.tiny import LAST, METRIC, tiny_config, write_config
-
-pytestmark = pytest.mark.slow
+from tests.support.tiny import tiny_config, write_config
 
 
 def run_job(*args):
@@ -37,21 +31,19 @@ def run_job(*args):
 
 @pytest.fixture
 def launch(tmp_path, plain_dumps):
-    """Run dist_train.sh or dist_test.sh with two processes."""
+    """Train a config with two processes, in the folder `two`."""
 
-    def run(tool, cfg, *args):
+    def run(cfg):
         config = write_config(cfg, tmp_path / 'two.py')
-        before = [str(arg) for arg in args[:1]] if tool == 'test' else []
-        after = [str(arg) for arg in args[len(before) :]]
         return run_job(
-            *('bash', str(ROOT / f'tools/dist_{tool}.sh'), config),
-            *before,
-            *('2', '--work-dir', str(tmp_path / 'two'), *after),
+            *('bash', str(ROOT / 'tools/dist_train.sh'), config),
+            *('2', '--work-dir', str(tmp_path / 'two')),
         )
 
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
     def config(batch_size, name):
         cfg = tiny_config('cls', scenes, train_cfg__max_epochs=3)
@@ -60,7 +52,7 @@ def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
         cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1, momentum=0.9)
         return record(cfg, tmp_path / f'{name}.json')
 
-    done = launch('train', config(2, 'two'))
+    done = launch(config(2, 'two'))
     assert done.returncode == 0, done.stderr[-3000:]
     command('train', config(4, 'one'), '--work-dir', tmp_path / 'one')
 
@@ -78,27 +70,51 @@ def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
         torch.testing.assert_close(value, expected[key], rtol=0, atol=1e-3)
 
 
-def test_two_processes_test_as_one(scenes, command, launch, tmp_path):
-    cfg = tiny_config('seg', scenes)
-    one = command('train', cfg)
-    expected = read_log(one)[-1][METRIC['seg']]
-    weights = one / LAST['seg']
-    done = launch('test', cfg, weights, '--out', tmp_path / 'out.pkl')
-    assert done.returncode == 0, done.stderr[-3000:]
-    (path,) = (tmp_path / 'two').glob('2*/2*.json')
-    assert json.loads(path.read_text())['mIoU'] == pytest.approx(expected)
-    assert (tmp_path / 'out.pkl').is_file()
-
-
+@pytest.mark.slow
 def test_a_process_that_fails_ends_the_job(scenes, launch, tmp_path):
     cfg = record(tiny_config('cls', scenes), tmp_path / 'losses.json')
     failed = tmp_path / 'failed'
     cfg.custom_hooks.append(dict(type='FailOnOneRank', path=str(failed)))
-    done = launch('train', cfg)
+    done = launch(cfg)
     assert done.returncode != 0
     assert 'the second process gives up' in done.stderr + done.stdout
     assert not (tmp_path / 'two/epoch_1.pth').exists()
     assert time.time() - failed.stat().st_mtime < 60
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        ('train', ['config.py', '2', '--resume', 'auto']),
+        ('test', ['config.py', 'weights.pth', '2', '--out', 'a b.pkl']),
+    ],
+)
+def test_what_the_scripts_start(tmp_path, tool, arguments):
+    stand_in = tmp_path / 'python'
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stand_in.chmod(0o755)
+    path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
+    script = str(ROOT / f'tools/dist_{tool}.sh')
+
+    def started(**machines):
+        done = subprocess.run(
+            ['bash', script, *arguments],
+            env=clean_environment(**machines) | dict(PATH=path),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    run = ['-m', 'torch.distributed.run']
+    own = ['--nproc_per_node=2', '--max-restarts=0']
+    rest = [text for text in arguments if text != '2']
+    tools = [str(ROOT / f'tools/{tool}.py'), *rest, '--launcher', 'pytorch']
+    assert started() == [*run, '--standalone', *own, *tools]
+    assert started(NNODES='3', MASTER_ADDR='first') == [
+        *(*run, '--nnodes=3', '--node_rank=0', '--master_addr=first'),
+        *('--master_port=29500', *own, *tools),
+    ]
 
 
 @pytest.mark.parametrize('tool', ['train', 'test'])

@@ -1,4 +1,4 @@
-"""Processes that need no ten seconds to import the libraries.
+"""Processes that begin without importing the libraries for ten seconds.
 
 They are forked from a process that has imported everything and has used
 nothing: autograd does not survive a fork of a process that has used it.
@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 
+import mmengine.config.utils
 import mmengine.dataset.base_dataset
 import mmengine.runner.runner
 import torch
@@ -22,6 +23,7 @@ import yapf.yapflib.yapf_api
 
 from mmvit.registry import MODELS
 
+from .config_tools import load_once
 from .helpers import clean_environment, load_tool
 
 _FORKS = multiprocessing.get_context('forkserver')
@@ -31,13 +33,16 @@ _FORKS.set_forkserver_preload(['tests.support.prepared'])
 def prepare() -> None:
     """Import everything, and leave out what takes longer than a training.
 
-    That is asking compilers, formatting configs and collecting garbage. Only
-    for processes that end with one test.
+    That is asking compilers, formatting configs, collecting garbage, and
+    reading a library's metafiles more than once. Only for processes that end
+    with one test.
     """
     torch.set_num_threads(1)
     for scope in ('mmdet', 'mmseg', 'mmpretrain'):
         importlib.import_module(f'{scope}.utils').register_all_modules(False)
     MODELS.import_from_location()
+    load_tool('train')
+    mmengine.config.utils.load = load_once
     mmengine.runner.runner.collect_env = dict
     yapf.yapflib.yapf_api.FormatCode = lambda text, **_: (text, True)
     mmengine.dataset.base_dataset.gc = SimpleNamespace(collect=lambda: 0)
@@ -55,7 +60,7 @@ def _run(
     prepare()
     if isinstance(target, str):
         sys.exit(load_tool(target).main(list(args)))
-    sys.exit(target(*args))
+    target(*args)
 
 
 def start(

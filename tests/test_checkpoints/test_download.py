@@ -1,11 +1,9 @@
 """Downloads from a server on this machine that fails in many ways."""
 
 import io
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 import types
@@ -18,7 +16,7 @@ import torch
 
 from mmvit.checkpoints.download import DownloadError, download
 from tests.support.file_server import FileServer, Page, file_server
-from tests.support.helpers import clean_environment
+from tests.support.processes import end, start
 from tests.support.published_pvt import saved
 
 BODY = saved(torch.rand(50_000))
@@ -208,33 +206,18 @@ def test_google_drive(path, monkeypatch):
         assert left_in(path.parent) == []
 
 
-PROGRAM = """
-import sys
-from mmvit.checkpoints.download import download
-download([sys.argv[1]], sys.argv[2])
-"""
-
-
 @pytest.mark.slow
-def test_a_killed_download_goes_on(server, path):
+def test_a_killed_download_goes_on(server, path, tmp_path_factory):
     server.pages['/file'] = Page(BODY, pause=0.2)
-    command = [sys.executable, '-c', PROGRAM, f'{server.address}/file', path]
-    process = subprocess.Popen(
-        command,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    log = tmp_path_factory.mktemp('killed') / 'log.txt'
+    process = start(download, [f'{server.address}/file'], str(path), log=log)
     part = Path(f'{path}.part')
     deadline = time.monotonic() + 120
     while not (part.exists() and part.stat().st_size > len(BODY) / 3):
-        assert process.poll() is None, process.stdout.read()
+        assert process.is_alive(), log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert end([process], seconds=0) == [-signal.SIGKILL]
     came = part.stat().st_size
     assert len(BODY) / 3 < came < len(BODY) and not path.exists()
     fetch(server, path, Page(BODY))

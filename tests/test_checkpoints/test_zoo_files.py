@@ -1,8 +1,6 @@
 """`mmvit://NAME`: files from a server on this machine."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from mmvit.checkpoints.released import released_files
 from mmvit.checkpoints.zoo import fetch
 from mmvit.registry import MODELS
 from tests.support.file_server import FileServer, Page, file_server
-from tests.support.helpers import clean_environment
+from tests.support.processes import end, start
 from tests.support.published_pvt import published_names, saved
 
 NANO = 'configs/quickstart/pvt-nano_1xb32-15e_digit-scenes-64x64.py'
@@ -194,23 +192,11 @@ def test_another_size_is_told(server):
 
 
 @pytest.mark.slow
-def test_two_processes_download_once(server, home):
+def test_two_processes_download_once(server, home, tmp_path):
     page = server.pages[f'/{NAME}.pth']
     page.pause = 0.02
-    command = [sys.executable, '-m', 'mmvit.checkpoints.zoo', NAME]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=clean_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        out, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, out
-        path = out.splitlines()[-1]
-        assert path == str(home / 'converted' / f'{NAME}.pth')
+    logs = [tmp_path / f'{number}.txt' for number in (0, 1)]
+    codes = end([start(fetch, NAME, log=log) for log in logs])
+    assert codes == [0, 0], '\n'.join(log.read_text() for log in logs)
+    assert (home / 'converted' / f'{NAME}.pth').is_file()
     assert len(server.requests) == 1

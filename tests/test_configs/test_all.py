@@ -18,7 +18,12 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
 from mmvit import registry
-from mmvit.engine.guards.config_keys import check_custom_keys
+from mmvit.engine.guards import GUARDS, config_values
+from mmvit.engine.guards.config_keys import (
+    check_custom_keys,
+    check_sub_keys,
+    unread_keys,
+)
 
 from ..support.config_tools import (
     CONFIGS,
@@ -125,6 +130,7 @@ def test_model_builds(path: Path) -> None:
     assert sum(p.numel() for p in model.parameters()) > 10_000
     # A training starts with this check.
     check_custom_keys(config_of(path).optim_wrapper, model)
+    config_values.check_class_weights(model)
 
 
 @each(LEAVES)
@@ -186,6 +192,21 @@ def test_schedule_ends_with_the_training(path: Path) -> None:
     cfg = config_of(path)
     last = build_schedulers(cfg, epoch_length=100)[-1]
     assert last.end == length_of(cfg, last.by_epoch, epoch_length=100)
+
+
+@each(LEAVES)
+def test_guards_have_nothing_to_say(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    monkeypatch.setattr(
+        config_values, 'print_log', lambda text, **_: said.append(text)
+    )
+    cfg = config_of(path)
+    config_values.check_values(cfg)
+    config_values.check_schedules(cfg)
+    check_sub_keys(cfg, GUARDS)
+    assert [*said, *unread_keys(str(path))] == []
 
 
 # ------------------------------------------------------------------- metafile

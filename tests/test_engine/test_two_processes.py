@@ -1,6 +1,7 @@
 """Two processes on the CPU that train together, with gloo."""
 
 import copy
+import json
 import re
 import signal
 import time
@@ -12,23 +13,23 @@ from mmvit.checkpoints import safe_load
 from tests.support.helpers import losses, read_log, weights_of
 from tests.support.processes import end, start_two
 from tests.support.recorder import record
-from tests.support.tiny import METRIC, tiny_config, write_config
+from tests.support.tiny import LAST, METRIC, tiny_config, write_config
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def train(tmp_path, plain_dumps):
-    """Train in a folder of tmp_path: (config, folder, *arguments).
+def run_two(tmp_path, plain_dumps):
+    """Run a tool in a folder of tmp_path: (tool, config, folder, *arguments).
 
     Returns how both processes have ended, and what they have printed.
     """
 
-    def run(cfg, folder, *args):
+    def run(tool, cfg, folder, *args):
         config = write_config(cfg, tmp_path / f'{folder}.py')
-        args = [config, '--work-dir', tmp_path / folder, *args]
+        args = [config, *args, '--work-dir', tmp_path / folder]
         log = tmp_path / f'{folder}.txt'
-        codes = end(start_two('train', *args, log=log))
+        codes = end(start_two(tool, *args, log=log))
         texts = [(tmp_path / f'{rank}-{folder}.txt') for rank in (0, 1)]
         return codes, '\n'.join(path.read_text() for path in texts)
 
@@ -36,14 +37,16 @@ def train(tmp_path, plain_dumps):
 
 
 @pytest.mark.parametrize('task', ['det', 'ins', 'seg'])
-def test_each_task_trains(scenes, train, tmp_path, task):
+def test_each_task_trains(scenes, run_two, tmp_path, task):
     cfg = tiny_config(task, scenes, train_cfg__max_iters=2)
     cfg.train_dataloader.batch_size = 2
     cfg.train_dataloader.num_workers = 1
     if task == 'seg':
         # As in mmseg's base: reverted where there is no GPU
         assert cfg.model.decode_head.norm_cfg.type == 'SyncBN'
-    codes, text = train(cfg, 'two', '--cfg-options', 'randomness.seed=3')
+    codes, text = run_two(
+        'train', cfg, 'two', '--cfg-options', 'randomness.seed=3'
+    )
     assert codes == [0, 0], text
     work_dir = tmp_path / 'two'
     assert len(losses(work_dir)) == 2
@@ -53,37 +56,49 @@ def test_each_task_trains(scenes, train, tmp_path, task):
     assert not any(key.startswith('module.') for key in weights)
 
 
-def test_a_killed_process_ends_the_other(scenes, train, tmp_path):
+def test_two_processes_test_as_one(scenes, command, run_two, tmp_path):
+    cfg = tiny_config('seg', scenes)
+    one = command('train', cfg)
+    expected = read_log(one)[-1][METRIC['seg']]
+    out = tmp_path / 'out.pkl'
+    codes, text = run_two('test', cfg, 'two', one / LAST['seg'], '--out', out)
+    assert codes == [0, 0], text
+    (path,) = (tmp_path / 'two').glob('2*/2*.json')
+    assert json.loads(path.read_text())['mIoU'] == pytest.approx(expected)
+    assert out.is_file()
+
+
+def test_a_killed_process_ends_the_other(scenes, run_two, tmp_path):
     cfg = record(tiny_config('cls', scenes), tmp_path / 'losses.json')
     killed = tmp_path / 'killed'
     cfg.custom_hooks.append(
         dict(type='FailOnOneRank', path=str(killed), kill=True)
     )
-    codes, text = train(cfg, 'two')
+    codes, text = run_two('train', cfg, 'two')
     assert codes == [1, -signal.SIGKILL], text
     assert not (tmp_path / 'two/epoch_1.pth').exists()
     assert time.time() - killed.stat().st_mtime < 60
 
 
 def test_signal_stops_all_processes_and_resume_goes_on(
-    scenes, train, tmp_path
+    scenes, run_two, tmp_path
 ):
     cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
     cfg.train_dataloader.batch_size = 2
     cfg.train_cfg.val_interval = 100
     whole = record(copy.deepcopy(cfg), tmp_path / 'whole.json')
-    codes, text = train(whole, 'whole')
+    codes, text = run_two('train', whole, 'whole')
     assert codes == [0, 0], text
     cfg = record(cfg, tmp_path / 'losses.json')
     stopped = copy.deepcopy(cfg)
     stopped.custom_hooks.append(dict(type='SignalOnOneRank', at=7))
-    codes, text = train(stopped, 'two')
+    codes, text = run_two('train', stopped, 'two')
     assert codes == [75, 75], text
     # They ask each other every 10 iterations.
     content = safe_load(str(tmp_path / 'two/interrupted.pth'))
     assert content['meta']['iter'] == 10
     assert len(content['meta']['run']['random_states']) == 2
-    codes, text = train(cfg, 'two', '--resume', 'auto')
+    codes, text = run_two('train', cfg, 'two', '--resume', 'auto')
     assert codes == [0, 0], text
     expected = weights_of(tmp_path / 'whole/epoch_6.pth')
     for key, value in weights_of(tmp_path / 'two/epoch_6.pth').items():
@@ -91,7 +106,7 @@ def test_signal_stops_all_processes_and_resume_goes_on(
 
 
 def test_a_model_that_is_shared_out_learns_and_resumes(
-    scenes, command, train, tmp_path
+    scenes, command, run_two, tmp_path
 ):
     def config(batch_size):
         cfg = tiny_config('cls', scenes, train_cfg__max_epochs=6)
@@ -112,7 +127,7 @@ def test_a_model_that_is_shared_out_learns_and_resumes(
         ('two', ()),
         ('three', ('--resume', str(tmp_path / 'two/epoch_2.pth'))),
     ):
-        codes, text = train(cfg, folder, *options)
+        codes, text = run_two('train', cfg, folder, *options)
         assert codes == [0, 0], text
     logs = [path.read_text() for path in tmp_path.glob('t*/*/*.log')]
     assert len(logs) == 2

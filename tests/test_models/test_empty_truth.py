@@ -1,10 +1,7 @@
 """Images without an object: losses are finite, every weight learns."""
 
-import multiprocessing
-
 import pytest
 
-from tests.support import empty_truth
 from tests.support.empty_truth import (
     batch,
     run_rank,
@@ -12,13 +9,13 @@ from tests.support.empty_truth import (
     small,
     step,
 )
+from tests.support.processes import end, start
 
 DETECTORS = shipped_detectors()
 
 
 def test_detectors_are_found():
-    assert any('RetinaNet' in name for name in DETECTORS)
-    assert any('MaskRCNN' in name for name in DETECTORS)
+    assert {'retinanet', 'mask-rcnn', 'atss', 'detr'} <= set(DETECTORS)
 
 
 @pytest.mark.parametrize('name', DETECTORS)
@@ -30,15 +27,10 @@ def test_all_empty(name):
 
 @pytest.mark.slow
 def test_two_processes(tmp_path):
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([empty_truth.__name__])
     args = str(tmp_path / 'store'), list(DETECTORS.values())
+    logs = [tmp_path / f'{rank}.txt' for rank in (0, 1)]
     processes = [
-        context.Process(target=run_rank, args=(rank, *args)) for rank in (0, 1)
+        start(run_rank, rank, *args, log=log) for rank, log in enumerate(logs)
     ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(240)
-        process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
+    codes = end(processes)
+    assert codes == [0, 0], '\n'.join(log.read_text() for log in logs)

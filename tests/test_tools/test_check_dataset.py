@@ -128,6 +128,22 @@ def test_sizes_of_masks(check, own_scenes):
     assert '64 x 64' in text and 'train_2.png: 128 x 128' in text
 
 
+def test_images_that_make_no_batch(check, own_scenes):
+    for part in ('img_dir/val/val_0.jpg', 'ann_dir/val/val_0.png'):
+        with Image.open(own_scenes / part) as picture:
+            picture.crop((0, 0, 64, 40)).save(own_scenes / part)
+    steps = ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')
+    options = dict(
+        val_dataloader__dataset__pipeline=[dict(type=step) for step in steps],
+        val_dataloader__batch_size=2,
+    )
+    code, text = check('seg', '--splits', 'val', **options)
+    assert code == 1 and 'error: 1 x batch that cannot be made' in text
+    assert 'val_0.jpg' in text and 'Set val_dataloader.batch_size=1' in text
+    options['val_dataloader__batch_size'] = 1
+    assert check('seg', '--splits', 'val', **options)[0] == 0
+
+
 def test_images_that_exif_turns(check, own_scenes):
     path = own_scenes / 'img_dir/train/train_2.jpg'
     exif = Image.Exif()

@@ -1,6 +1,7 @@
 """No tool executes the weights that it is given, nor crashes on them.
 
-tests/test_checkpoints/test_hostile.py has all forms of such files.
+tests/test_checkpoints/test_hostile.py has all forms of such files. Each tool
+gets two of them here, and all with `--all-forms`, which takes some minutes.
 """
 
 import os
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import mmvit
+from mmvit.checkpoints import inspection
 from tests.support.helpers import load_tool
-from tests.test_checkpoints.hostile import write
+from tests.test_checkpoints.hostile import FILES, HOSTILE, write
 
 # The two that would do most: code, and the end of the interpreter
 FORMS = ('the globals of a method', 'a key that crashes')
@@ -41,30 +44,69 @@ TOOLS = {
         *('IMAGE', '--configs', 'CONFIG', 'CONFIG', '--names', 'a', 'b'),
         *('--checkpoints', 'EVIL', 'EVIL', '--out-dir', 'out'),
     ),
+    'library_tool': ('mmpretrain', 'test', 'CONFIG', 'EVIL', *RUN[1:]),
 }
+FUNCTIONS = {
+    'Inferencer': lambda config: mmvit.Inferencer(config, 'evil.pth'),
+    'get_model': lambda config: mmvit.get_model(config, 'evil.pth'),
+    'get_backbone': lambda _: mmvit.get_backbone('pvt-t', 'evil.pth'),
+}
+# They read objects of any class as data, and find no weights in it.
+FOREIGN = ('model_converters/convert_checkpoint',)
 
 
-@pytest.mark.parametrize('tool', TOOLS)
-def test_hostile_weights(
-    tmp_path, monkeypatch, scenes, trained, no_sync, fresh_runs, tool
-):
+@pytest.fixture
+def run(tmp_path, monkeypatch, scenes, trained, no_sync, fresh_runs):
+    """Call an entry point with evil.pth."""
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.chdir(tmp_path)
     config, _ = trained('cls')
-    names = dict(CONFIG=config, IMAGE=str(scenes / 'img_dir/val/val_0.jpg'))
-    arguments = [
-        names.get(part, part).replace('EVIL', 'evil.pth')
-        for part in TOOLS[tool]
-    ]
-    module = load_tool(tool.partition(' ')[0])
-    if hasattr(module, 'pytorch_grad_cam'):
-        monkeypatch.setattr(module, 'pytorch_grad_cam', 'is installed')
-    for form in FORMS:
+    image = str(scenes / 'img_dir/val/val_0.jpg')
+    names = dict(CONFIG=config, IMAGE=image, EVIL='evil.pth')
+
+    def call(entry):
         fresh_runs()
-        write(form, Path('evil.pth'))
-        with pytest.raises((ValueError, SystemExit)) as error:
-            module.main(arguments)
-        assert 'evil.pth cannot be read as a checkpoint' in str(error.value)
+        if entry in FUNCTIONS:
+            return FUNCTIONS[entry](config)
+        module = load_tool(entry.partition(' ')[0])
+        if hasattr(module, 'pytorch_grad_cam'):
+            monkeypatch.setattr(module, 'pytorch_grad_cam', 'is installed')
+        arguments = TOOLS[entry]
+        return module.main(
+            [
+                names.get(part, part.replace('EVIL', 'evil.pth'))
+                for part in arguments
+            ]
+        )
+
+    return call
+
+
+@pytest.mark.parametrize('entry', [*TOOLS, *FUNCTIONS])
+def test_hostile_weights(run, monkeypatch, request, entry):
+    forms = FORMS
+    if request.config.getoption('--all-forms'):
+        pytest.importorskip('safetensors')
+        forms = [*HOSTILE, *FILES]
+    for form in forms:
+        with monkeypatch.context() as patch:
+            if form == 'a pickle without end':
+                patch.setattr(inspection, '_MAX_STEPS', 100_000)
+            write(form, Path('evil.pth'))
+            with pytest.raises((ValueError, SystemExit)) as error:
+                run(entry)
+        if entry not in FOREIGN or form in FORMS:
+            assert 'evil.pth cannot be read as a ch' in str(error.value), form
+        assert not os.path.exists('TRACE'), form
+
+
+def test_flops_need_no_weights(run, monkeypatch):
+    pretrained = TOOLS['train Pretrained'][3:]
+    monkeypatch.setitem(
+        TOOLS, 'analysis_tools/get_flops', ('CONFIG', *pretrained)
+    )
+    write(FORMS[0], Path('evil.pth'))
+    run('analysis_tools/get_flops')
     assert not os.path.exists('TRACE')
 
 
@@ -76,7 +118,6 @@ def test_each_tool_with_weights_is_tried():
         if 'trust-checkpoint' in path.read_text()
         or 'read_state_dict' in path.read_text()
     }
-    # These read data, or run a library's tool inside of guard_loading.
+    # These read data.
     found -= {'visualization/browse_dataset', 'analysis_tools/check_dataset'}
-    found -= {'library_tool'}
     assert found == {tool.partition(' ')[0] for tool in TOOLS}

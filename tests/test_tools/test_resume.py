@@ -1,23 +1,14 @@
 """tools/train.py --resume, and what a kill leaves to resume from."""
 
 import copy
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
 
-from tests.support.helpers import (
-    ROOT,
-    clean_environment,
-    losses,
-    read_log,
-    run_python,
-    weights_of,
-)
-from tests.support.tiny import LAST, METRIC, tiny_config, write_config
+from tests import fault_campaign
+from tests.support.helpers import losses, read_log, weights_of
+from tests.support.processes import end, start
+from tests.support.tiny import LAST, METRIC, tiny_config
 
 
 def longer(cfg, times=2):
@@ -91,56 +82,14 @@ def test_resume_is_exact(scenes, command, tmp_path, task):
 
 
 @pytest.mark.slow
-def test_killed_training_is_resumed(scenes, tmp_path):
-    cfg = tiny_config('seg', scenes, train_cfg__max_iters=2000)
-    config = write_config(cfg, tmp_path / 'config.py')
-    work_dir = tmp_path / 'work'
-    train = [
-        sys.executable,
-        str(ROOT / 'tools/train.py'),
-        config,
-        '--work-dir',
-        str(work_dir),
-        '--cfg-options',
-    ]
-    env = clean_environment()
-    process = subprocess.Popen(
-        [*train, 'default_hooks.checkpoint.max_keep_ckpts=1'],
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 400
-    while not (work_dir / 'last_checkpoint').is_file():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = losses(work_dir)
-    assert 2 <= len(done) < 2000
-    last = int((work_dir / 'last_checkpoint').read_text()[5:-4])
-    subprocess.run(
-        [*train, f'train_cfg.max_iters={last + 2}', '--resume'],
-        env=env,
-        check=True,
-        timeout=400,
-        capture_output=True,
-    )
-    assert (work_dir / f'iter_{last + 2}.pth').is_file()
-
-
-@pytest.mark.slow
 def test_fault_campaign(tmp_path):
-    done = run_python(
-        *('-m', 'tests.fault_campaign', '--folder', str(tmp_path)),
-        *('--kills', '3', '--tasks', 'seg', '--processes', '2'),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert 'lost: 0' in done.stdout
-    (total,) = (
-        line for line in done.stdout.splitlines() if line.startswith('all')
-    )
+    args = ['--kills', '3', '--tasks', 'seg', '--processes', '2']
+    log = tmp_path / 'log.txt'
+    folder = ['--folder', str(tmp_path / 'runs')]
+    codes = end([start(fault_campaign.main, [*args, *folder], log=log)])
+    text = log.read_text()
+    assert codes == [0] and 'lost: 0' in text, text
+    (total,) = (line for line in text.splitlines() if line.startswith('all'))
     _, trainings, _, kills, resumed, equal = total.split()
     assert trainings == resumed == equal
     assert int(kills) >= 3

@@ -1,9 +1,6 @@
 """A quickstart config from published weights, with kills on the way."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +10,8 @@ import torch
 
 from mmvit.apis.config import build_model, load_config
 from tests.support.file_server import FileServer, Page, file_server
-from tests.support.helpers import (
-    ROOT,
-    clean_environment,
-    load_tool,
-    losses,
-    weights_of,
-)
+from tests.support.helpers import ROOT, load_tool, losses, weights_of
+from tests.support.processes import end, start
 from tests.support.published_pvt import published_names, saved
 
 CONFIG = ROOT / 'configs/quickstart/pvt-nano_1xb32-15e_digit-scenes-64x64.py'
@@ -53,21 +45,15 @@ def server(
         yield server
 
 
-def kill_in_mid_download(command: list[str], part: Path, size: int) -> None:
-    with open('killed.log', 'w+') as log:
-        process = subprocess.Popen(
-            command,
-            env=clean_environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + 300
-        while not (part.exists() and part.stat().st_size > size / 3):
-            assert process.poll() is None, Path(log.name).read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+def kill_in_mid_download(args: list[str], part: Path, size: int) -> None:
+    log = Path('killed.txt').absolute()
+    process = start('train', *args, log=log)
+    deadline = time.monotonic() + 300
+    while not (part.exists() and part.stat().st_size > size / 3):
+        assert process.is_alive(), log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert end([process], seconds=0) == [-signal.SIGKILL]
 
 
 @pytest.mark.slow
@@ -76,9 +62,8 @@ def test_training_goes_on_after_a_kill(server, command, tmp_path):
     page.pause = 0.02
     published = tmp_path / 'home/published'
     part = published / f'{NAME}.pth.part'
-    train = [sys.executable, str(ROOT / 'tools/train.py'), str(CONFIG)]
     kill_in_mid_download(
-        [*train, '--work-dir', 'killed', '--cfg-options', *OPTIONS],
+        [str(CONFIG), '--work-dir', 'killed', '--cfg-options', *OPTIONS],
         part,
         len(page.body),
     )

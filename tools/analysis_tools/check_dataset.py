@@ -3,11 +3,13 @@
 Reads each image and mask and checks the annotations: files that are missing
 or cannot be read, sizes that differ, label values and boxes that are
 impossible, objects and files that a training would leave out, images without
-any object, classes that never occur. Problems are listed with files and ids.
+any object, classes that never occur, images of different sizes that do not
+make a batch of a validation. Problems are listed with files and ids.
 The exit code is 1 if there is an error or something is left out.
 """
 
 import argparse
+import copy
 import math
 import sys
 from collections import Counter
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from mmvit.apis.command_line import CommandLine
@@ -56,13 +59,21 @@ if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
 from mmcv.transforms import BaseTransform, Compose
+from mmengine.config import Config
 from mmengine.fileio import get
-from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
+from mmengine.registry import (
+    DATASETS,
+    MODELS,
+    TRANSFORMS,
+    init_default_scope,
+)
 from mmengine.utils import ProgressBar
 from torch.utils.data import Dataset
 
 from mmvit.apis.config import innermost_dataset, load_config
 from mmvit.checkpoints import guard_loading, trust_checkpoint
+from mmvit.engine import GuardedRunner
+from mmvit.engine.guards.batches import check_stacking
 from mmvit.engine.guards.coco_files import coco_files
 from mmvit.engine.guards.data_config import (
     annotation_findings,
@@ -255,6 +266,22 @@ def report(
     return found
 
 
+def check_batch(split: str, cfg: Config) -> Iterator[Finding]:
+    """Put images of different sizes into a batch, as a test does."""
+    loader = cfg[f'{split}_dataloader']
+    prepare = cfg.model.get('data_preprocessor') or {}
+    if split == 'train' or 'type' not in prepare:
+        return
+    built = GuardedRunner.build_dataloader(loader)
+    model = SimpleNamespace(data_preprocessor=MODELS.build(prepare))
+    infos = some_infos(built.dataset, 50)
+    try:
+        check_stacking(built, infos, model, f'{split}_dataloader')
+    except ValueError as error:
+        kind = 'batch that cannot be made'
+        yield Finding(ERROR, kind, str(error))
+
+
 def print_findings(found: list[Finding], shown: int) -> None:
     """Print the kinds of findings with the first files of each."""
     for (severity, kind), group in grouped(found).items():
@@ -317,7 +344,10 @@ def main(argv: list[str] | None = None) -> int:
             prefix = innermost_dataset(loader['dataset']).get('data_prefix')
             (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
-        found = check_one(split, loader['dataset'], has_truth, args)
+        dataset = copy.deepcopy(loader['dataset'])
+        found = check_one(split, dataset, has_truth, args)
+        if 'model' in cfg and all(one.severity != ERROR for one in found):
+            found += check_batch(split, cfg)
         print_findings(found, args.shown)
         errors += sum(one.severity != NOTE for one in found)
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]

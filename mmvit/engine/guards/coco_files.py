@@ -6,6 +6,7 @@ mmdet leaves out, merges or fails at what it cannot use, without a name.
 import contextlib
 import gc
 import json
+import math
 import os.path as osp
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ _NEEDED = dict(
     annotations=('id', 'image_id', 'category_id', 'bbox'),
 )
 _NUMBERS = {int, float}
+_IDS = {int, float, str}
+_TYPES = dict(file_name={str}, name={str}) | dict.fromkeys(
+    ('id', 'image_id', 'category_id'), _IDS
+)
 
 
 def read_json(path: str) -> object:
@@ -51,6 +56,10 @@ def read_json(path: str) -> object:
         )
         raise ValueError(
             f'{path} {what}: export or download it again'
+        ) from error
+    except RecursionError as error:
+        raise ValueError(
+            f'{path} is nested too deeply: export or download it again'
         ) from error
     except UnicodeDecodeError as error:
         raise ValueError(
@@ -169,17 +178,41 @@ def check_structure(content: object, path: str) -> Found:
                 'Export it again, with images, annotations and categories',
             )  # fmt: skip
             continue
+        if others := set(map(type, entries)) - {dict}:
+            names = ', '.join(sorted(one.__name__ for one in others))
+            yield Finding(
+                ERROR, kind, f'{path} has {names} among its {section}',
+                'Each of them must be a dict',
+            )  # fmt: skip
+            continue
         for key in keys:
-            lacking = [
-                str(entry.get('id', f'number {number}'))
-                for number, entry in enumerate(entries)
-                if key not in entry
-            ]
-            for name in lacking:
-                yield Finding(
-                    ERROR, f'{section} without {key!r}', f'{path}: {name}',
-                    'Add it, or remove them from the file',
-                )  # fmt: skip
+            yield from _check_key(entries, section, key, path)
+
+
+def _check_key(
+    entries: list[dict], section: str, key: str, path: str
+) -> Found:
+    """Find entries of a section that lack a key, or have no use for it."""
+    types = _TYPES.get(key)
+    wrong = [
+        number
+        for number, entry in enumerate(entries)
+        if key not in entry or (types and type(entry[key]) not in types)
+    ]
+    for number in wrong:
+        entry = entries[number]
+        name = entry.get('id', f'number {number}')
+        if key not in entry:
+            yield Finding(
+                ERROR, f'{section} without {key!r}', f'{path}: {name}',
+                'Add it, or remove them from the file',
+            )  # fmt: skip
+        else:
+            kind = 'a text' if types == {str} else 'a number or a text'
+            yield Finding(
+                ERROR, f'{section} whose {key!r} is not {kind}',
+                f'{path}: {name}: {entry[key]!r}', 'Correct the file',
+            )  # fmt: skip
 
 
 def _repeated(content: dict, path: str, names: dict) -> Found:
@@ -371,6 +404,14 @@ def _check_areas(objects: _Objects) -> Found:
     )  # fmt: skip
 
 
+def _total(values: list) -> float:
+    """Add numbers up; NaN if something else is among them."""
+    try:
+        return sum(values)
+    except TypeError:
+        return math.nan
+
+
 def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     """Return severity, kind and cure of what is wrong with an object's mask.
 
@@ -384,18 +425,21 @@ def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     if isinstance(mask, dict):
         if not isinstance(mask.get('counts'), (list, str)):
             return DROPPED, 'run-length mask without counts', 'Correct it'
-        wanted = size[::-1]
-        if any(wanted) and list(mask.get('size') or ()) != wanted:
+        counts, own, wanted = mask['counts'], mask.get('size'), size[::-1]
+        if not isinstance(own, list) or any(wanted) and own != wanted:
             return ERROR, 'run-length mask of another size', (
-                f'Its size {mask.get("size")} must be the image\'s [height, '
-                'width]'
+                f'Its size {own} must be the image\'s [height, width]'
+            )  # fmt: skip
+        if isinstance(counts, list) and _total(counts) != np.prod(own):
+            return ERROR, 'run-length mask whose counts are not its size', (
+                'Their sum must be height times width'
             )  # fmt: skip
         return None
     if set(map(type, mask)) != {list}:
         return ERROR, 'segmentation that is no list of polygons', (
             'Write [[x1, y1, x2, y2, ...], ...]'
         )  # fmt: skip
-    if any(type(value) not in _NUMBERS for one in mask for value in one[:2]):
+    if not all(math.isfinite(_total(one)) for one in mask):
         return ERROR, 'polygon of something else than numbers', 'Correct it'
     good = [len(one) >= 6 and len(one) % 2 == 0 for one in mask]
     if not all(good):

@@ -164,7 +164,15 @@ def _still_schedules(cfg: Config) -> Iterator[str]:
         key = f'param_scheduler[{index}] ({type_name(one)})'
         by_epoch = one.get('by_epoch', True)
         converted = one.get('convert_to_iter_based', False)
-        if not loop or type_name(one).startswith('ReduceOnPlateau'):
+        if type_name(one).startswith('ReduceOnPlateau'):
+            if not by_epoch or not cfg.get('val_cfg'):
+                yield (
+                    f'{key} follows a metric, and would never move: it needs '
+                    'by_epoch=True, also where train_cfg counts iterations, '
+                    'and a validation (val_cfg)'
+                )
+            continue
+        if not loop:
             continue
         unit, length = loop
         if unit == 'iter' and by_epoch and not converted:
@@ -198,9 +206,11 @@ def _early_ends(cfg: Config) -> Iterator[str]:
         return
     unit, length = loop
     first = min(one.get('begin', 0) for one in rests)
+    # A constant one may come last, too.
     last = max(
         one.get('end') or one.get('begin', 0) + one.get('T_max', length)
-        for one in rests
+        for one in _schedules(cfg)
+        if one.get('by_epoch', True) == by_epoch[0]
     )
     steps = [
         step for one in rests for step in one.get('milestones') or (first,)
@@ -214,8 +224,8 @@ def _early_ends(cfg: Config) -> Iterator[str]:
     elif last < length:
         yield (
             f'param_scheduler ends after {unit} {last}, and the training has '
-            f'{length}: after that it does what no one planned. Give the same '
-            'end'
+            f'{length}: after that the learning rate stays as it is, or goes '
+            'back. Give the same end if this is not planned'
         )
 
 

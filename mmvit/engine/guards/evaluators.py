@@ -183,13 +183,16 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
         return
     names = [name for one in known for name in one]
     val_cfg = runner.cfg.get('val_cfg') or {}
-    if str(val_cfg.get('type')).endswith('ValLossLoop'):
+    has_losses = str(val_cfg.get('type')).endswith('ValLossLoop')
+    if has_losses:
         names.append('val_loss')
     for key, name in _monitored(runner):
-        # Losses are monitored under their own names.
-        if name not in names and not name.startswith('loss'):
+        # The parts of a loss have names of their own.
+        if name not in names and not (has_losses and 'loss' in name):
             close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f'did you mean {close[0]}? ' if close else ''
+            if 'loss' in name:
+                hint = "val_cfg.type='mmvit.ValLossLoop' adds val_loss. "
             raise ValueError(
                 f'{key} is {name!r}, which val_evaluator does not measure; '
                 f'{hint}It measures {", ".join(names)}'

@@ -9,24 +9,23 @@ release in another way:
   neighbourhood appear twice, each with a bias of its own; two such keys act as
   one whose bias is the logarithm of the sum of their exponentials (see
   `fold_ring_bias` in mmvit/checkpoints);
-- of the coarse tokens only keys and values are computed;
-- there is one attention call with one additive bias.
+- of the coarse tokens only keys and values are computed, and there is one
+  attention call with one additive bias.
 
 Differs from the release:
 
-- any input size: windows that stick out of the map are padded, and the
-  padding is masked;
+- any input size: windows are padded, and the padding is masked;
 - the border: the release wraps around the map (`border='wrap'`), which the
   paper does not mention; `border='mask'` does not;
 - shifted windows (Table 8) lie on a grid that starts above and left of the
   map instead of being rolled;
-- more than two focal levels (Section 3.2), of any window and region sizes.
+- more than two focal levels (Section 3.2), of any region sizes.
 """
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from mmengine.model import BaseModule
@@ -41,7 +40,6 @@ from ..layers import (
     WindowGrid,
     cached_by_size,
     ceil_div,
-    is_symbolic,
     padding_bias,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -51,15 +49,14 @@ INTERACTIONS = ('local', 'global')
 
 
 class WindowPooling(BaseModule):
-    """Pools each sub-window by weights that all channels share.
+    """Pools each sub-window by weights that all channels share (Eq. 1).
 
-    Eq. 1 of `Focal Transformer <https://arxiv.org/abs/2107.00641>`_. Its
-    initial weights compute the mean.
+    Its initial weights compute the mean.
 
     Args:
         window_size: Side of a sub-window, in tokens.
 
-    Shape: windows (B, nW, window_size^2, C) -> (B, nW, C).
+    Shape: windows (n, window_size^2, C) -> (n, C).
     """
 
     def __init__(self, window_size: int) -> None:
@@ -71,18 +68,16 @@ class WindowPooling(BaseModule):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, windows: Tensor) -> Tensor:
-        return (self.weight @ windows).squeeze(-2) + self.bias
+        weight = self.weight.expand(windows.shape[0], 1, -1)
+        return torch.baddbmm(self.bias, weight, windows).squeeze(1)
 
 
 class RelativePositionBias(ResizedTable):
     """Position bias of a window's queries for a square region of keys.
 
     The bias depends on the difference between a query's row and column in
-    its window and a key's row and column in its region. With a region as
-    large as the window it is the usual relative position bias.
-
-    A table of another region is resized bilinearly when it is loaded
-    (Section 4.2 of `Focal Transformer <https://arxiv.org/abs/2107.00641>`_).
+    its window and a key's row and column in its region. A table of another
+    region is resized bilinearly when it is loaded (Section 4.2).
 
     Args:
         num_heads: Heads h.
@@ -105,128 +100,73 @@ class RelativePositionBias(ResizedTable):
         index = offsets[:, None, :, None] * side + offsets[:, None]
         self.index = index.flatten(2).flatten(0, 1)
 
-    @property
-    def number(self) -> int:
-        """Values of each head."""
-        return math.prod(self.table.shape[:2])
-
     def forward(self) -> Tensor:
         return self.table.flatten(0, 1).T
 
 
-class Level(NamedTuple):
-    """A focal level: focal window size s_w and focal region size s_r."""
-
-    sub_window: int
-    region: int
-
-    def span(self, window_size: int) -> int:
-        """Sub-windows that a window covers along an axis."""
-        return max(1, window_size // self.sub_window)
-
-    def repeats(self, window_size: int) -> int:
-        """Windows along an axis that share one region."""
-        return max(1, self.sub_window // window_size)
+def _extended(windows: int, side: int, sub_window: int, region: int) -> int:
+    """Tokens of a level's axis, extended by the reach of its regions."""
+    return (windows - 1) * (side // sub_window) + region
 
 
-def _extended_length(length: int, side: int, shift: int, level: Level) -> int:
-    """Places of an axis that is extended by the regions' reach."""
-    regions = ceil_div(ceil_div(length + shift, side), level.repeats(side))
-    return (regions - 1) * level.span(side) + level.region
-
-
-def _extended_axis(
-    length: int, side: int, shift: int, level: Level, wrap: bool
-) -> tuple[Tensor, Tensor, int]:
-    """Extend an axis of a level by the regions' reach.
-
-    Returns the index of the token at each place, whether each key of each
-    window is on the map, of shape (windows, region), and the level's tokens.
-    """
-    sub_window, region = level
-    windows = ceil_div(length + shift, side)
-    span, repeats = level.span(side), level.repeats(side)
-    places = _extended_length(length, side, shift, level)
-    index = torch.arange(places) - (region - span) // 2
-    if sub_window == 1:
-        if wrap:
-            # Torch's ONNX exporter has no remainder by an open size.
-            period = torch.full_like(index, windows * side)
-            index = index.remainder(period)
-        index, first, tokens = index - shift, 0, length
-    else:
-        # With a shift the first sub-windows may consist of padding.
-        first = shift // sub_window
-        tokens = ceil_div(length + shift, sub_window)
-    real = ((index >= first) & (index < tokens)).unfold(0, region, span)
-    real = real.repeat_interleave(repeats, 0)[:windows]
-    return index.clamp(0, tokens - 1), real, tokens
-
-
-@cached_by_size(
-    lambda height, width, side, shift, _, *level: [
-        (
-            int,
-            _extended_length(height, side, shift, Level(*level)),
-            _extended_length(width, side, shift, Level(*level)),
-        )
-    ]
-)
-def _level_index(
-    height: int, width: int, side: int, shift: int, wrap: int, *level: int
-) -> Tensor:
-    """Index into a level's tokens of each place of its extended map.
-
-    Shape: () -> (H', W').
-    """
-    (rows, _, _), (columns, _, tokens) = (
-        _extended_axis(length, side, shift, Level(*level), wrap)
-        for length in (height, width)
+def _region_shapes(
+    height: int, width: int, side: int, shift: int, _: int, *levels: int
+) -> list[tuple]:
+    windows = [ceil_div(n + shift, side) for n in (height, width)]
+    levels = list(zip(levels[::2], levels[1::2]))
+    places = sum(
+        math.prod(_extended(number, side, *level) for number in windows)
+        for level in levels
     )
-    return rows[:, None] * tokens + columns
+    keys = sum(region**2 for _, region in levels)
+    return [(int, places), (float, math.prod(windows), 1, 1, keys)]
 
 
-@cached_by_size(
-    lambda height, width, side, shift, _, *levels: [
-        (
-            float,
-            ceil_div(height + shift, side) * ceil_div(width + shift, side),
-            1,
-            1,
-            sum(region**2 for region in levels[1::2]),
-        )
-    ]
-)
-def _key_mask(
+@cached_by_size(_region_shapes)
+def _regions(
     height: int, width: int, side: int, shift: int, wrap: int, *levels: int
-) -> Tensor:
-    """Logits that exclude the keys of all levels that are not on the map.
+) -> tuple[Tensor, Tensor]:
+    """Where the regions find their tokens.
 
-    Shape: () -> (nW, 1, 1, Nk).
+    Shape: () -> the number of the token, among those of all levels, at each
+        place of the levels' extended maps, and (nW, 1, 1, Nk), the logits
+        that exclude the keys that are not on the map.
     """
-    masks = []
-    for level in zip(levels[::2], levels[1::2]):
-        (_, rows, _), (_, columns, _) = (
-            _extended_axis(length, side, shift, Level(*level), wrap)
-            for length in (height, width)
-        )
+    places, masks, first = [], [], 0
+    for sub_window, region in zip(levels[::2], levels[1::2]):
+        span, axes = side // sub_window, []
+        for length in (height, width):
+            windows = ceil_div(length + shift, side)
+            index = torch.arange(_extended(windows, side, sub_window, region))
+            index -= (region - span) // 2
+            if wrap and sub_window == 1:
+                # Torch's ONNX exporter has no remainder by an open size.
+                period = torch.full_like(index, windows * span)
+                index = index.remainder(period)
+            # The other tokens hold nothing but padding.
+            end = ceil_div(length + shift, sub_window)
+            real = (index >= shift // sub_window) & (index < end)
+            index = index.clamp(0, windows * span - 1)
+            axes.append((index, real.unfold(0, region, span), windows * span))
+        (rows, real_rows, high), (columns, real_columns, wide) = axes
+        places.append((first + rows[:, None] * wide + columns).flatten())
+        first += high * wide
         # (nH, f), (nW, f) -> (nH, nW, f, f) -> (nH * nW, f * f)
-        real = rows[:, None, :, None] & columns[:, None]
+        real = real_rows[:, None, :, None] & real_columns[:, None]
         masks.append(padding_bias(real.flatten(2).flatten(0, 1)))
-    return torch.cat(masks, 1)[:, None, None]
+    return torch.cat(places), torch.cat(masks, 1)[:, None, None]
 
 
 class FocalAttention(Attention):
     """Self-attention of windows, coarser with growing distance.
 
-    Section 3.2 and Eq. 1 to 3 of `Focal Transformer
-    <https://arxiv.org/abs/2107.00641>`_.
+    Section 3.2 and Eq. 1 to 3.
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
         window_size: Side w of a window of queries, in tokens.
         levels: Focal window size s_w and focal region size s_r of each level.
-            The window size of the first level is 1; a region is at least as
+            The first s_w is 1, the others divide w; a region is at least as
             large as the query's window and lies evenly around it.
         border: What the first level has beyond the map: 'wrap', the tokens of
             the other side, or 'mask', nothing.
@@ -246,7 +186,7 @@ class FocalAttention(Attention):
         super().__init__(embed_dims, num_heads, **drops)
         if border not in BORDERS:
             raise ValueError(f'border {border!r} must be one of {BORDERS}')
-        self.levels = tuple(Level(*level) for level in levels)
+        self.levels = tuple(levels)
         self._check_levels(window_size)
         self.window_size = window_size
         self.border = border
@@ -254,48 +194,42 @@ class FocalAttention(Attention):
         self.q = nn.Linear(embed_dims, embed_dims)
         self.kv = nn.Linear(embed_dims, 2 * embed_dims)
         self.build_projection()
-        self._build_fine_level()
+        side, region = window_size, self.levels[0][1]
+        self.position_bias_window = RelativePositionBias(num_heads, side, side)
+        self.position_bias_ring = None
+        if region > side:
+            ring = torch.zeros(num_heads, side**2, region**2 - side**2)
+            self.position_bias_ring = nn.Parameter(ring)
+            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
         self.pools = nn.ModuleList(
             WindowPooling(sub_window) for sub_window, _ in self.levels[1:]
         )
         self.position_bias_coarse = nn.ModuleList(
-            RelativePositionBias(num_heads, window_size, region)
+            RelativePositionBias(num_heads, side, region)
             for _, region in self.levels[1:]
         )
         with torch.device('cpu'):
-            self._build_bias_index()
-
-    def _build_fine_level(self) -> None:
-        side, region = self.window_size, self.levels[0][1]
-        self.position_bias_window = RelativePositionBias(
-            self.num_heads, side, side
+            index = self._bias_index()
+        self.register_buffer(
+            'bias_index', index.to(self.q.weight.device), persistent=False
         )
-        self.position_bias_ring = None
-        if region > side:
-            self.position_bias_ring = nn.Parameter(
-                torch.zeros(self.num_heads, side**2, region**2 - side**2)
-            )
-            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
 
-    def _build_bias_index(self) -> None:
-        """Find the value of each query and key among those of `_bias`."""
-        side, region = self.window_size, self.levels[0].region
+    def _bias_index(self) -> Tensor:
+        """Which of the values in `_bias` each query and key have."""
+        side, region = self.window_size, self.levels[0][1]
         reach = (region - side) // 2
         # The window's own keys, and the ring around them
         own = torch.zeros(region, region, dtype=torch.bool)
         own[reach : region - reach, reach : region - reach] = True
-        own = own.flatten()
-        window = self.position_bias_window
-        first, ring = window.number, side**2 * (region**2 - side**2)
+        own, window = own.flatten(), self.position_bias_window.index
         fine = torch.empty(side**2, region**2, dtype=torch.long)
-        fine[:, own] = window.index
-        fine[:, ~own] = torch.arange(first, first + ring).view(side**2, -1)
-        parts, first = [fine], first + ring
-        for bias in self.position_bias_coarse:
-            parts.append(bias.index + first)
-            first += bias.number
-        index = torch.cat(parts, 1).to(window.table.device)
-        self.register_buffer('bias_index', index, persistent=False)
+        fine[:, own] = window
+        ring = torch.arange((~own).sum() * side**2).view(side**2, -1)
+        fine[:, ~own] = ring + window.max() + 1
+        parts = [fine]
+        for table in self.position_bias_coarse:
+            parts.append(table.index + parts[-1].max() + 1)
+        return torch.cat(parts, 1)
 
     def _check_levels(self, window_size: int) -> None:
         if not self.levels or self.levels[0][0] != 1:
@@ -304,12 +238,12 @@ class FocalAttention(Attention):
                 'that of the tokens themselves'
             )
         for sub_window, region in self.levels:
-            if window_size % sub_window and sub_window % window_size:
+            if window_size % sub_window:
                 raise ValueError(
-                    f'a focal window of {sub_window} tokens neither divides '
-                    f'nor is divided by a window of {window_size}'
+                    f'a focal window of {sub_window} tokens does not divide '
+                    f'a window of {window_size}'
                 )
-            span = Level(sub_window, region).span(window_size)
+            span = window_size // sub_window
             if region < span or (region - span) % 2:
                 raise ValueError(
                     f'a focal region of {region} sub-windows of {sub_window} '
@@ -331,69 +265,53 @@ class FocalAttention(Attention):
         return bias.unflatten(1, index.shape)
 
     def _keys_and_values(
-        self, tokens: Tensor, level: Level, index: Tensor
+        self, tokens: Tensor, index: Tensor, grid: WindowGrid
     ) -> Tensor:
-        """Project the tokens of a level and lay out those of each region.
+        """Project the tokens of all levels and lay out those of each window.
 
         Regions are strided windows of the extended map: in the backward pass
         each token gathers its gradients, where an index would scatter them.
 
-        Shape: tokens (B, N, C), index (H', W') -> (2, B, nH, nW, h, f * f, d),
-            the windows along each axis that have a region of their own.
+        Shape: tokens (B, N, C), index as `_regions` -> (2, B, nW * h, Nk, d).
         """
-        region, span = level.region, level.span(self.window_size)
-        kv = self.kv(tokens).index_select(1, index.flatten())
-        kv = kv.unflatten(1, index.shape)
-        kv = kv.unfold(1, region, span).unfold(2, region, span)
-        # (B, nH, nW, 2 * h * d, f, f) -> (2, B, nH, nW, h, f, f, d)
-        kv = kv.unflatten(3, (2, self.num_heads, -1))
-        return kv.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6)
-
-    def _repeat_regions(
-        self, kv: Tensor, level: Level, grid: WindowGrid
-    ) -> Tensor:
-        """Give each window the region that it shares with its neighbours."""
-        repeats = level.repeats(self.window_size)
-        if repeats > 1:
-            kv = kv.repeat_interleave(repeats, 2)[:, :, : grid.shape[0]]
-            kv = kv.repeat_interleave(repeats, 3)[:, :, :, : grid.shape[1]]
-        return kv
-
-    def _shift_on(self, size: tuple[int, int]) -> int:
-        # One window that covers the map cannot be moved.
-        if is_symbolic(*size):
-            is_larger = torch.sym_max(*size) // (self.window_size + 1)
-            return self.shift and self.shift * torch.sym_min(1, is_larger)
-        return self.shift if max(size) > self.window_size else 0
+        side = self.window_size
+        sizes = [
+            [_extended(windows, side, *level) for windows in grid.shape]
+            for level in self.levels
+        ]
+        kv = self.kv(tokens).index_select(1, index)
+        kv = kv.unflatten(2, (2, self.num_heads, -1))
+        parts = kv.split([math.prod(size) for size in sizes], 1)
+        regions = []
+        for part, size, level in zip(parts, sizes, self.levels):
+            sub_window, region = level
+            span = side // sub_window
+            part = part.unflatten(1, size)
+            part = part.unfold(1, region, span).unfold(2, region, span)
+            # (B, nH, nW, 2, h, d, f, f) -> (2, B, nH, nW, h, f * f, d)
+            regions.append(part.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6))
+        return torch.cat(regions, 5).flatten(2, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         size, side, heads = x.shape[1:3], self.window_size, self.num_heads
-        shift = self._shift_on(size)
+        # One window that covers the map cannot be moved.
+        is_larger = torch.sym_min(torch.sym_max(*size) // (side + 1), 1)
+        shift = self.shift and self.shift * is_larger
         grid = WindowGrid(size, side, shift=shift)
-        windows = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
+        x = grid.pad(x)
         tokens = [x.flatten(1, 2)]
         for pool, (sub_window, _) in zip(self.pools, self.levels[1:]):
-            parts = windows
-            if sub_window != side:
-                sub_grid = WindowGrid(size, sub_window, shift=shift)
-                parts = sub_grid.cut(x).flatten(1, 2)
-                parts = parts.unflatten(0, (x.shape[0], -1))
-            tokens.append(pool(parts))
-        sizes = *size, side, shift, int(self.border == 'wrap')
-        kv = []
-        for level, part in zip(self.levels, tokens):
-            index = _level_index(*sizes, *level, like=x)
-            regions = self._keys_and_values(part, level, index)
-            kv.append(self._repeat_regions(regions, level, grid))
-        # (2, B, nH, nW, h, Nk, d) -> twice (B, nW * h, Nk, d)
-        k, v = torch.cat(kv, 5).flatten(2, 4).unbind()
-        q = self.q(windows).unflatten(3, (heads, -1))
-        # (B, nW, w * w, h, d) -> (B, nW * h, w * w, d)
-        q = q.transpose(2, 3).flatten(1, 2)
+            windows = WindowGrid(x.shape[1:3], sub_window).cut(x)
+            pooled = pool(windows.flatten(1, 2))
+            tokens.append(pooled.unflatten(0, (x.shape[0], -1)))
         levels = itertools.chain(*self.levels)
-        mask = _key_mask(*sizes, *levels, like=q)
-        out = self.attend_by_window(q, k, v, self._bias(), mask)
-        return self.project(grid.join_heads(out, heads))
+        index, mask = _regions(
+            *size, side, shift, int(self.border == 'wrap'), *levels, like=x
+        )
+        kv = self._keys_and_values(torch.cat(tokens, 1), index, grid)
+        q = grid.cut_heads(self.q(x).unflatten(3, (1, heads, -1))).squeeze(0)
+        out = self.attend_by_window(q, *kv.unbind(), self._bias(), mask)
+        return grid.crop(self.project(grid.join_heads(out, heads)))
 
 
 _LEVELS = dict(
@@ -414,13 +332,11 @@ class FocalTransformer(PyramidBackbone):
             (focal_windows) and focal region sizes (focal_regions) of its
             levels. The paper's variants are `overrides` of depths (Table 9),
             window_sizes (Table 7) and focal_regions (Section 4.2).
-        interactions: What a window attends to besides itself, of 'local',
-            the fine tokens around it, and 'global', the coarse ones (Figure
-            5). () is plain window attention.
+        interactions: What a window attends to besides itself, of 'local', the
+            fine tokens around it, and 'global', the coarse ones (Figure 5).
         with_shift: Whether every second block moves its windows by half
             their side (Table 8).
-        border: What the fine level has beyond the map: 'wrap', the tokens of
-            the other side, as in the published weights, or 'mask', nothing.
+        border: See `FocalAttention`; published weights need 'wrap'.
         conv_embed: Whether the patches of the embeddings overlap.
         **kwargs: Further arguments of `PyramidBackbone`. Every output has a
             LayerNorm, whatever `final_norm` is.

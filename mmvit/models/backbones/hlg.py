@@ -125,13 +125,10 @@ class HLGTransformer(PyramidBackbone):
             ConvNorm(dims, dims, self.stem_kernel_size, act=nn.GELU()),
         )
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> LocalGlobalLayer:
+    def build_block(self, stage: int, index: int) -> LocalGlobalLayer:
         dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
-        drops = dict(self.attn_drops, drop_path_rate=drop_path_rate)
         if stage == 3:
-            attn = FullAttention(dims, heads, **drops)
+            attn = FullAttention(dims, heads, **self.attn_drops)
         else:
             kind = LocalGlobalAttention
             if self.window_bias == 'raster':
@@ -142,7 +139,7 @@ class HLGTransformer(PyramidBackbone):
                 windows=self.windows[index % len(self.windows)],
                 dilation=self.dilation and ceil_div(self.dilation, 2**stage),
                 window_embedding=self.window_embedding,
-                **drops,
+                **self.attn_drops,
             )
         halves = index == 0
         in_channels = self.embed_dims[max(stage - halves, 0)]
@@ -156,5 +153,4 @@ class HLGTransformer(PyramidBackbone):
             2 if halves else 1,
             mlp_ratio,
             self.drop_rate,
-            drop_path_rate,
         )

@@ -27,8 +27,13 @@ from ..layers import (
     Attention,
     DepthwiseConv,
     PatchEmbed,
-    RowGroups,
+    cached_by_size,
+    ceil_div,
+    in_order,
+    is_symbolic,
+    must_pad,
     padding_bias,
+    take,
 )
 from .pyramid import PyramidBackbone, doubling_arch
 
@@ -61,6 +66,21 @@ class SeparableConvs(BaseModule):
         bias = self.pointwise.bias.view(3, 1, -1)
         out = torch.baddbmm(bias, maps, weight.transpose(1, 2))
         return out.unflatten(1, x.shape[:3])
+
+
+@cached_by_size(
+    lambda _, width, number, side, *__: [(float, number, 1, 1, side * width)]
+)
+def _row_mask(
+    height: int, width: int, number: int, side: int, interlaced: int
+) -> Tensor:
+    """Logits that exclude the rows of N groups that are below the map.
+
+    Shape: () -> (N, 1, 1, s * W).
+    """
+    real = torch.arange(number * side) < height
+    real = real.view(side, number).T if interlaced else real.view(number, side)
+    return padding_bias(real.repeat_interleave(width, 1))[:, None, None]
 
 
 class PaleAttention(Attention):
@@ -112,21 +132,38 @@ class PaleAttention(Attention):
     def attend_in_rows(self, qkv: Tensor) -> Tensor:
         """Attention within groups of rows.
 
+        Where the groups do not divide the map, rows are added below it, and
+        masked.
+
         Shape: qkv (3, B, H, W, h, d) -> (B, H, W, h, d).
         """
-        groups = RowGroups(qkv.shape[2], self.pale_size, self.interlaced)
-        bias = groups.token_bias(qkv.shape[3], qkv)
-        if bias is not None:
-            bias = bias.repeat(qkv.shape[1], 1, 1, 1)
-        outs = []
-        for part in groups.cut(qkv.flatten(0, 1)):
-            # (3 * B, n, h, s, W, d) -> (3, B * n, h, s * W, d)
-            tokens = part.flatten(3, 4).unflatten(0, (3, -1)).flatten(1, 2)
-            out = self.attend_by_head(*tokens.unbind(), bias)
-            # (B * n, h, s * W, d) -> (B, n, h, s, W, d)
-            out = out.unflatten(2, part.shape[3:5])
-            outs.append(out.unflatten(0, (-1, part.shape[1])))
-        return groups.join(outs)
+        height, width, heads = qkv.shape[2:5]
+        number = ceil_div(height, self.pale_size)
+        side = self.pale_size
+        if not is_symbolic(height):
+            # A small map has smaller groups.
+            rows = ceil_div(height, number)
+            side = rows if self.interlaced else min(side, height)
+        missing, mask = number * side - height, None
+        if must_pad(missing):
+            qkv = F.pad(qkv, (0, 0, 0, 0, 0, 0, 0, missing))
+            sizes = height, width, number, side, int(self.interlaced)
+            mask = _row_mask(*sizes, like=qkv)
+        # (3, B, H', W, h, d) -> (3, B, N, s, W, h, d), s and N swapped if
+        # interlaced -> (3, B, N, h, s, W, d)
+        if self.interlaced:
+            groups = qkv.unflatten(2, (side, number)).transpose(2, 3)
+        else:
+            groups = qkv.unflatten(2, (number, side))
+        groups = in_order(groups.permute(0, 1, 2, 5, 3, 4, 6))
+        q, k, v = groups.flatten(4, 5).flatten(2, 3).unbind()
+        out = self.attend_by_window(q, k, v, mask=mask)
+        # (B, N * h, s * W, d) -> (B, N, s, W, h, d)
+        out = out.unflatten(2, (side, width)).unflatten(1, (number, heads))
+        out = out.permute(0, 1, 3, 4, 2, 5)
+        if self.interlaced:
+            out = out.transpose(1, 2)
+        return take(in_order(out).flatten(1, 2), 1, height)
 
     def attend_in_columns(self, qkv: Tensor) -> Tensor:
         """Attention within groups of columns; see `attend_in_rows`."""
@@ -157,15 +194,23 @@ class SequentialPaleAttention(PaleAttention):
         **kwargs: Further arguments of `PaleAttention`.
     """
 
-    def __init__(self, *args, in_columns: bool = False, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        *args,
+        in_columns: bool = False,
+        **kwargs,
+    ) -> None:
+        # Heads of all channels, not of a half
+        super().__init__(embed_dims, 2 * num_heads, *args, **kwargs)
         self.in_columns = in_columns
 
     def attend_in_pales(self, qkv: Tensor) -> Tensor:
         attend = (
             self.attend_in_columns if self.in_columns else self.attend_in_rows
         )
-        return attend(qkv.unflatten(4, (2 * self.num_heads, -1))).flatten(3)
+        return attend(qkv.unflatten(4, (self.num_heads, -1))).flatten(3)
 
 
 class VanillaPaleAttention(PaleAttention):
@@ -179,36 +224,38 @@ class VanillaPaleAttention(PaleAttention):
     """
 
     def attend_in_pales(self, qkv: Tensor) -> Tensor:
-        height, width = qkv.shape[2:4]
-        heads = 2 * self.num_heads
-        groups = RowGroups(max(height, width), self.pale_size)
-        side, number = groups.number * groups.size, groups.number
-        groups = RowGroups(side, groups.size)
+        (height, width), heads = qkv.shape[2:4], 2 * self.num_heads
+        longer = torch.sym_max(height, width)
+        number = ceil_div(longer, self.pale_size)
+        side = number * ceil_div(longer, number)
         pad = (0, 0, 0, side - width, 0, side - height)
-        real = F.pad(qkv.new_ones(1, height, width, 1), pad)
-        # (3, B, H, W, C) -> (3 * B, side, side, h, d)
-        tokens = F.pad(qkv, pad).flatten(0, 1).unflatten(3, (heads, -1))
+        real = F.pad(qkv.new_ones(1, 1, height, width, 1), pad)
+        # (3, B, H, W, C) -> (3, B, side, side, h, d)
+        tokens = F.pad(qkv, pad).unflatten(4, (heads, -1))
 
-        def to_pales(x: Tensor, columns: Tensor) -> Tensor:
-            # twice (B, N, h, s, side, d) -> (B, N, h, 2 * s * side, d)
-            (rows,) = groups.cut(x)
-            (columns,) = groups.cut(columns.transpose(1, 2))
-            return torch.cat([rows, columns], 3).flatten(3, 4)
+        def to_pales(rows: Tensor, columns: Tensor) -> Tensor:
+            # twice (P, B, side, side, h, d) -> (P, B, N * h, 2 * s * side, d)
+            parts = torch.stack([rows, columns.transpose(2, 3)], 3)
+            # (P, B, s * N, 2, side, h, d) -> (P, B, N, h, 2, s, side, d)
+            parts = parts.unflatten(2, (-1, number))
+            parts = in_order(parts.permute(0, 1, 3, 6, 4, 2, 5, 7))
+            return parts.flatten(4, 6).flatten(2, 3)
 
         # Where rows and columns of a pale cross, the rows provide the key.
         pale = torch.arange(side, device=qkv.device) % number
-        crosses = (pale[:, None] == pale)[None, :, :, None]
-        kept = to_pales(real[..., None], (real * ~crosses)[..., None])
-        # (1, N, 1, Nk, 1) -> (B * N, 1, 1, Nk)
-        bias = padding_bias(kept[0, :, :, None, :, 0]).to(qkv.dtype)
-        bias = bias.repeat(qkv.shape[1], 1, 1, 1)
-        tokens = to_pales(tokens, tokens).unflatten(0, (3, -1))
-        out = self.attend_by_head(*tokens.flatten(1, 2).unbind(), bias)
-        # (B * N, h, 2 * s * side, d) -> twice (B, N, h, s, side, d)
-        out = out.unflatten(2, (-1, side)).unflatten(0, (-1, number))
-        rows, columns = (groups.join([part]) for part in out.chunk(2, dim=3))
+        crosses = (pale[:, None] == pale)[..., None]
+        kept = (part[..., None] for part in (real, real * ~crosses))
+        # (1, 1, N, Nk, 1) -> (N, 1, 1, Nk)
+        mask = padding_bias(to_pales(*kept)[0, 0, :, None, None, :, 0])
+        mask = mask.expand(-1, heads, -1, -1).flatten(0, 1)[None]
+        q, k, v = to_pales(tokens, tokens).unbind()
+        out = self.attend_by_head(q, k, v, mask.to(q.dtype))
+        # (B, N * h, 2 * s * side, d) -> (2, B, s, N, side, h, d)
+        out = out.unflatten(2, (2, -1, side)).unflatten(1, (number, heads))
+        out = out.permute(3, 0, 4, 1, 5, 2, 6)
+        rows, columns = in_order(out).flatten(2, 3).flatten(4).unbind()
         out = (rows + columns.transpose(1, 2)) / 2
-        return out[:, :height, :width].flatten(3)
+        return out[:, :height, :width]
 
 
 # The attentions of Table 6, with what differs from the parallel one.

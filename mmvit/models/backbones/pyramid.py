@@ -1,12 +1,13 @@
 """The skeleton of the hierarchical backbones."""
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ..layers import PatchEmbed, TransformerBlock
+from ..layers import PatchEmbed, StochasticDepth, TransformerBlock
 from .base import Backbone, channels_first, checkpointed, linear_rates
 
 NUM_STAGES = 4
@@ -28,22 +29,34 @@ def doubling_arch(
 class Stage(nn.Module):
     """Downsampling, then blocks.
 
+    Args:
+        downsample: What comes before the blocks.
+        blocks: The blocks, each with two branches.
+        drop_path_rates: Stochastic depth of each block.
+        with_cp: Whether the blocks are checkpointed.
+
     Shape: x (B, H, W, C_in) -> (B, H', W', C).
     """
 
     def __init__(
-        self, downsample: nn.Module, blocks: Sequence[nn.Module], with_cp: bool
+        self,
+        downsample: nn.Module,
+        blocks: Sequence[nn.Module],
+        drop_path_rates: Sequence[float],
+        with_cp: bool,
     ) -> None:
         super().__init__()
         self.downsample = downsample
         self.blocks = nn.ModuleList(blocks)
+        self.drop_path = StochasticDepth(drop_path_rates)
         self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.downsample(x)
         recompute = self.with_cp and torch.is_grad_enabled()
-        for block in self.blocks:
-            x = checkpointed(block, x) if recompute else block(x)
+        run = checkpointed if recompute else nn.Module.__call__
+        for block, factors in zip(self.blocks, self.drop_path(x)):
+            x = run(block, x, *factors)
         return x
 
 
@@ -110,16 +123,17 @@ class PyramidBackbone(Backbone):
 
     def build_stages(self) -> None:
         """Build all parts; a subclass calls it at the end of its __init__."""
-        rates = iter(self.drop_path_rates)
+        ends = list(itertools.accumulate(self.depths, initial=0))
         # Parameters of a stage that no output needs would get no gradient,
         # which stops distributed training.
         self.stages = nn.ModuleList(
             Stage(
                 self.build_downsample(stage),
                 [
-                    self.build_block(stage, index, next(rates))
+                    self.build_block(stage, index)
                     for index in range(self.depths[stage])
                 ],
+                self.drop_path_rates[ends[stage] : ends[stage + 1]],
                 self.with_cp,
             )
             for stage in range(self.out_indices[-1] + 1)
@@ -136,16 +150,13 @@ class PyramidBackbone(Backbone):
         That of stage 0 gets the image as (B, H, W, in_channels).
         """
 
-    def build_block(
-        self, stage: int, index: int, drop_path_rate: float
-    ) -> nn.Module:
-        """Build block `index` of a stage, (B, H, W, C) in and out."""
+    def build_block(self, stage: int, index: int) -> nn.Module:
+        """Build block `index` of a stage; see `TransformerBlock`."""
         return TransformerBlock(
             self.embed_dims[stage],
             self.build_attention(stage, index),
             self.arch['mlp_ratios'][stage],
             self.drop_rate,
-            drop_path_rate,
             self.norm_eps,
             **self.build_positions(stage, index),
         )

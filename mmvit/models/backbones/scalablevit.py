@@ -3,9 +3,9 @@
 `ScalableViT: Rethinking the Context-oriented Generalization of Vision
 Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
 
-- any input size: where 7 does not divide the map, windows at its border are
-  smaller; where the reduction of the keys does not divide it, zeros are added
-  at the bottom and on the right. At multiples of 224 neither happens;
+- any input size: windows that stick out of the map are padded, and the padding
+  is masked; where the reduction of the keys does not divide the map, zeros are
+  added at the bottom and on the right. At multiples of 224 neither happens;
 - detection and segmentation: the maps of all stages, without a norm;
 - the ablations of Tables 5 and 7 are arguments;
 - the head of two layers is mmpretrain's StackedLinearClsHead.
@@ -22,9 +22,9 @@ from ..layers import (
     Attention,
     DepthwiseConv,
     PatchEmbed,
-    in_order,
-    map_windows,
+    WindowGrid,
     merge_heads,
+    project_jointly,
     split_heads,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -69,36 +69,23 @@ class WindowAttention(Attention):
             self.mixing = DepthwiseConv(embed_dims)
         self.build_projection()
 
-    def _attend_within(
-        self, qkv: Tensor, rows: int, columns: int, mask: Tensor | None
-    ) -> Tensor:
-        """Attention of a map that windows of rows x columns tokens divide.
-
-        Shape: qkv (B, H, W, 3 * C) -> (B, H, W, C).
-        """
-        # (B, n * r, m * c, 3 * h * d) -> (3, B, n, m, h, r, c, d)
-        parts = qkv.unflatten(3, (3, self.num_heads, -1))
-        parts = parts.unflatten(2, (-1, columns)).unflatten(1, (-1, rows))
-        parts = in_order(parts.permute(5, 0, 1, 3, 6, 2, 4, 7)).flatten(5, 6)
-        q, k, v = parts.flatten(1, 3).unbind()
-        if mask is not None:
-            mask = mask.repeat(qkv.shape[0], 1, 1, 1)
-        out = self.attend_by_head(q, k, v, mask)
-        if self.interaction == 'lem':
-            mixed = self.mixing(merge_heads(v, (rows, columns)))
-            out = out + split_heads(mixed, self.num_heads)
-        # (B * n * m, h, r * c, d) -> (B, n, r, m, c, h, d)
-        out = out.unflatten(0, parts.shape[1:4]).unflatten(4, (rows, columns))
-        out = in_order(out.permute(0, 1, 4, 2, 5, 3, 6))
-        return out.flatten(5).flatten(3, 4).flatten(1, 2)
+    def _mix_within(self, v: Tensor) -> Tensor:
+        """Convolve the values of each window; shapes as `cut_heads`."""
+        windows = v.flatten(0, 1).unflatten(0, (-1, self.num_heads))
+        mixed = self.mixing(merge_heads(windows, (self.window_size,) * 2))
+        return split_heads(mixed, self.num_heads).reshape(v.shape)
 
     def forward(self, x: Tensor) -> Tensor:
+        grid = WindowGrid(x.shape[1:3], self.window_size, shift=self.shift)
         qkv = self.qkv(x)
-        out = map_windows(
-            self._attend_within, qkv, self.window_size, self.shift
-        )
+        parts = grid.pad(qkv).unflatten(3, (3, self.num_heads, -1))
+        q, k, v = grid.cut_heads(parts).unbind()
+        out = self.attend_by_window(q, k, v, mask=grid.token_bias(q))
+        if self.interaction == 'lem':
+            out = out + self._mix_within(v)
+        out = grid.crop(grid.join_heads(out, self.num_heads))
         if self.interaction == 'lim':
-            out = out + self.mixing(qkv.chunk(3, dim=-1)[2])
+            out = out + self.mixing(qkv[..., 2 * self.embed_dims :])
         return self.project(out)
 
 
@@ -139,9 +126,9 @@ class ScalableAttention(Attention):
         self.build_projection()
 
     def forward(self, x: Tensor) -> Tensor:
-        reduced = self.reduction(x)
-        out = self.attend(self.q(x), self.k(reduced), self.v(reduced))
-        return self.project(out)
+        kv = project_jointly(self.reduction(x), self.k, self.v)
+        k, v = kv.split([self.k.out_features, self.embed_dims], -1)
+        return self.project(self.attend(self.q(x), k, v))
 
 
 @MODELS.register_module()

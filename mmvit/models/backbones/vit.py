@@ -23,7 +23,9 @@ from ..layers import (
     Attention,
     ChannelsLastConv2d,
     ResizedTable,
+    StochasticDepth,
     TransformerBlock,
+    add_branch,
     ceil_div,
     is_symbolic,
     spread_bias,
@@ -131,11 +133,11 @@ class ViTBlock(TransformerBlock):
     """Attention and an MLP, each with pre-normalisation, Eq. 3.
 
     Args:
-        embed_dims, mlp_ratio, drop_path_rate: See `TransformerBlock`.
+        embed_dims, mlp_ratio: See `TransformerBlock`.
         num_heads, position_bias: See `MultiHeadAttention`.
         layer_scale: Initial LayerScale value; None disables it.
 
-    Shape: as `MultiHeadAttention`.
+    Shape: as `MultiHeadAttention`, with the two factors of `StochasticDepth`.
     """
 
     def __init__(
@@ -144,23 +146,26 @@ class ViTBlock(TransformerBlock):
         num_heads: int,
         mlp_ratio: float,
         layer_scale: float | None,
-        drop_path_rate: float,
         position_bias: RelativePositionTable | None,
     ) -> None:
         attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
-        super().__init__(
-            embed_dims, attn, mlp_ratio, 0.0, drop_path_rate, norm_eps=1e-6
-        )
+        super().__init__(embed_dims, attn, mlp_ratio, norm_eps=1e-6)
         self.scale1 = self.scale2 = nn.Identity()
         if layer_scale is not None:
             self.scale1 = LayerScale(embed_dims, layer_scale)
             self.scale2 = LayerScale(embed_dims, layer_scale)
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        factor1: Tensor | None = None,
+        factor2: Tensor | None = None,
+    ) -> Tensor:
         out = self.scale1(self.attn(self.norm1(x), size))
-        x = self.residual(x, out)
+        x = add_branch(x, out, factor1)
         out = self.scale2(self.mlp(self.norm2(x)))
-        return self.residual(x, out)
+        return add_branch(x, out, factor2)
 
 
 @MODELS.register_module()
@@ -215,6 +220,10 @@ class SETRViT(Backbone):
         self.with_cls_token = with_cls_token
         self._build_positions(None if relative_position else grid)
         rates = linear_rates(drop_path_rate, self.arch['depth'])
+        # Frozen layers skip nothing.
+        frozen = max(self.frozen_stages, 0)
+        rates = [0.0] * frozen + rates[frozen:]
+        self.drop_path = StochasticDepth(rates[: self.depth])
         heads = self.arch['num_heads']
         self.blocks = nn.ModuleList(
             ViTBlock(
@@ -222,12 +231,11 @@ class SETRViT(Backbone):
                 heads,
                 self.arch['mlp_ratio'],
                 layer_scale,
-                rate,
                 RelativePositionTable(grid, heads, with_cls_token)
                 if relative_position
                 else None,
             )
-            for rate in rates[: self.depth]
+            for _ in range(self.depth)
         )
         self._freeze()
 
@@ -277,9 +285,10 @@ class SETRViT(Backbone):
         size = x.shape[1:3]
         x = self._embed(x)
         recompute = self.with_cp and torch.is_grad_enabled()
+        run = checkpointed if recompute else nn.Module.__call__
         outs = []
-        for index, block in enumerate(self.blocks):
-            x = checkpointed(block, x, size) if recompute else block(x, size)
+        for index, factors in enumerate(self.drop_path(x)):
+            x = run(self.blocks[index], x, size, *factors)
             if index in self.out_indices:
                 out = x
                 if self.with_cls_token:

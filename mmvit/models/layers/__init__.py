@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Parts that more than one network uses.
 
 Every layer takes and returns maps of shape (B, H, W, C). The letters in
@@ -10,8 +11,8 @@ shapes are the same in all files:
     w   side of a window, in tokens     nW   windows of a map
 """
 
-from .attention import Attention, merge_heads, split_heads
-from .block import Mlp, Residual, TransformerBlock
+from .attention import Attention, merge_heads, project_jointly, split_heads
+from .block import Mlp, StochasticDepth, TransformerBlock, add_branch
 from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .local_global import (
     FullAttention,
@@ -22,43 +23,14 @@ from .local_global import (
 from .patch_embed import PatchEmbed
 from .position_bias import DynamicPositionBias, spread_bias
 from .position_tables import AbsolutePositionEmbedding, ResizedTable
-from .rows import RowGroups
 from .sizes import (
     MASKED,
     cached_by_size,
     ceil_div,
     in_order,
     is_symbolic,
+    must_pad,
     padding_bias,
+    take,
 )
-from .windows import WindowGrid, map_windows
-
-__all__ = [
-    'MASKED',
-    'AbsolutePositionEmbedding',
-    'Attention',
-    'ChannelsLastConv2d',
-    'ConvNorm',
-    'DepthwiseConv',
-    'DynamicPositionBias',
-    'FullAttention',
-    'LocalGlobalAttention',
-    'LocalGlobalLayer',
-    'Mlp',
-    'PatchEmbed',
-    'RasterBiasAttention',
-    'Residual',
-    'ResizedTable',
-    'RowGroups',
-    'TransformerBlock',
-    'WindowGrid',
-    'cached_by_size',
-    'ceil_div',
-    'in_order',
-    'is_symbolic',
-    'map_windows',
-    'merge_heads',
-    'padding_bias',
-    'split_heads',
-    'spread_bias',
-]
+from .windows import WindowGrid

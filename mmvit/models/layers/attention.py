@@ -1,5 +1,6 @@
 """What all attentions share: heads, dropout and the output projection."""
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -25,6 +26,16 @@ def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
         # What runs the graph may order the memory in another way than torch.
         x = in_order(x)
     return x.flatten(2).unflatten(1, size)
+
+
+def project_jointly(x: Tensor, *layers: nn.Linear) -> Tensor:
+    """Apply linear layers to one input, all in one product.
+
+    Shape: x (..., C) -> (..., the channels of all layers).
+    """
+    weight = torch.cat([layer.weight for layer in layers])
+    bias = torch.cat([layer.bias for layer in layers])
+    return F.linear(x, weight, bias)
 
 
 class Attention(BaseModule):
@@ -100,30 +111,32 @@ class Attention(BaseModule):
         q: Tensor,
         k: Tensor,
         v: Tensor,
-        bias: Tensor,
+        bias: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
         """Attention within windows that share a position bias.
 
         Args:
             q, k, v: Queries, keys and values; the windows are heads.
-            bias: Position bias.
+            bias: Position bias, or None.
             mask: Logits that exclude padded keys, or None.
 
         Shape: q (B, nW * h, N, d), k and v (B, nW * h, Nk, d), bias
             (h, N, Nk), mask (nW, 1, 1, Nk) -> (B, nW * h, N, d).
         """
-        bias = bias.to(q.dtype)
+        if bias is not None:
+            bias = bias.to(q.dtype)
         if mask is not None:
             # One bias for the windows of all images.
-            bias = (bias + mask).flatten(0, 1)
+            bias = mask if bias is None else bias + mask
+            bias = bias.expand(-1, self.num_heads, -1, -1).flatten(0, 1)
             return self.attend_by_head(q, k, v, bias[None])
         # (B, nW * h, N, d) -> (B * nW, h, N, d): windows share the bias.
         heads = (
             part.flatten(0, 1).unflatten(0, (-1, self.num_heads))
             for part in (q, k, v)
         )
-        out = self.attend_by_head(*heads, bias[None])
+        out = self.attend_by_head(*heads, bias)
         return out.flatten(0, 1).unflatten(0, (q.shape[0], -1))
 
     def attend(

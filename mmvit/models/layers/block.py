@@ -1,34 +1,67 @@
 """The transformer block that most backbones use, and its parts."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 
-class Residual(nn.Module):
-    """Adds a branch to its input, with stochastic depth (drop path).
-
-    One kernel scales and adds the branch.
+class StochasticDepth(nn.Module):
+    """Draws which images skip which branches (drop path), all at once.
 
     Args:
-        drop_path_rate: Probability that the branch is skipped for an image.
+        rates: For each block, the probability that an image skips one of its
+            two branches.
 
-    Shape: x and branch (B, ...) -> (B, ...).
+    Shape: x (B, ...) -> for each block the factors of its two branches,
+        (B, 1, ...), or None where nothing is skipped.
     """
 
-    def __init__(self, drop_path_rate: float = 0.0) -> None:
+    def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
-        self.drop_path_rate = drop_path_rate
+        self.rates = tuple(rates)
+        kept = 1 - torch.tensor(self.rates)
+        self.register_buffer('kept', kept, persistent=False)
 
-    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
-        if not (self.training and self.drop_path_rate):
-            return x + branch
-        kept = 1 - self.drop_path_rate
-        scale = branch.new_empty(len(branch), *[1] * (branch.dim() - 1))
-        return torch.addcmul(x, branch, scale.bernoulli_(kept).div_(kept))
+    def forward(self, x: Tensor) -> list[Sequence[Tensor | None]]:
+        factors = [(None, None)] * len(self.rates)
+        if not (self.training and any(self.rates)):
+            return factors
+        # (blocks, ) -> (blocks, 2, B, 1, ...)
+        kept = self.kept.view(-1, 1, 1, *[1] * (x.dim() - 1))
+        drawn = torch.bernoulli(kept.expand(-1, 2, len(x), *kept.shape[3:]))
+        for index, factor in enumerate(drawn.div_(kept).unbind()):
+            if self.rates[index]:
+                factors[index] = factor.unbind()
+        return factors
 
     def extra_repr(self) -> str:
-        return f'drop_path_rate={self.drop_path_rate}'
+        return f'rates={self.rates}'
+
+
+class _ScaledBranch(torch.autograd.Function):
+    """x + branch * factor: one kernel, and one in the backward pass.
+
+    torch's own derivative of `addcmul` multiplies the factor first.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, branch: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        return torch.addcmul(x, branch, factor)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (factor,) = ctx.saved_tensors
+        return grad, grad * factor, None
+
+
+def add_branch(x: Tensor, branch: Tensor, factor: Tensor | None) -> Tensor:
+    """Add a branch to its input, times a factor of `StochasticDepth`."""
+    if factor is None:
+        return x + branch
+    return _ScaledBranch.apply(x, branch, factor)
 
 
 class Mlp(BaseModule):
@@ -65,14 +98,14 @@ class TransformerBlock(BaseModule):
         attn: The attention.
         mlp_ratio: Hidden channels of the MLP as a multiple of C.
         drop_rate: Dropout of the MLP.
-        drop_path_rate: Probability that a branch is skipped for an image.
         norm_eps: Epsilon of the two LayerNorms.
         cpe: Convolution that adds positions before the attention
             (conditional position encoding), or None.
         peg: Convolution that adds positions after the MLP (position encoding
             generator), or None.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C).
+    Shape: x (B, H, W, C), and the two factors of `StochasticDepth` ->
+        (B, H, W, C).
     """
 
     #: See `mmvit.engine.compilation`.
@@ -84,7 +117,6 @@ class TransformerBlock(BaseModule):
         attn: nn.Module,
         mlp_ratio: float,
         drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         norm_eps: float = 1e-5,
         cpe: nn.Module | None = None,
         peg: nn.Module | None = None,
@@ -94,15 +126,19 @@ class TransformerBlock(BaseModule):
         self.attn = attn
         self.norm2 = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
-        self.residual = Residual(drop_path_rate)
         self.cpe = cpe
         self.peg = peg
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        factor1: Tensor | None = None,
+        factor2: Tensor | None = None,
+    ) -> Tensor:
         if self.cpe is not None:
             x = x + self.cpe(x)
-        x = self.residual(x, self.attn(self.norm1(x)))
-        x = self.residual(x, self.mlp(self.norm2(x)))
+        x = add_branch(x, self.attn(self.norm1(x)), factor1)
+        x = add_branch(x, self.mlp(self.norm2(x)), factor2)
         if self.peg is not None:
             x = x + self.peg(x)
         return x

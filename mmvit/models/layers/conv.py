@@ -138,3 +138,23 @@ class ConvNorm(nn.Module):
             bias = norm.bias - norm.running_mean * scale
             x = self.conv._conv_forward(x, weight, bias)
         return self.act(x)
+
+
+class Bottleneck(nn.Module):
+    """Residual bottleneck of convolutions with C / 4 hidden channels.
+
+    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
+    """
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        dims = embed_dims // 4
+        self.layers = nn.Sequential(
+            ConvNorm(embed_dims, dims, act=nn.GELU()),
+            ConvNorm(dims, dims, 3, act=nn.GELU()),
+            ConvNorm(dims, embed_dims),
+        )
+        self.act = nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(x + self.layers(x))

@@ -9,9 +9,9 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .attention import Attention, merge_heads, split_heads
-from .block import Residual
-from .conv import ChannelsLastConv2d, ConvNorm, DepthwiseConv
+from .attention import Attention, merge_heads, project_jointly, split_heads
+from .block import add_branch
+from .conv import Bottleneck, ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
 from .sizes import cached_by_size, ceil_div, must_fit_all, take
 from .windows import WindowGrid
@@ -55,60 +55,14 @@ class DWMlp(BaseModule):
         return self.drop(self.fc2(x))
 
 
-class Bottleneck(BaseModule):
-    """Residual bottleneck of convolutions with C / 4 hidden channels.
+class WindowEmbedding(BaseModule):
+    """Embeds each window as one token (Table 12).
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), C = `embed_dims`.
-    """
-
-    def __init__(self, embed_dims: int) -> None:
-        super().__init__()
-        dims = embed_dims // 4
-        self.layers = nn.Sequential(
-            ConvNorm(embed_dims, dims, act=nn.GELU()),
-            ConvNorm(dims, dims, 3, act=nn.GELU()),
-            ConvNorm(dims, embed_dims),
-        )
-        self.act = nn.GELU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.act(x + self.layers(x))
-
-
-class MeanEmbedding(BaseModule):
-    """Embeds each window as the mean of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
-        the windows along each axis.
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        return grid.mean(x)
-
-
-class MaxEmbedding(BaseModule):
-    """Embeds each window as the maximum of its tokens on the map.
-
-    Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
-        the windows along each axis.
-    """
-
-    def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        # (B * nW, w, w, C) -> (B, nW, w * w, C)
-        tokens = grid.cut(x).flatten(1, 2).unflatten(0, (x.shape[0], -1))
-        bias = grid.token_bias(x)
-        if bias is not None:
-            # (nW, 1, 1, w * w) -> (nW, w * w, 1)
-            tokens = tokens + bias.flatten(1)[..., None]
-        return tokens.amax(2).unflatten(1, grid.shape)
-
-
-class ConvEmbedding(BaseModule):
-    """Embeds each window by a depth-wise convolution as large as a window.
-
-    Where a window sticks out of the map it holds zeros.
+    What lies outside of the map takes no part.
 
     Args:
+        kind: The mean ('avg') or the maximum ('max') of the window's tokens,
+            or a depth-wise convolution as large as a window ('dwconv').
         embed_dims: Channels C.
         window_size: Side w of a window, in tokens.
 
@@ -116,24 +70,30 @@ class ConvEmbedding(BaseModule):
         the windows along each axis.
     """
 
-    def __init__(self, embed_dims: int, window_size: int) -> None:
+    def __init__(self, kind: str, embed_dims: int, window_size: int) -> None:
         super().__init__()
-        self.conv = DepthwiseConv(embed_dims, window_size, window_size)
+        if kind not in ('avg', 'max', 'dwconv'):
+            raise ValueError(
+                f'window_embedding {kind!r}: take avg, max or dwconv'
+            )
+        self.kind = kind
+        if kind == 'dwconv':
+            self.conv = DepthwiseConv(embed_dims, window_size, window_size)
 
     def forward(self, x: Tensor, grid: WindowGrid) -> Tensor:
-        tokens = self.conv(grid.cut(x)).flatten(1)
-        return tokens.unflatten(0, (x.shape[0], *grid.shape))
-
-
-def build_embedding(kind: str, embed_dims: int, window_size: int) -> nn.Module:
-    """Build the embedding of windows named `kind` (Table 12)."""
-    if kind == 'avg':
-        return MeanEmbedding()
-    if kind == 'max':
-        return MaxEmbedding()
-    if kind == 'dwconv':
-        return ConvEmbedding(embed_dims, window_size)
-    raise ValueError(f'window_embedding {kind!r}: take avg, max or dwconv')
+        if self.kind == 'avg':
+            return grid.mean(x)
+        windows = grid.cut(x)
+        if self.kind == 'dwconv':
+            tokens = self.conv(windows).flatten(1)
+            return tokens.unflatten(0, (x.shape[0], *grid.shape))
+        # (B * nW, w, w, C) -> (B, nW, w * w, C)
+        windows = windows.flatten(1, 2).unflatten(0, (x.shape[0], -1))
+        bias = grid.token_bias(x)
+        if bias is not None:
+            # (nW, 1, 1, w * w) -> (nW, w * w, 1)
+            windows = windows + bias.flatten(1)[..., None]
+        return windows.amax(2).unflatten(1, grid.shape)
 
 
 class LocalGlobalAttention(Attention):
@@ -147,19 +107,15 @@ class LocalGlobalAttention(Attention):
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
-        window_size: Side w of a window, in tokens.
+        window_size, window_embedding: See `WindowEmbedding`.
         windows: 'plain' for windows of neighbours, 'dilated' for windows of
             every D-th token; None leaves the local attention out, and plain
             windows give the global attention its keys (Table 14).
         dilation: D of dilated windows; None takes ceil(H / w) for rows and
             ceil(W / w) for columns, so that a window spans the map.
-        window_embedding: What makes a window one token: the mean ('avg') or
-            the maximum ('max') of its tokens on the map, or a depth-wise
-            convolution ('dwconv').
-        drop_path_rate: Probability that the global attention is skipped for
-            an image.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), including the residuals.
+    Shape: x (B, H, W, C), and the factor of `StochasticDepth` for the global
+        attention -> (B, H, W, C), including the residuals.
     """
 
     def __init__(
@@ -170,7 +126,6 @@ class LocalGlobalAttention(Attention):
         windows: str | None = 'plain',
         dilation: int | None = None,
         window_embedding: str = 'avg',
-        drop_path_rate: float = 0.0,
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
@@ -190,13 +145,12 @@ class LocalGlobalAttention(Attention):
             self.local_bias = DynamicPositionBias(embed_dims, num_heads)
             self.norm2 = nn.LayerNorm(embed_dims)
             self.query_conv = DepthwiseConv(embed_dims)
-        self.embedding = build_embedding(
+        self.embedding = WindowEmbedding(
             window_embedding, embed_dims, window_size
         )
         self.norm3 = nn.LayerNorm(embed_dims)
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
-        self.residual = Residual(drop_path_rate)
 
     def build_grid(self, size: tuple[int, int]) -> WindowGrid:
         """Partition a map of this size as `windows` and `dilation` say."""
@@ -205,16 +159,14 @@ class LocalGlobalAttention(Attention):
         steps = self.dilation and (self.dilation, self.dilation)
         return WindowGrid(size, self.window_size, steps)
 
-    def _attend_locally(
-        self, q: Tensor, v: Tensor, grid: WindowGrid
-    ) -> Tensor:
-        heads = self.num_heads
+    def _attend_locally(self, qv: Tensor, grid: WindowGrid) -> Tensor:
         # Positions within a window are one apart, whatever the dilation.
         bias = self.local_bias(self.window_size, self.window_size)
         mask = grid.token_bias(bias)
-        q, v = grid.cut_heads(q, heads), grid.cut_heads(v, heads)
+        parts = grid.pad(qv).unflatten(3, (2, self.num_heads, -1))
+        q, v = grid.cut_heads(parts).unbind()
         out = self.attend_by_window(q, q, v, bias, mask)
-        return grid.join_heads(out, heads)
+        return grid.crop(grid.join_heads(out, self.num_heads))
 
     def _key_offsets(self, grid: WindowGrid) -> Offsets:
         """Offsets of the map's tokens from the global attention's keys."""
@@ -233,11 +185,8 @@ class LocalGlobalAttention(Attention):
     def _attend_globally(
         self, q: Tensor, tokens: Tensor, grid: WindowGrid
     ) -> Tensor:
-        k, v = (
-            split_heads(part, self.num_heads)
-            for part in (self.k(tokens), self.v(tokens))
-        )
-        q = split_heads(q, self.num_heads)
+        kv = project_jointly(tokens, self.k, self.v).chunk(2, -1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, *kv))
         offsets = self._key_offsets(grid)
         table = self.global_bias.table(offsets.coordinates)
         outside = grid.window_bias(table)
@@ -262,19 +211,21 @@ class LocalGlobalAttention(Attention):
             out = torch.cat([attend(*strip) for strip in zip(*parts)], 2)
         return self.project(merge_heads(out, grid.size))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         grid = self.build_grid(x.shape[1:3])
         x = self.bottleneck(x)
         normed = self.norm1(x)
-        q = self.q(normed)
         if self.windows:
-            local = self._attend_locally(q, self.v(normed), grid)
+            qv = project_jointly(normed, self.q, self.v)
+            local = self._attend_locally(qv, grid)
             x = x + local
-            q = q + self.query_conv(self.norm2(local))
+            q = qv[..., : self.embed_dims] + self.query_conv(self.norm2(local))
+        else:
+            q = self.q(normed)
         # The keys go column by column, as the bias does: see `spread_bias`.
         tokens = self.embedding(x, grid).transpose(1, 2)
         tokens = self.norm3(tokens.contiguous())
-        return self.residual(x, self._attend_globally(q, tokens, grid))
+        return add_branch(x, self._attend_globally(q, tokens, grid), factor)
 
 
 @cached_by_size(
@@ -325,17 +276,15 @@ class FullAttention(Attention):
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
-        drop_path_rate: Probability that the attention is skipped for an
-            image.
 
-    Shape: x (B, H, W, C) -> (B, H, W, C), including the residual.
+    Shape: x (B, H, W, C), and the factor of `StochasticDepth` -> (B, H, W, C),
+        including the residual.
     """
 
     def __init__(
         self,
         embed_dims: int,
         num_heads: int,
-        drop_path_rate: float = 0.0,
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
@@ -345,12 +294,12 @@ class FullAttention(Attention):
         self.global_bias = DynamicPositionBias(embed_dims, num_heads)
         self.build_projection()
         self.norm = nn.LayerNorm(embed_dims)
-        self.residual = Residual(drop_path_rate)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         bias = self.global_bias(*x.shape[1:3])[None]
-        out = self.attend(self.q(x), self.k(x), self.v(x), bias)
-        return self.residual(x, self.norm(self.project(out)))
+        qkv = project_jointly(x, self.q, self.k, self.v)
+        out = self.attend(*qkv.chunk(3, dim=-1), bias)
+        return add_branch(x, self.norm(self.project(out)), factor)
 
 
 class LocalGlobalLayer(BaseModule):
@@ -365,10 +314,9 @@ class LocalGlobalLayer(BaseModule):
         mlp_ratio: Hidden channels of the DWMLP as a multiple of
             `in_channels`.
         drop_rate: Dropout of the DWMLP.
-        drop_path_rate: Probability that the DWMLP is skipped for an image.
 
-    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
-        ceil(W / stride), C).
+    Shape: x (B, H, W, in_channels), and the two factors of `StochasticDepth`
+        -> (B, ceil(H / stride), ceil(W / stride), C).
     """
 
     #: See `mmvit.engine.compilation`.
@@ -382,7 +330,6 @@ class LocalGlobalLayer(BaseModule):
         stride: int = 1,
         mlp_ratio: float = 4.0,
         drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.shortcut = nn.Identity()
@@ -393,9 +340,13 @@ class LocalGlobalLayer(BaseModule):
             )
         self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
         self.norm = nn.LayerNorm(embed_dims)
-        self.residual = Residual(drop_path_rate)
         self.attn = attn
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.residual(self.shortcut(x), self.norm(self.mlp(x)))
-        return self.attn(x)
+    def forward(
+        self,
+        x: Tensor,
+        factor1: Tensor | None = None,
+        factor2: Tensor | None = None,
+    ) -> Tensor:
+        out = self.norm(self.mlp(x))
+        return self.attn(add_branch(self.shortcut(x), out, factor1), factor2)

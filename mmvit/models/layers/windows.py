@@ -1,7 +1,6 @@
 """Cutting maps into windows, plain, dilated or shifted."""
 
 import math
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,70 +17,6 @@ from .sizes import (
     padding_bias,
     take,
 )
-
-
-def window_spans(
-    length: int, side: int, shift: int = 0
-) -> list[tuple[int, int]]:
-    """Split an axis into its whole windows and the shorter ones at its ends.
-
-    Args:
-        length: Tokens of the axis.
-        side: Side of a whole window, in tokens.
-        shift: Tokens by which the windows start before the axis.
-
-    Returns:
-        The tokens of each part, and the side of its windows.
-    """
-    first = min(-shift % side, length)
-    whole = (length - first) // side * side
-    last = length - first - whole
-    spans = [(first, first), (whole, side), (last, last)]
-    return [span for span in spans if span[0]]
-
-
-def map_windows(
-    function: Callable, x: Tensor, side: int, shift: int = 0
-) -> Tensor:
-    """Apply a function to windows that stick out of the map nowhere.
-
-    The map is split into parts whose windows have one shape each: the whole
-    windows, and shorter ones at the border. A graph that serves maps of all
-    sizes pads the map and masks the padding instead.
-
-    Args:
-        function: Takes a part of the map that its windows divide, the rows
-            and columns of such a window, and the logits that exclude padded
-            tokens, of shape (nW, 1, 1, w * w) or None.
-        x: The map.
-        side: Side w of a window, in tokens.
-        shift: Tokens by which the windows start above and left of the map.
-
-    Shape: x (B, H, W, C) -> (B, H, W, C'), as the function's results.
-    """
-    if must_fit_all(*x.shape[1:3]):
-        grid = WindowGrid(x.shape[1:3], side, shift=shift)
-        x = F.pad(x, (0, 0, *grid.padding))
-        return grid.crop(function(x, side, side, grid.token_bias(x)))
-    (heights, row_sides), (widths, column_sides) = (
-        zip(*window_spans(length, side, shift)) for length in x.shape[1:3]
-    )
-    strips = []
-    for strip, height in zip(_split(x, heights, 1), row_sides):
-        parts = [
-            function(part, height, width, None)
-            for part, width in zip(_split(strip, widths, 2), column_sides)
-        ]
-        strips.append(_join(parts, 2))
-    return _join(strips, 1)
-
-
-def _split(x: Tensor, lengths: Sequence[int], dim: int) -> Sequence[Tensor]:
-    return x.split(lengths, dim) if len(lengths) > 1 else [x]
-
-
-def _join(parts: list[Tensor], dim: int) -> Tensor:
-    return torch.cat(parts, dim) if len(parts) > 1 else parts[0]
 
 
 class WindowAxis(NamedTuple):
@@ -221,8 +156,7 @@ class WindowGrid:
             dilation = tuple(ceil_div(length, side) for length in size)
         elif dilation != (1, 1):
             dilation = tuple(map(torch.sym_min, dilation, size))
-        self.size = tuple(size)
-        self.side = side
+        self.size, self.side = tuple(size), side
         self.rows, self.columns = (
             WindowAxis(length, side, step, shift)
             for length, step in zip(size, dilation)
@@ -238,44 +172,12 @@ class WindowGrid:
     def is_padded(self) -> bool:
         return must_pad(*self.padding)
 
-    def _unfold(self, x: Tensor) -> Tensor:
-        """Shape: x (B, H, W, C) -> (B, n, w, D, n, w, D, C)."""
-        if self.is_padded:
-            x = F.pad(x, (0, 0, *self.padding))
-        x = x.unflatten(2, (-1, self.side, self.columns.dilation))
-        return x.unflatten(1, (-1, self.side, self.rows.dilation))
+    def pad(self, x: Tensor) -> Tensor:
+        """Fill up the windows that stick out of the map.
 
-    def cut(self, x: Tensor) -> Tensor:
-        """Cut a map into windows.
-
-        Shape: x (B, H, W, C) -> (B * nW, w, w, C).
+        Shape: x (..., H, W, C) -> (..., H', W', C).
         """
-        x = self._unfold(x).permute(0, 1, 3, 4, 6, 2, 5, 7)
-        return in_order(x).flatten(0, 4)
-
-    def cut_heads(self, x: Tensor, num_heads: int) -> Tensor:
-        """Cut a map into windows and split the channels into heads.
-
-        Windows become heads of their image, so that all images can share one
-        bias.
-
-        Shape: x (B, H, W, h * d) -> (B, nW * h, w * w, d).
-        """
-        x = self._unfold(x).unflatten(7, (num_heads, -1))
-        # (B, n, w, D, n, w, D, h, d) -> (B, n, D, n, D, h, w, w, d)
-        x = in_order(x.permute(0, 1, 3, 4, 6, 7, 2, 5, 8))
-        return x.flatten(6, 7).flatten(1, 5)
-
-    def join_heads(self, x: Tensor, num_heads: int) -> Tensor:
-        """Undo `cut_heads` and remove the padding.
-
-        Shape: x (B, nW * h, w * w, d) -> (B, H, W, h * d).
-        """
-        x = x.unflatten(2, (self.side, self.side))
-        x = x.unflatten(1, (*self.rows.shape, *self.columns.shape, num_heads))
-        # (B, n, D, n, D, h, w, w, d) -> (B, n, w, D, n, w, D, h, d)
-        x = in_order(x.permute(0, 1, 6, 2, 3, 7, 4, 5, 8))
-        return self.crop(x.flatten(7).flatten(4, 6).flatten(1, 3))
+        return F.pad(x, (0, 0, *self.padding)) if self.is_padded else x
 
     def crop(self, x: Tensor) -> Tensor:
         """Remove the padding.
@@ -284,6 +186,42 @@ class WindowGrid:
         """
         x = take(x, 1, self.size[0], self.rows.padding[0])
         return take(x, 2, self.size[1], self.columns.padding[0])
+
+    def _unfold(self, x: Tensor) -> Tensor:
+        """Shape: x (B, H', W', ...) -> (B, n, w, D, n, w, D, ...)."""
+        x = x.unflatten(2, (-1, self.side, self.columns.dilation))
+        return x.unflatten(1, (-1, self.side, self.rows.dilation))
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Pad a map and cut it into windows.
+
+        Shape: x (B, H, W, C) -> (B * nW, w, w, C).
+        """
+        x = self._unfold(self.pad(x)).permute(0, 1, 3, 4, 6, 2, 5, 7)
+        return in_order(x).flatten(0, 4)
+
+    def cut_heads(self, x: Tensor) -> Tensor:
+        """Cut a padded map of P parts, such as q, k and v, into windows.
+
+        Windows become heads of their image, so that all images can share one
+        bias.
+
+        Shape: x (B, H', W', P, h, d) -> (P, B, nW * h, w * w, d).
+        """
+        # (B, n, w, D, n, w, D, P, h, d) -> (P, B, n, D, n, D, h, w, w, d)
+        x = self._unfold(x).permute(7, 0, 1, 3, 4, 6, 8, 2, 5, 9)
+        return in_order(x).flatten(7, 8).flatten(2, 6)
+
+    def join_heads(self, x: Tensor, num_heads: int) -> Tensor:
+        """Join windows to a padded map.
+
+        Shape: x (B, nW * h, w * w, d) -> (B, H', W', h * d).
+        """
+        x = x.unflatten(2, (self.side, self.side))
+        x = x.unflatten(1, (*self.rows.shape, *self.columns.shape, num_heads))
+        # (B, n, D, n, D, h, w, w, d) -> (B, n, w, D, n, w, D, h, d)
+        x = in_order(x.permute(0, 1, 6, 2, 3, 7, 4, 5, 8))
+        return x.flatten(7).flatten(4, 6).flatten(1, 3)
 
     def mean(self, x: Tensor) -> Tensor:
         """Average the tokens of the map in each window.

@@ -82,9 +82,29 @@ OBJECTS = [
     (dict(segmentation=[4, 4, 8, 4, 8, 8]), ERROR, 'no list of polygons'),
     (dict(segmentation=[['4'] * 6]), ERROR, 'something else than numbers'),
     (
+        dict(segmentation=[[4, 4, 8, NAN, 8, 8]]),
+        ERROR,
+        'something else than numbers',
+    ),
+    (
+        dict(segmentation=[[4, 4, 8, 4, 8, '8']]),
+        ERROR,
+        'something else than numbers',
+    ),
+    (
         dict(segmentation=dict(size=[40, 30], counts=[1200])),
         ERROR,
         'run-length mask of another size',
+    ),
+    (
+        dict(segmentation=dict(size=1200, counts=[1200])),
+        ERROR,
+        'run-length mask of another size',
+    ),
+    (
+        dict(segmentation=dict(size=[30, 40], counts=[1201])),
+        ERROR,
+        'counts are not its size',
     ),
     (dict(segmentation=dict(size=[30, 40])), DROPPED, 'without counts'),
 ]
@@ -152,9 +172,29 @@ def test_absent_keys_are_named(section, key):
 
 
 @pytest.mark.parametrize(
+    ('section', 'key', 'value'),
+    [
+        ('images', 'id', [1]),
+        ('images', 'file_name', None),
+        ('categories', 'name', 5),
+        ('annotations', 'category_id', [7]),
+        ('annotations', 'image_id', None),
+    ],
+)
+def test_values_of_another_type_are_named(section, key, value):
+    (finding,) = found(
+        lambda content: content[section][0].update({key: value})
+    )
+    assert finding.severity == ERROR
+    assert key in finding.kind and repr(value) in finding.text
+
+
+@pytest.mark.parametrize(
     'content',
     [
         [],
+        dict(GOOD, images=['1.jpg', '2.jpg']),
+        dict(GOOD, annotations=[None]),
         dict(images=[]),
         dict(images={}, categories=[], annotations=[]),
         dict(GOOD, annotations={}),
@@ -219,6 +259,7 @@ def test_encodings(tmp_path):
         (' \n', 'is empty'),
         ('{"images": [{"id": 1}, ', 'is cut off'),
         ('{"images": [{"file_name": "00', 'is cut off'),
+        ('[' * 100_000, 'is nested too deeply'),
         ('{"images": [1,, 2]}', 'is not JSON at line 1, column 15'),
     ],
 )

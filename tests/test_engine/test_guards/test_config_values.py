@@ -30,6 +30,7 @@ def wrong(**changes):
                 dict(type='CosineAnnealingLR', T_max=12),
             ],
             train_cfg=dict(max_epochs=12, val_interval=1),
+            val_cfg=dict(type='ValLoop'),
             train_dataloader=dict(batch_size=2, num_workers=0),
             default_hooks=dict(checkpoint=dict(interval=-1)),
         )
@@ -113,6 +114,26 @@ def test_schedules_that_end_early(schedule, message, monkeypatch):
     )
     assert not wrong(param_scheduler=[schedule])
     assert [message in text for text in logged] == [True] * bool(message)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'changes'),
+    [
+        (dict(by_epoch=False), {}),
+        ({}, dict(val_cfg=None)),
+    ],
+)
+def test_plateaus_that_are_never_seen(settings, changes):
+    plateau = dict(type='ReduceOnPlateauLR', monitor='mIoU', **settings)
+    text = wrong(param_scheduler=[plateau], **changes)
+    assert 'param_scheduler[0] (ReduceOnPlateauLR) follows a metric' in text
+
+
+def test_a_constant_rate_at_the_end_is_planned(monkeypatch):
+    monkeypatch.setattr(config_values, 'print_log', pytest.fail)
+    cosine = dict(type='CosineAnnealingLR', T_max=10, end=10)
+    rest = dict(type='ConstantLR', factor=1, begin=10, end=12)
+    assert not wrong(param_scheduler=[cosine, rest])
 
 
 def test_learning_rates_of_zero():

@@ -132,7 +132,13 @@ def test_metrics_that_are_not_measured(metric, good, bad, hint):
     plateau = SimpleNamespace(monitor=bad)
     with pytest.raises(ValueError, match='param_scheduler'):
         monitored([metric], schedulers=[plateau])
-    monitored([metric], schedulers=[SimpleNamespace(monitor='loss')])
-    monitored([metric], 'val_loss', val_cfg=dict(type='mmvit.ValLossLoop'))
-    with pytest.raises(ValueError, match="'val_loss'"):
-        monitored([metric], 'val_loss', val_cfg=dict(type='ValLoop'))
+
+
+@pytest.mark.parametrize('name', ['val_loss', 'loss', 'decode.loss_ce'])
+def test_losses_are_measured_by_their_loop(name):
+    metric, plateau = IoUMetric(), SimpleNamespace(monitor=name)
+    loop = dict(type='mmvit.ValLossLoop')
+    monitored([metric], name, schedulers=[plateau], val_cfg=loop)
+    for asked in (dict(save_best=name), dict(schedulers=[plateau])):
+        with pytest.raises(ValueError, match='ValLossLoop'):
+            monitored([metric], **asked, val_cfg=dict(type='ValLoop'))

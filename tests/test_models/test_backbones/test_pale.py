@@ -90,7 +90,7 @@ def loop_over_tokens(attn: PaleAttention, x: Tensor) -> Tensor:
             out[y, c] = sum(both) / 2
         elif isinstance(attn, SequentialPaleAttention):
             keys = in_columns if attn.in_columns else in_rows
-            out[y, c] = attend(qkv, (y, c), keys, 2 * heads)
+            out[y, c] = attend(qkv, (y, c), keys, heads)
         else:
             halves = [(rows, in_rows), (columns, in_columns)]
             out[y, c] = torch.cat(

@@ -53,11 +53,7 @@ def test_class_token_errors():
 
 def test_drop_path_grows_linearly():
     model = PVT('tiny', drop_path_rate=0.7)
-    rates = [
-        block.residual.drop_path_rate
-        for stage in model.stages
-        for block in stage.blocks
-    ]
+    rates = [rate for stage in model.stages for rate in stage.drop_path.rates]
     assert rates == pytest.approx([0.1 * index for index in range(8)])
 
 

@@ -218,3 +218,8 @@ def test_gpu_agrees_with_cpu(kind):
         (on_cpu,) = model(image)
         (on_gpu,) = model.cuda()(image.cuda())
     torch.testing.assert_close(on_cpu, on_gpu.cpu(), rtol=1e-3, atol=1e-3)
+
+
+def test_frozen_layers_skip_nothing():
+    model = build(drop_path_rate=0.5, frozen_stages=1)
+    assert model.drop_path.rates[0] == 0 < model.drop_path.rates[1]

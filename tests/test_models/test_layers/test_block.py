@@ -5,8 +5,9 @@ from torch import nn
 from mmvit.models.layers import (
     DepthwiseConv,
     Mlp,
-    Residual,
+    StochasticDepth,
     TransformerBlock,
+    add_branch,
 )
 
 
@@ -34,12 +35,28 @@ def test_mlp_matches_its_definition():
 
 def test_branches_are_skipped_for_whole_images():
     torch.manual_seed(0)
-    residual = Residual(0.25)
+    drop_path = StochasticDepth([0.0, 0.25])
     x, branch = torch.rand(4000, 2, 3), torch.rand(4000, 2, 3)
-    added = residual(x, branch) - x
-    skipped = (added == 0).flatten(1).all(1)
-    assert abs(skipped.float().mean() - 0.25) < 0.03
-    kept = ~skipped
-    torch.testing.assert_close(added[kept], branch[kept] / 0.75)
-    assert torch.equal(residual.eval()(x, branch), x + branch)
-    assert torch.equal(Residual()(x, branch), x + branch)
+    (none, _), pair = drop_path(x)
+    assert torch.equal(add_branch(x, branch, none), x + branch)
+    skips = []
+    for factor in pair:
+        added = add_branch(x, branch, factor) - x
+        skipped = (added == 0).flatten(1).all(1)
+        assert abs(skipped.float().mean() - 0.25) < 0.03
+        kept = ~skipped
+        torch.testing.assert_close(added[kept], branch[kept] / 0.75)
+        skips.append(skipped)
+    # The two branches of a block are drawn independently.
+    both = (skips[0] & skips[1]).float().mean()
+    assert abs(both - 0.25**2) < 0.02
+    assert drop_path.eval()(x) == [(None, None)] * 2
+
+
+def test_gradients_of_a_branch():
+    x, branch = (
+        torch.rand(2, 3, 4, dtype=torch.double, requires_grad=True)
+        for _ in range(2)
+    )
+    factor = torch.tensor([0.0, 4 / 3], dtype=torch.double).view(2, 1, 1)
+    torch.autograd.gradcheck(add_branch, (x, branch, factor))

@@ -2,14 +2,18 @@ import itertools
 
 import pytest
 import torch
+from torch import Tensor
 
-from mmvit.models.layers import (
-    MASKED,
-    WindowGrid,
-    map_windows,
-)
+from mmvit.models.layers import MASKED, WindowGrid
 
 from .naive import windows_of
+
+
+def cut_in_two(grid: WindowGrid, *parts: Tensor) -> Tensor:
+    """The windows of parts, such as q and k, with two heads."""
+    padded = [grid.pad(part).unflatten(3, (2, -1)) for part in parts]
+    return grid.cut_heads(torch.stack(padded, 3))
+
 
 SIZES = [(6, 6), (5, 8), (2, 7), (4, 19)]
 
@@ -25,12 +29,13 @@ def test_every_token_is_in_one_window(size, steps):
         assert [n for n in got.tolist() if n] == [
             numbers[0, i, j, 0].item() for i, j in tokens
         ]
-    x = torch.rand(2, *size, 4)
-    heads = grid.cut_heads(x, 2)
-    assert torch.equal(grid.join_heads(heads, 2), x)
+    x, other = torch.rand(2, 2, *size, 4)
+    heads = cut_in_two(grid, x, other)
+    for part, joined in zip((x, other), heads):
+        assert torch.equal(grid.crop(grid.join_heads(joined, 2)), part)
     # Head 1 of window 1 of the second image has its last two channels.
-    expected = grid.cut(x)[len(windows) + 1, ..., 2:].flatten(0, 1)
-    assert torch.equal(heads[1, 3], expected)
+    expected = grid.cut(other)[len(windows) + 1, ..., 2:].flatten(0, 1)
+    assert torch.equal(heads[1, 1, 3], expected)
     means = grid.mean(x).flatten(1, 2)
     for index, tokens in enumerate(windows):
         if tokens:
@@ -48,7 +53,8 @@ def test_every_token_is_in_one_window(size, steps):
 def test_shifted_windows_are_cut_and_joined(size, steps):
     grid = WindowGrid(size, 3, steps, shift=2)
     x = torch.rand(2, *size, 4)
-    assert torch.equal(grid.join_heads(grid.cut_heads(x, 2), 2), x)
+    heads = cut_in_two(grid, x, x)[0]
+    assert torch.equal(grid.crop(grid.join_heads(heads, 2)), x)
 
 
 def test_windows_hold_neighbours():
@@ -83,29 +89,6 @@ def test_means_of_shifted_windows():
     for index, (rows, columns) in enumerate(itertools.product(spans, spans)):
         expected = x[:, rows, columns].flatten(1, 2).mean(1)
         torch.testing.assert_close(means[:, index], expected)
-
-
-@pytest.mark.parametrize('shift', [0, 2])
-@pytest.mark.parametrize('size', [(6, 9), (5, 8), (2, 7), (1, 1)])
-def test_parts_have_whole_windows(size, shift):
-    """Each part is a block of windows of one shape, without padding."""
-    x = torch.arange(size[0] * size[1]).view(1, *size, 1)
-    seen = []
-
-    def look(part, rows, columns, mask):
-        assert mask is None
-        assert part.shape[1] % rows == 0
-        assert part.shape[2] % columns == 0
-        for top in range(0, part.shape[1], rows):
-            for left in range(0, part.shape[2], columns):
-                window = part[0, top : top + rows, left : left + columns]
-                seen.append(set(window.flatten().tolist()))
-        return part
-
-    assert torch.equal(map_windows(look, x, 3, shift), x)
-    windows = WindowGrid(size, 3, shift=shift).cut(x + 1).flatten(1)
-    expected = [{n - 1 for n in w.tolist() if n} for w in windows]
-    assert sorted(map(sorted, seen)) == sorted(map(sorted, expected))
 
 
 def test_dilation_follows_the_map():

@@ -45,14 +45,15 @@ def distinct_colours(number: int) -> np.ndarray:
     """Choose colours that can be told apart, RGB, (number, 3).
 
     Hues follow each other by the golden angle, so that those of neighbours
-    are far from each other; lightness changes too.
+    are far from each other; lightness changes too. The first one is a calm
+    blue, since the first class is often the background.
     """
     index = np.arange(number)
     hsv = np.stack(
         [
-            (index * 0.618034 % 1) * 180,  # OpenCV's range
-            np.array([255, 150, 255])[index % 3],
-            np.array([255, 255, 130])[index % 3],
+            ((0.58 + index * 0.618034) % 1) * 180,  # OpenCV's range
+            np.array([110, 255, 255])[index % 3],
+            np.array([200, 130, 255])[index % 3],
         ],
         axis=-1,
     )

@@ -359,6 +359,10 @@ class CheckDataHook(Hook):
         """Compare heads and masks with the classes of a data set."""
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         if not classes:
+            numbers = [head.num_classes for _, head in _heads(model)]
+            if numbers:
+                infos = _infos(dataset, self.num_samples)
+                _check_labels(infos, max(numbers))
             return
         for name, head in _heads(model):
             if head.num_classes != len(classes):

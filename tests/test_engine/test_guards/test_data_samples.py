@@ -195,3 +195,16 @@ def test_labels_that_are_no_class(tmp_path, wrong):
     check_samples(Data([good]))
     with pytest.raises(ValueError, match='0.jpg has .*3 classes, 0 to 2'):
         check_samples(Data([good, {**good, 'gt_label': None, **wrong}]))
+
+
+def test_labels_without_names_of_classes(command, own_scenes):
+    lines = [
+        f'{path.relative_to(own_scenes / "folders/train")} {2 * number}'
+        for number, path in enumerate(
+            sorted((own_scenes / 'folders/train').rglob('*.jpg'))[:2]
+        )
+    ]
+    (own_scenes / 'train.txt').write_text('\n'.join(lines))
+    file = dict(train_dataloader__dataset__ann_file='../train.txt')
+    with pytest.raises(ValueError, match='jpg has 2. There are 2 classes'):
+        command('train', tiny_config('cls', own_scenes, **file))

@@ -361,8 +361,8 @@ class CheckDataHook(Hook):
         if not classes:
             numbers = [head.num_classes for _, head in _heads(model)]
             if numbers:
-                infos = _infos(dataset, self.num_samples)
-                _check_labels(infos, max(numbers))
+                infos = some_infos(dataset, self.num_samples)
+                _check_labels(list(infos.values()), max(numbers))
             return
         for name, head in _heads(model):
             if head.num_classes != len(classes):

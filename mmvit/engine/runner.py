@@ -50,13 +50,13 @@ from .guards.data_config import (
     annotation_findings,
     check_classes,
     check_paths,
-    empty_error,
+    data_error,
 )
 from .guards.findings import stop_or_warn
 from .guards.memory import advise
 from .guards.resumed_config import seed_of
 from .guards.signals import obey_parent_only
-from .guards.work_dir import sole_run
+from .guards.work_dir import check_work_dir, sole_run
 from .learning_rate import scale_lr
 from .run_facts import from_main, unwrap
 from .run_record import write_record
@@ -94,6 +94,7 @@ class GuardedRunner(Runner):
             check_top_level(unread_keys(cfg.filename))
         check_sub_keys(cfg, GUARDS)
         check_values(cfg)
+        check_work_dir(cfg['work_dir'])
         return super().from_cfg(cfg)
 
     def _find_checkpoint(self) -> None:
@@ -236,8 +237,8 @@ class GuardedRunner(Runner):
         try:
             loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
         except ValueError as error:
-            if isinstance(dataset, dict) and (empty := empty_error(dataset)):
-                raise empty from error
+            if isinstance(dataset, dict) and (cause := data_error(dataset)):
+                raise cause from error
             raise
         guard_dataset(loader.dataset, max_bad_samples)
         loader.worker_init_fn = partial(

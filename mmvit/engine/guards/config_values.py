@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import nn, optim
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from mmvit.utils.log import warn
@@ -90,6 +90,15 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                 and not 0 <= value <= 1
             ):
                 yield f'{key} is {value}: it is a share, from 0 to 1'
+
+
+def _no_rate(cfg: Config) -> Iterator[str]:
+    # Optimizers of other libraries may choose the rate themselves.
+    wrapper = cfg.get('optim_wrapper')
+    optimizer = wrapper.get('optimizer') if isinstance(wrapper, dict) else None
+    if isinstance(optimizer, dict) and hasattr(optim, type_name(optimizer)):
+        if optimizer.get('lr', 0) is None:
+            yield 'optim_wrapper.optimizer.lr is None: write a number'
 
 
 def _clipping(cfg: Config) -> Iterator[str]:
@@ -222,7 +231,8 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    lines = [*_wrong_values(cfg), *unknown_types(cfg), *_clipping(cfg)]
+    checks = (_wrong_values, unknown_types, _no_rate, _clipping)
+    lines = [line for check in checks for line in check(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))
 

@@ -189,7 +189,7 @@ def _finds_nothing(dataset: dict) -> bool:
     return False
 
 
-def empty_error(dataset: dict) -> EmptyDatasetError | None:
+def _empty_error(dataset: dict) -> EmptyDatasetError | None:
     """Say where a config's data sets without a sample looked, if any."""
     places = []
     for _, inner in _innermost('dataset', dataset):
@@ -202,3 +202,35 @@ def empty_error(dataset: dict) -> EmptyDatasetError | None:
         'seg_map_suffix) and the classes'
     )
     return EmptyDatasetError('; '.join(places) + cure) if places else None
+
+
+def _is_labelled(line: str) -> bool:
+    """Whether a line is a name, a space and a number, as mmpretrain reads."""
+    _, space, label = line.strip().rpartition(' ')
+    return bool(space) and label.removeprefix('-').isdecimal()
+
+
+def _line_error(dataset: dict) -> ValueError | None:
+    """Name the line that is not an image and its class, if there is one."""
+    for _, inner in _innermost('dataset', dataset):
+        root, file = inner.get('data_root') or '', inner.get('ann_file') or ''
+        path = osp.join(root, file)
+        of_lines = hasattr(_class_of(inner), 'is_valid_file')
+        if not (of_lines and inner.get('with_label', True)):
+            continue
+        if not osp.isfile(path):
+            continue
+        with open(path, encoding='utf-8', errors='replace') as lines:
+            for number, line in enumerate(lines, 1):
+                if not _is_labelled(line):
+                    return ValueError(
+                        f'{path}, line {number}: {line.rstrip()!r} is not the '
+                        'name of an image, a space and the number of its '
+                        'class. Correct the line'
+                    )
+    return None
+
+
+def data_error(dataset: dict) -> ValueError | None:
+    """Find out why a config's data sets cannot be built, if it can be told."""
+    return _empty_error(dataset) or _line_error(dataset)

@@ -8,6 +8,7 @@ import os.path as osp
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 
@@ -43,6 +44,21 @@ def _lock(file: object, path: str) -> str | None:
         )
         file.flush()
     return None
+
+
+def check_work_dir(work_dir: str) -> None:
+    """Refuse a work dir that is a file, or lies in one.
+
+    Raises:
+        NotADirectoryError: With the file.
+    """
+    path = Path(work_dir).absolute()
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(
+                f'the work dir {work_dir} cannot be made: {place} is a file. '
+                'Choose another --work-dir'
+            )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from mmvit.engine.guards.data_config import (
     annotation_findings,
     check_classes,
     check_paths,
-    empty_error,
+    data_error,
 )
 from tests.support.scenes import CLASSES
 from tests.support.tiny import tiny_config
@@ -158,7 +158,24 @@ def test_only_empty_data_sets_are_named(scenes, fresh_runs):
     full = cfg.train_dataloader.dataset
     empty = dict(full, img_suffix='.tif')
     both = dict(type='ConcatDataset', datasets=[full, empty])
-    assert empty_error(full) is None
-    text = str(empty_error(both))
+    assert data_error(full) is None
+    text = str(data_error(both))
     assert text.count('found no sample') == 1
     assert "img_suffix='.tif'" in text
+
+
+@pytest.mark.parametrize('line', ['b.png', 'b.png cat', 'b.png\t1', ''])
+def test_a_line_without_a_label_is_named(line, tmp_path):
+    path = tmp_path / 'train.txt'
+    path.write_text(f'a.png 0\n{line}\n')
+    part = dict(
+        type='mmpretrain.CustomDataset', data_root='', ann_file=str(path)
+    )
+    dataset = dict(type='RepeatDataset', dataset=part)
+    error = str(data_error(dataset))
+    assert error.startswith(f'{path}, line 2: {line!r} is not the name')
+    path.write_text('a.png 0\nfolder/b c.png 1\n')
+    assert data_error(dataset) is None
+    path.write_text('a.png\n')
+    part['with_label'] = False
+    assert data_error(dataset) is None

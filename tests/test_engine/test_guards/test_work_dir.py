@@ -9,7 +9,7 @@ import shutil
 import pytest
 from mmengine.hooks import Hook
 
-from mmvit.engine.guards.work_dir import sole_run
+from mmvit.engine.guards.work_dir import check_work_dir, sole_run
 from tests.support.toy import toy_runner
 
 
@@ -73,3 +73,12 @@ def test_work_dir_that_vanishes(tmp_path, fresh_runs):
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == [
         'epoch_1.pth'
     ]
+
+
+@pytest.mark.parametrize('inner', ['', 'run'])
+def test_work_dir_that_is_a_file(inner, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(NotADirectoryError) as error:
+        check_work_dir(str(tmp_path / 'file' / inner))
+    assert f'{tmp_path / "file"} is a file. Choose' in str(error.value)
+    check_work_dir(str(tmp_path / 'new' / inner))

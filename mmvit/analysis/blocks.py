@@ -58,12 +58,12 @@ def as_map(out: Tensor, inputs: tuple) -> Tensor:
     Args:
         out: What the block returns: a map with the channels last, or, in a
             plain transformer, a row of tokens with a class token before them.
-        inputs: The block's arguments. The second one, if there is one, is the
+        inputs: The block's arguments. A plain transformer's second one is the
             size (H, W) of the map.
 
     Shape: out (B, H, W, C) or (B, 1, 1 + H * W, C) -> (B, C, H, W).
     """
-    if len(inputs) > 1:
+    if len(inputs) > 1 and isinstance(inputs[1], tuple):
         height, width = inputs[1]
         out = out.flatten(1, 2)[:, -height * width :]
         out = out.unflatten(1, (height, width))

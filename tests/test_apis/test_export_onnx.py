@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmvit.apis.export import save
-from mmvit.models.backbones.focal import _key_mask, _level_index
+from mmvit.models.backbones.focal import _regions
 from mmvit.models.layers import WindowGrid
 
 pytest.importorskip('onnxscript')
@@ -21,18 +21,17 @@ class Windows(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         grid = WindowGrid(x.shape[1:3], 3, shift=1)
-        return grid.cut_heads(x, 1), grid.token_bias(x)
+        tokens = grid.pad(x)[..., None, None, :]
+        return grid.cut_heads(tokens), grid.token_bias(x)
 
 
 class Regions(nn.Module):
     """Focal's places of keys, which wrap around the map."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        sizes = *x.shape[1:3], 3, 1, 1
-        return (
-            _level_index(*sizes, 1, 7, like=x),
-            _key_mask(*sizes, 1, 7, 3, 3, like=x),
-        )
+        # Side 3, shift 1, wrapped; levels of single tokens and of windows
+        places, mask = _regions(*x.shape[1:3], 3, 1, 1, 1, 7, 3, 3, like=x)
+        return places, mask
 
 
 @pytest.mark.parametrize(
@@ -40,14 +39,14 @@ class Regions(nn.Module):
 )
 def test_onnx_calculates_with_open_sizes(part, tmp_path):
     path = str(tmp_path / 'part.onnx')
-    axes = {i: torch.export.Dim(f'side{i}', min=4, max=64) for i in (1, 2)}
+    axes = {i: torch.export.Dim(f'side{i}', min=6, max=64) for i in (1, 2)}
     program = torch.export.export(
         part, (torch.rand(1, 8, 10, 2),), dynamic_shapes=(axes,), strict=False
     )
     save(program, path, ['first', 'second'])
     session = onnxruntime.InferenceSession(path)
     # One window more, multiples of the windows, smaller than a region
-    for size in ((8, 10), (13, 12), (5, 4)):
+    for size in ((8, 10), (13, 12), (7, 6)):
         x = torch.rand(1, *size, 2)
         for found, expected in zip(
             session.run(None, {'images': x.numpy()}), part(x)

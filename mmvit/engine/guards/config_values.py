@@ -149,7 +149,7 @@ def _still_schedules(cfg: Config) -> Iterator[str]:
         by_epoch = one.get('by_epoch', True)
         converted = one.get('convert_to_iter_based', False)
         if type_name(one).startswith('ReduceOnPlateau'):
-            if not by_epoch or not cfg.get('val_cfg'):
+            if not by_epoch or cfg.get('val_cfg') is None:
                 yield (
                     f'{key} follows a metric, and would never move: it needs '
                     'by_epoch=True, also where train_cfg counts iterations, '

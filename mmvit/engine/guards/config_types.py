@@ -1,6 +1,5 @@
 """Classes that a config names and that do not exist, found with their keys."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -18,6 +17,8 @@ from mmengine.registry import (
     TRANSFORMS,
     Registry,
 )
+
+from mmvit.utils.text import did_you_mean
 
 # A registry, the key in the config, and the dict there
 Named = tuple[Registry, str, object]
@@ -117,9 +118,9 @@ def unknown_types(cfg: Config, splits: Iterable[str] = ()) -> Iterator[str]:
         prefix, _, short = kind.rpartition('.')
         if prefix in registry.children:
             known = registry.children[prefix].module_dict
-        close = difflib.get_close_matches(short, known, n=1)
-        hint = f'; did you mean {close[0]}?' if close else ''
-        yield f'{key}.type: no class is named {kind!r}{hint}'
+        hint = did_you_mean(short, known)
+        text = f'{key}.type: no class is named {kind!r}'
+        yield f'{text}; {hint}' if hint else text
 
 
 def check_types(cfg: Config, *splits: str) -> None:

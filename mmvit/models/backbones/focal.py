@@ -143,7 +143,8 @@ def _regions(
             end = ceil_div(length + shift, sub_window)
             real = (index >= shift // sub_window) & (index < end)
             index = index.clamp(0, windows * span - 1)
-            axes.append((index, real.unfold(0, region, span), windows * span))
+            real = real.unfold(0, region, span).contiguous()
+            axes.append((index, real, windows * span))
         (rows, real_rows, high), (columns, real_columns, wide) = axes
         places.append((first + rows[:, None] * wide + columns).flatten())
         first += high * wide

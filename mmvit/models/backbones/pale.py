@@ -80,7 +80,9 @@ def _row_mask(
     """
     real = torch.arange(number * side) < height
     real = real.view(side, number).T if interlaced else real.view(number, side)
-    return padding_bias(real.repeat_interleave(width, 1))[:, None, None]
+    # Torch's ONNX exporter cannot repeat an open number of times.
+    real = real[..., None].expand(-1, -1, width).flatten(1)
+    return padding_bias(real)[:, None, None]
 
 
 class PaleAttention(Attention):

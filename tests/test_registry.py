@@ -12,7 +12,7 @@ from mmengine.registry import Registry
 import mmvit.registry
 from mmvit.apis.config import load_config
 from mmvit.models import PVT
-from tests.support.helpers import run_python
+from tests.support.helpers import in_forks, printed, run_python
 from tests.support.tiny import ARCH
 
 OURS = [
@@ -22,18 +22,19 @@ OURS = [
 ]
 LIBRARIES = ('mmdet', 'mmseg', 'mmpretrain')
 # A library's own config in a script that never imports mmvit.
-STOCK = """
+IMPORTS = """
 import sys
 from pathlib import Path
-import mmdet, mmseg, mmpretrain
+import mmdet.models, mmseg.models, mmpretrain.models
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-library, file = {library!r}, {file!r}
-folder = Path(sys.modules[library].__file__).parent / '.mim/configs'
-cfg = Config.fromfile(folder / file)
-init_default_scope(library)
+"""
+STOCK = """
+folder = Path(sys.modules[{library!r}].__file__).parent / '.mim/configs'
+cfg = Config.fromfile(folder / {file!r})
+init_default_scope({library!r})
 assert 'mmvit.registry' not in sys.modules
-model = dict(cfg.model, {key}=dict(type='mmvit.PVT', arch={arch!r}))
+model = dict(cfg.model, backbone=dict(type='mmvit.PVT', arch={arch!r}))
 model.pop('pretrained', None)
 neck = model.get('neck')
 if neck and 'in_channels' in neck:
@@ -42,33 +43,27 @@ built = MODELS.build(model)
 assert type(built.backbone).__module__ == 'mmvit.models.backbones.pvt'
 print('built', type(built).__name__)
 """
+STOCK_FILES = dict(
+    mmdet='retinanet/retinanet_r50_fpn_1x_coco.py',
+    mmseg='sem_fpn/fpn_r50_4xb4-160k_ade20k-512x512.py',
+    mmpretrain='resnet/resnet50_8xb32_in1k.py',
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('library', 'file', 'name'),
-    [
-        ('mmdet', 'retinanet/retinanet_r50_fpn_1x_coco.py', 'RetinaNet'),
-        (
-            'mmseg',
-            'sem_fpn/fpn_r50_4xb4-160k_ade20k-512x512.py',
-            'EncoderDecoder',
-        ),
-        (
-            'mmpretrain',
-            'resnet/resnet50_8xb32_in1k.py',
-            'ImageClassifier',
-        ),
-    ],
-)
-def test_stock_configs_find_pvt(library, file, name, tmp_path):
+def test_stock_configs_find_pvt(tmp_path):
+    codes = [
+        STOCK.format(library=library, file=file, arch=ARCH)
+        for library, file in STOCK_FILES.items()
+    ]
     script = tmp_path / 'script.py'
-    script.write_text(
-        STOCK.format(library=library, file=file, key='backbone', arch=ARCH)
-    )
-    done = run_python('-m', 'mmvit.operators', str(script))
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip().endswith(f'built {name}')
+    script.write_text(in_forks(IMPORTS, codes))
+    built = printed(run_python('-m', 'mmvit.operators', str(script)))
+    assert [text.splitlines()[-1] for text in built] == [
+        'built RetinaNet',
+        'built EncoderDecoder',
+        'built ImageClassifier',
+    ]
 
 
 @pytest.fixture

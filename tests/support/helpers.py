@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +36,36 @@ def run_python(
         text=True,
         timeout=timeout,
     )
+
+
+_FORKS = """
+import os, sys
+{preload}
+for code in {codes!r}:
+    if not os.fork():
+        exec(code, globals())
+        sys.exit()
+    if os.wait()[1]:
+        sys.exit('it failed in:' + code)
+    print({mark!r}, flush=True)
+"""
+_MARK = '--- end of one code ---'
+
+
+def in_forks(preload: str, codes: Sequence[str]) -> str:
+    """Make a script that runs each code in a fork of its process.
+
+    Args:
+        preload: What the process runs before, such as slow imports.
+        codes: They begin with what `preload` has made.
+    """
+    return _FORKS.format(preload=preload, codes=list(codes), mark=_MARK)
+
+
+def printed(done: subprocess.CompletedProcess) -> list[str]:
+    """What each code of a script of `in_forks` has printed."""
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [part.strip() for part in done.stdout.split(_MARK)[:-1]]
 
 
 def clean_environment(**changes: str) -> dict[str, str]:

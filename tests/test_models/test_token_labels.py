@@ -180,7 +180,3 @@ def test_preprocessor_is_mmpretrains_without_label_maps():
             del sample.token_labels
         outs = [part(data, training) for part in (ours, theirs)]
         torch.testing.assert_close(outs[0]['inputs'], outs[1]['inputs'])
-    with pytest.raises(ValueError, match='probs'):
-        TokenLabelPreprocessor(
-            [0.0], [1.0], 4, batch_augments=dict(augments=[], probs=[0.5])
-        )

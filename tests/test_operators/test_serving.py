@@ -9,15 +9,27 @@ import torch
 from mmvit import on_import
 from mmvit.operators import MissingOperatorError, operators_in_use
 from mmvit.stack import COMPILE_MMCV
-from tests.support.helpers import run_python
+from tests.support.helpers import in_forks, printed, run_python
 
 # mmcv looks for its compiled module in a folder of the test first.
 FOLDER = """
-import sys, mmvit
-assert not {{'torch', 'mmengine', 'mmcv'}} & set(sys.modules)
 import mmcv
 mmcv.__path__.insert(0, {folder!r})
+import {module}
+from mmvit.operators import operators_in_use
+print(mmcv._ext.nms.__module__, operators_in_use())
 """
+# The file, its content, and what imports it.
+COMPILED = {
+    'works': ('_ext.py', 'def nms(*_, **__): ...', 'mmcv._ext'),
+    'no library': ('_ext.so', 'no library', 'mmcv.ops'),
+    # Compiled for another torch it may load and fail when it is used.
+    'fails': (
+        '_ext.py',
+        'def nms(*_, **__): raise RuntimeError("_ext.so: device")',
+        'mmcv.ops',
+    ),
+}
 
 
 def run(code):
@@ -42,45 +54,20 @@ print(len(dets))
 
 
 @pytest.mark.slow
-def test_compiled_operators_are_preferred(tmp_path):
-    (tmp_path / '_ext.py').write_text('def nms(*_, **__): ...')
-    out = run(
-        FOLDER.format(folder=str(tmp_path))
-        + """
-import mmcv._ext
-from mmvit.operators import operators_in_use
-print(operators_in_use())
-"""
-    )
-    assert out.strip() == f'compiled ({tmp_path}/_ext.py)'
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ('file', 'content'),
-    [
-        ('_ext.so', 'no library'),
-        # Compiled for another torch it may load and fail when it is used.
-        (
-            '_ext.py',
-            'def nms(*_, **__): raise RuntimeError("_ext.so: device")',
-        ),
-    ],
-)
-def test_compiled_operators_that_do_not_work_are_replaced(
-    tmp_path, file, content
-):
-    (tmp_path / file).write_text(content)
-    out = run(
-        FOLDER.format(folder=str(tmp_path))
-        + """
-import mmcv.ops
-from mmvit.operators import operators_in_use
-print(mmcv._ext.nms.__module__, operators_in_use())
-"""
-    )
-    assert out.startswith('mmvit.operators.boxes torchvision')
-    assert 'the compiled ones fail' in out and '_ext.so' in out
+def test_compiled_operators_are_preferred_if_they_work(tmp_path):
+    codes = []
+    for name, (file, content, module) in COMPILED.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / file).write_text(content)
+        codes.append(FOLDER.format(folder=str(folder), module=module))
+    preload = 'import mmvit, torch, torchvision, mmengine'
+    done = run_python('-c', in_forks(preload, codes))
+    preferred, *replaced = printed(done)
+    assert preferred == f'mmcv._ext compiled ({tmp_path}/works/_ext.py)'
+    for text in replaced:
+        assert text.startswith('mmvit.operators.boxes torchvision')
+        assert 'the compiled ones fail' in text and '_ext.so' in text
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import torch
 
 from mmvit.apis.export import check, export_model, save, trace
 from mmvit.apis.export_models import for_export
-from mmvit.models.layers import LocalGlobalAttention
 from tests.test_models.test_backbones.test_contract import BACKBONES, build_any
 
 ALL = [*BACKBONES, 'SETRViT']
@@ -13,11 +12,15 @@ SHAPE = (64, 96)
 
 
 def small(name: str, img_size: int = 64, **kwargs) -> torch.nn.Module:
-    """Two stages, of which the second reads what the first has made."""
+    """Two stages, of which the second reads what the first has made.
+
+    HLG's first stage has both kinds of its blocks, and takes as long to trace
+    as two stages of the others.
+    """
     if name in ('PVT', 'SETRViT'):
         kwargs['img_size'] = img_size
     if name != 'SETRViT':
-        kwargs.update(out_indices=(1,), overrides=dict(depths=(2, 1, 1, 1)))
+        kwargs['out_indices'] = (int(name != 'HLGTransformer'),)
     return build_any(name, **kwargs).eval()
 
 
@@ -36,53 +39,6 @@ def test_a_graph_of_any_number_of_images(name, tmp_path):
         (3, 3, *SHAPE),
     ]
     assert all(largest < 1e-5 for _, largest in found), found
-
-
-# One attention of HLG takes as long to trace as two stages of the others.
-@pytest.mark.slow
-@pytest.mark.parametrize('name', [n for n in ALL if n != 'HLGTransformer'])
-def test_a_graph_of_any_height_and_width(name):
-    model = for_export(small(name))
-    program = trace(model, (160, 192), ['hw']).module()
-    # Smaller, larger, multiples of all windows and strides
-    for size in ((128, 128), (160, 256), (224, 224)):
-        images = torch.rand(1, 3, *size)
-        with torch.no_grad():
-            torch.testing.assert_close(
-                program(images), model(images), rtol=1e-4, atol=1e-4
-            )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('windows', ['plain', 'dilated'])
-def test_hlgs_attention_on_maps_of_any_size(windows):
-    torch.manual_seed(0)
-    attn = LocalGlobalAttention(32, 1, windows=windows).eval()
-    height, width = (torch.export.Dim(n, min=2, max=128) for n in 'hw')
-    with torch.no_grad():
-        program = torch.export.export(
-            attn,
-            (torch.rand(1, 16, 24, 32),),
-            dynamic_shapes=({1: 8 * height, 2: 8 * width},),
-            strict=False,
-        ).module()
-        for size in ((16, 24), (56, 64), (64, 24)):
-            x = torch.rand(1, *size, 32)
-            torch.testing.assert_close(program(x), attn(x))
-
-
-@pytest.mark.parametrize('relative', [False, True])
-def test_setr_resizes_its_positions_in_the_graph(relative):
-    """The size that is traced is that of the tables."""
-    model = for_export(small('SETRViT', 128, relative_position=relative))
-    for name, param in model.named_parameters():
-        if name.endswith('table'):
-            torch.nn.init.normal_(param)
-    program = trace(model, (128, 128), ['hw']).module()
-    for size in ((128, 128), (128, 256), (160, 192)):
-        images = torch.rand(1, 3, *size)
-        with torch.no_grad():
-            torch.testing.assert_close(program(images), model(images))
 
 
 def test_a_traced_pvt_resizes_its_positions():

@@ -101,8 +101,8 @@ def logits_of_cells(model: nn.Module, images: Tensor) -> Tensor:
     (batch, _, *grid) = x.shape
     # (B, C, h, w) -> (B * h * w, C)
     cells = x.permute(0, 2, 3, 1).flatten(0, 2)
-    if hasattr(model.head, 'token_logits'):
-        logits = model.head.token_logits(cells)
+    if hasattr(model.head, 'token_fc'):
+        logits = model.head.token_fc(cells)
     elif model.with_neck:
         logits = model.head(model.neck((cells[..., None, None],)))
     else:

@@ -62,8 +62,6 @@ def checkpointed(module: nn.Module, *inputs: Any) -> Tensor:
 
     The second run does not update the running statistics of batch
     normalisation again.
-
-    Shape: as the module.
     """
     return checkpoint(
         module,
@@ -103,9 +101,15 @@ class Backbone(BaseModule, metaclass=ABCMeta):
         init_cfg: `dict(type='Pretrained', checkpoint=..., prefix=...)` loads
             weights; `min_matched` is the share of the backbone's parameters
             that the file must have, 0.9 by default.
+
+    Attributes:
+        out_channels: Channels of each map that is returned.
+        out_strides: Pixels of the image for a step in each of these maps.
     """
 
     arch_zoo: ClassVar[dict[str, dict]]
+    out_channels: tuple[int, ...]
+    out_strides: tuple[int, ...]
 
     def __init__(
         self,

@@ -14,8 +14,6 @@ release in another way:
 Differs from the release:
 
 - any input size: windows are padded, and the padding is masked;
-- `border='mask'` does not wrap around the map. The release does, which the
-  paper does not mention;
 - shifted windows (Table 8) start above and left of the map, which is not
   rolled;
 - more than two focal levels (Section 3.2), of any region sizes.
@@ -43,17 +41,13 @@ from ..layers import (
 )
 from .pyramid import PyramidBackbone, doubling_arch
 
-BORDERS = ('wrap', 'mask')
 INTERACTIONS = ('local', 'global')
 
 
 class WindowPooling(BaseModule):
     """Pools each sub-window by shared weights, at first the mean (Eq. 1).
 
-    Args:
-        window_size: Side of a sub-window, in tokens.
-
-    Shape: windows (n, window_size^2, C) -> (n, C).
+    Shape: windows (n, w^2, C) -> (n, C), w being their side in tokens.
     """
 
     def __init__(self, window_size: int) -> None:
@@ -75,13 +69,9 @@ class RelativePositionBias(ResizedTable):
     its window and a key's row and column in its region. A table of another
     region is resized bilinearly when it is loaded (Section 4.2).
 
-    Args:
-        num_heads: Heads h.
-        window_size: Side w of a window.
-        region: Side f of the region.
-
-    Shape: () -> (h, T), the T = (w + f - 1)^2 values of each head;
-        `index` (w * w, f * f) tells which of them a query and a key have.
+    Shape: () -> (h, T), the T = (w + f - 1)^2 values of each head for a
+        window of side w and a region of side f; `index` (w * w, f * f) tells
+        which of them a query and a key have.
     """
 
     def __init__(self, num_heads: int, window_size: int, region: int) -> None:
@@ -164,7 +154,8 @@ class FocalAttention(Attention):
             The first s_w is 1, the others divide w; a region is at least as
             large as the query's window and lies evenly around it.
         border: What the first level has beyond the map: 'wrap', the tokens of
-            the other side, or 'mask', nothing.
+            the other side, as the release has, or 'mask', nothing. The paper
+            does not mention it.
         shift: Tokens by which the grid of windows is moved.
     """
 
@@ -179,8 +170,8 @@ class FocalAttention(Attention):
         **drops: float,
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
-        if border not in BORDERS:
-            raise ValueError(f'border {border!r} must be one of {BORDERS}')
+        if border not in ('wrap', 'mask'):
+            raise ValueError(f"border {border!r} must be 'wrap' or 'mask'")
         self.levels = tuple(levels)
         self._check_levels(window_size)
         self.window_size = window_size
@@ -232,12 +223,12 @@ class FocalAttention(Attention):
                 'that of the tokens themselves'
             )
         for sub_window, region in self.levels:
-            if window_size % sub_window:
+            span, rest = divmod(window_size, sub_window)
+            if rest:
                 raise ValueError(
                     f'a focal window of {sub_window} tokens does not divide '
                     f'a window of {window_size}'
                 )
-            span = window_size // sub_window
             if region < span or (region - span) % 2:
                 raise ValueError(
                     f'a focal region of {region} sub-windows of {sub_window} '
@@ -318,20 +309,18 @@ class FocalTransformer(PyramidBackbone):
     """Focal Transformer (Table 1).
 
     Args:
-        arch: 'tiny', 'small', 'base', 'large', or a dict with the keys of
-            `arch_zoo`'s entries: embed_dims, depths, num_heads, mlp_ratios,
-            window_sizes, and for each stage the focal window sizes
-            (focal_windows) and focal region sizes (focal_regions) of its
-            levels. The paper's variants are `overrides` of depths (Table 9),
-            window_sizes (Table 7) and focal_regions (Section 4.2).
+        arch, **kwargs: See `PyramidBackbone`; for each stage it has the focal
+            window sizes (focal_windows) and focal region sizes
+            (focal_regions) of its levels. The paper's variants are
+            `overrides` of depths (Table 9), window_sizes (Table 7) and
+            focal_regions (Section 4.2). Every output has a LayerNorm,
+            whatever `final_norm` is.
         interactions: What a window attends to besides itself, of 'local', the
             fine tokens around it, and 'global', the coarse ones (Figure 5).
         with_shift: Whether every second block moves its windows by half
             their side (Table 8).
-        border: See `FocalAttention`; published weights need 'wrap'.
+        border: See `FocalAttention`.
         conv_embed: Whether the patches of the embeddings overlap.
-        **kwargs: Further arguments of `PyramidBackbone`. Every output has a
-            LayerNorm, whatever `final_norm` is.
     """
 
     # Large: 192, where the text prints 196, which no head width of 32 divides
@@ -387,13 +376,11 @@ class FocalTransformer(PyramidBackbone):
     def build_attention(self, stage: int, index: int) -> FocalAttention:
         side = self.arch['window_sizes'][stage]
         return FocalAttention(
-            self.embed_dims[stage],
-            self.arch['num_heads'][stage],
-            side,
-            self.build_levels(stage),
-            self.border,
+            window_size=side,
+            levels=self.build_levels(stage),
+            border=self.border,
             shift=side // 2 if self.with_shift and index % 2 else 0,
-            **self.attn_drops,
+            **self.attn_args(stage),
         )
 
     def build_norm(self, stage: int) -> nn.LayerNorm:

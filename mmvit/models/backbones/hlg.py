@@ -8,19 +8,11 @@ run; where the paper contradicts itself, its own counts of parameters decided
 - any input size: padded tokens of a window are masked in the local attention
   and excluded from the window's mean, and rows and columns have a dilation
   each;
-- the global attention's position bias depends on the offset of the query
-  from the window's centre. The published code takes the first columns of a
-  table of all tokens against all tokens (`window_bias`);
-- stage 3 of 'medium' and 'large' has 18 layers, not 14 as in
-  'medium-released' and 'large-released';
-- the stem's second convolution is 1x1, as in Table 1, not 3x3
-  (`stem_kernel_size`);
-- the hidden width of an MLP that halves the map is a multiple of its input's
-  channels, not of its output's as in the published classification code
-  (`mlp_width`);
+- where it contradicts the paper, the paper is followed by default, and the
+  published code by `window_bias`, `stem_kernel_size`, `mlp_width` and the
+  archs 'medium-released' and 'large-released';
 - convolutions before a batch normalisation have no bias, which would have no
-  effect;
-- the ablations of Tables 12 to 14 are arguments.
+  effect.
 """
 
 from collections.abc import Sequence
@@ -46,9 +38,7 @@ class HLGTransformer(PyramidBackbone):
     """HLG Transformer (Table 1).
 
     Args:
-        arch: 'mobile', 'tiny', 'small', 'medium', 'large',
-            'medium-released', 'large-released', or a dict with the keys of
-            `arch_zoo`'s entries.
+        arch, **kwargs: See `PyramidBackbone`.
         windows: The local attentions that alternate in stages 1 to 3, of
             'plain' and 'dilated' (Table 13); None leaves local attention out
             (Table 14).
@@ -65,7 +55,6 @@ class HLGTransformer(PyramidBackbone):
         window_bias: Which place gives a window its position bias in the
             global attention: its 'centre', or 'raster' as in the published
             code, where window m has the bias of token m, row by row.
-        **kwargs: Further arguments of `PyramidBackbone`.
     """
 
     # Table 1 prints depth 14 for stage 3 of medium and large; 18 gives the
@@ -126,20 +115,18 @@ class HLGTransformer(PyramidBackbone):
         )
 
     def build_block(self, stage: int, index: int) -> LocalGlobalLayer:
-        dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
+        dims = self.embed_dims[stage]
         if stage == 3:
-            attn = FullAttention(dims, heads, **self.attn_drops)
+            attn = FullAttention(**self.attn_args(stage))
         else:
             kind = LocalGlobalAttention
             if self.window_bias == 'raster':
                 kind = RasterBiasAttention
             attn = kind(
-                dims,
-                heads,
                 windows=self.windows[index % len(self.windows)],
                 dilation=self.dilation and ceil_div(self.dilation, 2**stage),
                 window_embedding=self.window_embedding,
-                **self.attn_drops,
+                **self.attn_args(stage),
             )
         halves = index == 0
         in_channels = self.embed_dims[max(stage - halves, 0)]
@@ -151,6 +138,6 @@ class HLGTransformer(PyramidBackbone):
             dims,
             attn,
             2 if halves else 1,
-            mlp_ratio,
-            self.drop_rate,
+            mlp_ratio=mlp_ratio,
+            drop_rate=self.drop_rate,
         )

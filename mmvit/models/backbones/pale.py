@@ -43,9 +43,6 @@ class SeparableConvs(BaseModule):
 
     All three are computed at once, from one stack of parameters.
 
-    Args:
-        embed_dims: Channels C.
-
     Shape: x (B, H, W, C) -> (3, B, H, W, C).
     """
 
@@ -187,11 +184,10 @@ class PaleAttention(Attention):
 
 
 class SequentialPaleAttention(PaleAttention):
-    """Self-attention of all channels within rows or within columns.
-
-    Table 6's "pale-sequential".
+    """Attention of all channels in rows or in columns: "pale-sequential".
 
     Args:
+        num_heads: Half of the heads h, since all are in one direction.
         in_columns: Whether the groups are columns.
         **kwargs: Further arguments of `PaleAttention`.
     """
@@ -200,25 +196,23 @@ class SequentialPaleAttention(PaleAttention):
         self,
         embed_dims: int,
         num_heads: int,
-        *args,
         in_columns: bool = False,
         **kwargs,
     ) -> None:
-        # Heads of all channels, not of a half
-        super().__init__(embed_dims, 2 * num_heads, *args, **kwargs)
+        super().__init__(embed_dims, 2 * num_heads, **kwargs)
         self.in_columns = in_columns
 
     def attend_in_pales(self, qkv: Tensor) -> Tensor:
-        attend = (
-            self.attend_in_columns if self.in_columns else self.attend_in_rows
-        )
-        return attend(qkv.unflatten(4, (self.num_heads, -1))).flatten(3)
+        qkv = qkv.unflatten(4, (self.num_heads, -1))
+        if self.in_columns:
+            return self.attend_in_columns(qkv).flatten(3)
+        return self.attend_in_rows(qkv).flatten(3)
 
 
 class VanillaPaleAttention(PaleAttention):
-    """Self-attention within whole pales, all in one call.
+    """Attention within whole pales, in one call: "pale-vanilla" (Table 6).
 
-    Table 6's "pale-vanilla". Pale i is row group i and column group i
+    Pale i is row group i and column group i
     together; a map has N = ceil(max(H, W) / size) of each, so that the
     shorter side is padded to the longer. A token lies in two pales, that of
     its row and that of its column (possibly the same), and gets the mean of
@@ -275,9 +269,8 @@ class PaleTransformer(PyramidBackbone):
     """Pale Transformer (Table 1).
 
     Args:
-        arch: 'tiny', 'small', 'base', or a dict with the keys of
-            `arch_zoo`'s entries; `pale_sizes` are the rows and columns of a
-            pale in each stage (Table 5).
+        arch, **kwargs: See `PyramidBackbone`; `pale_sizes` are the rows and
+            columns of a pale in each stage (Table 5).
         attn_mode: The attention of Table 6. 'pale-parallel': interlaced rows
             for one half of the channels, interlaced columns for the other;
             'pale-sequential': all channels in rows and in columns,
@@ -285,7 +278,6 @@ class PaleTransformer(PyramidBackbone):
             'axial': as 'pale-parallel', in single rows and columns, whatever
             `pale_sizes` are; 'cross-shaped': as 'pale-parallel', in stripes
             of adjacent rows and columns.
-        **kwargs: Further arguments of `PyramidBackbone`.
     """
 
     arch_zoo: ClassVar[dict[str, dict]] = {
@@ -322,12 +314,7 @@ class PaleTransformer(PyramidBackbone):
         options = dict(pale_size=self.arch['pale_sizes'][stage]) | changes
         if kind is SequentialPaleAttention:
             options['in_columns'] = index % 2 == 1
-        return kind(
-            self.embed_dims[stage],
-            self.arch['num_heads'][stage],
-            **options,
-            **self.attn_drops,
-        )
+        return kind(**self.attn_args(stage), **options)
 
     def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:  # noqa: ARG002
         return dict(cpe=DepthwiseConv(self.embed_dims[stage]))

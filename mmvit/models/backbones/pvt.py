@@ -6,8 +6,7 @@ Convolutions <https://arxiv.org/abs/2102.12122>`_. Differs from the release:
 - any input size: maps are padded to a multiple of the stride, and every
   position table is resized from its own grid;
 - the class token, which only stage 4 has, is one more token of a map of
-  height 1, since that stage reads no neighbourhoods;
-- one file for all tasks.
+  height 1, since that stage reads no neighbourhoods.
 """
 
 from collections.abc import Sequence
@@ -24,15 +23,13 @@ from .pyramid import PyramidBackbone
 
 
 class SpatialReductionAttention(Attention):
-    """Self-attention with keys and values from a reduced map.
-
-    Section 3.3, Eq. 1 to 3 of `PVT <https://arxiv.org/abs/2102.12122>`_.
+    """Attention to a reduced map of keys and values (Section 3.3).
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
         sr_ratio: R, the side of the square of tokens that becomes one key; 1
             disables the reduction.
-        qkv_bias: Whether the projections to q, k and v have a bias.
+        qkv_bias: See `PVT`.
     """
 
     def __init__(
@@ -60,10 +57,8 @@ class PositionedPatchEmbed(BaseModule):
     """Patch embedding with positions and, optionally, a class token.
 
     Args:
-        in_channels, embed_dims: See `PatchEmbed`.
-        stride: Side of a patch.
+        in_channels, embed_dims, stride: See `PatchEmbed`.
         grid: (H, W) of the position table.
-        drop_rate: Dropout of the output.
         with_cls_token: Whether a class token precedes the map's tokens, which
             are then one row.
 
@@ -106,8 +101,7 @@ class PVT(PyramidBackbone):
     """Pyramid Vision Transformer, with depths that give Table 2's counts.
 
     Args:
-        arch: 'tiny', 'small', 'medium', 'large', 'small-wide' (Table 9), or a
-            dict with the keys of `arch_zoo`'s entries.
+        arch, **kwargs: See `PyramidBackbone`.
         img_size: Side of the pre-training images, in pixels: the grid of the
             position tables. Images of other sizes are not resized.
         with_cls_token: For classification: a class token joins in stage 4,
@@ -115,7 +109,6 @@ class PVT(PyramidBackbone):
         qkv_bias: Whether the projections to q, k and v have a bias.
         out_indices: Stages whose maps are returned; None is all four, or,
             with a class token, the last.
-        **kwargs: Further arguments of `PyramidBackbone`.
 
     Shape: as `PyramidBackbone`; with a class token ((B, C_4), ).
     """
@@ -132,6 +125,7 @@ class PVT(PyramidBackbone):
         'small': dict(depths=(3, 4, 6, 3), **_widths),
         'medium': dict(depths=(3, 4, 18, 3), **_widths),
         'large': dict(depths=(3, 8, 27, 3), **_widths),
+        # Table 9
         'small-wide': dict(
             _widths, depths=(3, 4, 6, 3), embed_dims=(89, 178, 445, 712)
         ),
@@ -177,11 +171,9 @@ class PVT(PyramidBackbone):
 
     def build_attention(self, stage: int, index: int) -> nn.Module:  # noqa: ARG002
         return SpatialReductionAttention(
-            self.embed_dims[stage],
-            self.arch['num_heads'][stage],
-            self.arch['sr_ratios'][stage],
+            sr_ratio=self.arch['sr_ratios'][stage],
             qkv_bias=self.qkv_bias,
-            **self.attn_drops,
+            **self.attn_args(stage),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -27,13 +27,7 @@ def doubling_arch(
 
 
 class Stage(nn.Module):
-    """Downsampling, then blocks.
-
-    Args:
-        downsample: What comes before the blocks.
-        blocks: The blocks, each with two branches.
-        drop_path_rates: Stochastic depth of each block.
-        with_cp: Whether the blocks are checkpointed.
+    """Downsampling, then blocks with stochastic depth, maybe checkpointed.
 
     Shape: x (B, H, W, C_in) -> (B, H', W', C).
     """
@@ -67,7 +61,7 @@ class PyramidBackbone(Backbone):
     stage, and calls `build_stages` at the end of its constructor.
 
     Args:
-        arch, kwargs: See `Backbone`.
+        arch, **kwargs: See `Backbone`.
         in_channels: Channels of the image.
         drop_rate: Dropout of embeddings, attention outputs and MLPs, where
             the backbone has them.
@@ -97,29 +91,19 @@ class PyramidBackbone(Backbone):
         **kwargs,
     ) -> None:
         super().__init__(arch, out_indices=out_indices, **kwargs)
+        stages = self.out_indices
+        self.out_channels = tuple(self.embed_dims[stage] for stage in stages)
+        self.out_strides = tuple(4 * 2**stage for stage in stages)
         self.depths = self.arch['depths']
         self.in_channels = in_channels
         self.drop_rate = drop_rate
-        #: Dropout arguments of an attention.
-        self.attn_drops = dict(
-            attn_drop_rate=attn_drop_rate, drop_rate=drop_rate
-        )
+        self.attn_drop_rate = attn_drop_rate
         self.drop_path_rates = linear_rates(drop_path_rate, sum(self.depths))
         self.final_norm = final_norm
 
     @property
     def num_outputs(self) -> int:
         return NUM_STAGES
-
-    @property
-    def out_channels(self) -> tuple[int, ...]:
-        """Channels of the maps that are returned."""
-        return tuple(self.embed_dims[stage] for stage in self.out_indices)
-
-    @property
-    def out_strides(self) -> tuple[int, ...]:
-        """Pixels of the image for a step in each map that is returned."""
-        return tuple(4 * 2**stage for stage in self.out_indices)
 
     def build_stages(self) -> None:
         """Build all parts; a subclass calls it at the end of its __init__."""
@@ -145,10 +129,7 @@ class PyramidBackbone(Backbone):
 
     @abstractmethod
     def build_downsample(self, stage: int) -> nn.Module:
-        """Build the module before the blocks of a stage.
-
-        That of stage 0 gets the image as (B, H, W, in_channels).
-        """
+        """Build what precedes a stage's blocks; stage 0 gets (B, H, W, 3)."""
 
     def build_block(self, stage: int, index: int) -> nn.Module:
         """Build block `index` of a stage; see `TransformerBlock`."""
@@ -159,6 +140,15 @@ class PyramidBackbone(Backbone):
             self.drop_rate,
             self.norm_eps,
             **self.build_positions(stage, index),
+        )
+
+    def attn_args(self, stage: int) -> dict[str, float]:
+        """Arguments that every attention of a stage gets."""
+        return dict(
+            embed_dims=self.embed_dims[stage],
+            num_heads=self.arch['num_heads'][stage],
+            attn_drop_rate=self.attn_drop_rate,
+            drop_rate=self.drop_rate,
         )
 
     def build_attention(self, stage: int, index: int) -> nn.Module:
@@ -184,18 +174,12 @@ class PyramidBackbone(Backbone):
     ) -> PatchEmbed:
         """Build a patch embedding whose patches overlap.
 
-        Its kernel is 7x7 with stride 4 in stage 0, 3x3 with stride 2 in the
-        others.
-
-        Args:
-            stage: Number of the stage.
-            padding: Zeros on each side of the image.
-            bias: Whether the convolution has a bias.
+        Its kernel is 7x7 with stride 4 in stage 0, where `padding` is that of
+        the image, and 3x3 with stride 2 in the others.
         """
-        shape = (2, 3, 1) if stage else (4, 7, padding)
-        return PatchEmbed(
-            *self.widths(stage), *shape, norm_eps=self.norm_eps, bias=bias
-        )
+        sizes, padding = ((2, 3), 1) if stage else ((4, 7), padding)
+        sizes = *self.widths(stage), *sizes, self.norm_eps
+        return PatchEmbed(*sizes, padding=padding, bias=bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         if any(side < 4 for side in x.shape[2:]):
@@ -225,8 +209,7 @@ class PyramidBackbone(Backbone):
         it. The output norms have the last depth.
 
         Args:
-            param_name: Name of the parameter.
-            prefix: What precedes the backbone's own name for it.
+            param_name: Name of the parameter, after `prefix`.
 
         Returns:
             The depth, and the number of depths.

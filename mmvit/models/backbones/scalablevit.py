@@ -7,7 +7,6 @@ Transformer <https://arxiv.org/abs/2203.10790>`_. Differs from the release:
   is masked; where the reduction of the keys does not divide the map, zeros are
   added at the bottom and on the right. At multiples of 224 neither happens;
 - detection and segmentation: the maps of all stages, without a norm;
-- the ablations of Tables 5 and 7 are arguments;
 - the head of two layers is mmpretrain's StackedLinearClsHead.
 """
 
@@ -34,9 +33,8 @@ ATTENTIONS = ('iwsa', 'ssa', 'wsa', 'swsa')
 class WindowAttention(Attention):
     """Self-attention within windows, with or without interaction.
 
-    IWSA, Section 3.3 and Eq. 5 to 7 of `ScalableViT
-    <https://arxiv.org/abs/2203.10790>`_: a depth-wise convolution of the
-    values, joined from their windows, connects the windows.
+    IWSA (Section 3.3, Eq. 5 to 7): a depth-wise convolution of the values,
+    joined from their windows, connects the windows.
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
@@ -91,9 +89,8 @@ class WindowAttention(Attention):
 class ScalableAttention(Attention):
     """Self-attention with scaled tokens and channels (SSA).
 
-    Section 3.2, Eq. 2 and 3 of `ScalableViT
-    <https://arxiv.org/abs/2203.10790>`_: keys and values come from a map that
-    is smaller by r_n; queries and keys have r_c times the channels.
+    Section 3.2, Eq. 2 and 3: keys and values come from a map that is smaller
+    by r_n; queries and keys have r_c times the channels.
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
@@ -135,15 +132,13 @@ class ScalableViT(PyramidBackbone):
     """ScalableViT (Table 1).
 
     Args:
-        arch: 'small', 'base', 'large', or a dict with the keys of
-            `arch_zoo`'s entries.
+        arch, **kwargs: See `PyramidBackbone`.
         attentions: The two attentions that alternate in each stage, of
             'iwsa', 'ssa', 'wsa' and 'swsa' (Table 5a).
         interaction: What connects the windows of 'iwsa': 'lim', 'lem', or
             None (Table 5b, Table 7).
         with_peg: Whether positions are added after the first block of each
             stage (Table 5b).
-        **kwargs: Further arguments of `PyramidBackbone`.
     """
 
     norm_eps = 1e-6
@@ -184,22 +179,17 @@ class ScalableViT(PyramidBackbone):
 
     def build_attention(self, stage: int, index: int) -> nn.Module:
         kind = self.attentions[index % 2]
-        dims, heads = self.embed_dims[stage], self.arch['num_heads'][stage]
         if kind == 'ssa':
             return ScalableAttention(
-                dims,
-                heads,
-                self.arch['sr_ratios'][stage],
-                self.arch['channel_ratios'][stage],
-                **self.attn_drops,
+                sr_ratio=self.arch['sr_ratios'][stage],
+                channel_ratio=self.arch['channel_ratios'][stage],
+                **self.attn_args(stage),
             )
         return WindowAttention(
-            dims,
-            heads,
             interaction=self.interaction if kind == 'iwsa' else None,
             # Half a window
             shift=3 if kind == 'swsa' else 0,
-            **self.attn_drops,
+            **self.attn_args(stage),
         )
 
     def build_positions(self, stage: int, index: int) -> dict[str, nn.Module]:

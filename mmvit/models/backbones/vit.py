@@ -4,7 +4,6 @@
 <https://arxiv.org/abs/2207.09339>`_, Section 3.2 and Table 2. Differs from
 the release, and from the libraries' VisionTransformer and BEiT:
 
-- one class for all three kinds of weights;
 - any input size: images are padded to a multiple of the patch, and absolute
   and relative position tables are resized from their own grid;
 - layers after the last output are not built;
@@ -25,7 +24,6 @@ from ..layers import (
     ResizedTable,
     StochasticDepth,
     TransformerBlock,
-    add_branch,
     ceil_div,
     is_symbolic,
     spread_bias,
@@ -37,13 +35,9 @@ class RelativePositionTable(ResizedTable):
     """BEiT's position bias: a value for each head and offset.
 
     Section 2.5 of `BEiT <https://arxiv.org/abs/2106.08254>`_. Differs from
-    the release: the table is resized to the map by bicubic interpolation
-    instead of a spline over offsets in geometric progression.
-
-    Args:
-        grid: (H, W) of the training maps, in tokens.
-        num_heads: Heads h.
-        with_cls_token: Whether a class token precedes the map's tokens.
+    the release: the table, of training maps of size `grid`, is resized by
+    bicubic interpolation instead of a spline over offsets in geometric
+    progression.
 
     Shape: size (H, W) -> (h, N, N); with a class token (h, 1 + N, 1 + N).
     """
@@ -86,12 +80,8 @@ class RelativePositionTable(ResizedTable):
 class MultiHeadAttention(Attention):
     """Attention of all tokens to all tokens, Eq. 1 and 2.
 
-    Args:
-        embed_dims, num_heads: See `Attention`.
-        position_bias: Computes the bias for a map's size, or None.
-
     Shape: x (B, ..., C), a map or a row with a class token, and size (H, W)
-        of the map -> the shape of x.
+        of the map, for the position bias -> the shape of x.
     """
 
     def __init__(
@@ -111,70 +101,13 @@ class MultiHeadAttention(Attention):
         return self.project(self.attend(q, k, v, bias))
 
 
-class LayerScale(nn.Module):
-    """A learned factor for each channel.
-
-    Args:
-        embed_dims: Channels C.
-        start: Initial value of the factors.
-
-    Shape: x (..., C) -> (..., C).
-    """
-
-    def __init__(self, embed_dims: int, start: float) -> None:
-        super().__init__()
-        self.factor = nn.Parameter(torch.full((embed_dims,), float(start)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
-
-
-class ViTBlock(TransformerBlock):
-    """Attention and an MLP, each with pre-normalisation, Eq. 3.
-
-    Args:
-        embed_dims, mlp_ratio: See `TransformerBlock`.
-        num_heads, position_bias: See `MultiHeadAttention`.
-        layer_scale: Initial LayerScale value; None disables it.
-
-    Shape: as `MultiHeadAttention`, with the two factors of `StochasticDepth`.
-    """
-
-    def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        mlp_ratio: float,
-        layer_scale: float | None,
-        position_bias: RelativePositionTable | None,
-    ) -> None:
-        attn = MultiHeadAttention(embed_dims, num_heads, position_bias)
-        super().__init__(embed_dims, attn, mlp_ratio, norm_eps=1e-6)
-        self.scale1 = self.scale2 = nn.Identity()
-        if layer_scale is not None:
-            self.scale1 = LayerScale(embed_dims, layer_scale)
-            self.scale2 = LayerScale(embed_dims, layer_scale)
-
-    def forward(
-        self,
-        x: Tensor,
-        size: tuple[int, int],
-        factor1: Tensor | None = None,
-        factor2: Tensor | None = None,
-    ) -> Tensor:
-        out = self.scale1(self.attn(self.norm1(x), size))
-        x = add_branch(x, out, factor1)
-        out = self.scale2(self.mlp(self.norm2(x)))
-        return add_branch(x, out, factor2)
-
-
 @MODELS.register_module()
 class SETRViT(Backbone):
     """T-Base and T-Large of SETR (Table 2).
 
     Args:
-        arch: 'base', 'large', or a dict with the keys of `arch_zoo`'s
-            entries.
+        arch, **kwargs: See `Backbone`. `out_indices` counts layers from 0,
+            the paper from 1.
         in_channels: Channels of the image.
         img_size: Side of the training crops, in pixels: the grid of the
             position tables. Images of other sizes are not resized.
@@ -186,8 +119,6 @@ class SETRViT(Backbone):
         layer_scale: Initial LayerScale value, as in BEiT; None disables it.
         drop_path_rate: Stochastic depth of the last layer; it grows linearly
             from 0.
-        **kwargs: Further arguments of `Backbone`. `out_indices` counts layers
-            from 0, the paper from 1.
 
     Shape: image (B, in_channels, H, W) -> a map (B, C, ceil(H / patch_size),
         ceil(W / patch_size)) for each of `out_indices`.
@@ -212,7 +143,8 @@ class SETRViT(Backbone):
     ) -> None:
         super().__init__(arch, **kwargs)
         self.depth = self.out_indices[-1] + 1
-        self.patch_size = patch_size
+        self.out_channels = (self.embed_dims,) * len(self.out_indices)
+        self.out_strides = (patch_size,) * len(self.out_indices)
         self.patch_embed = ChannelsLastConv2d(
             in_channels, self.embed_dims, patch_size, patch_size
         )
@@ -226,14 +158,18 @@ class SETRViT(Backbone):
         self.drop_path = StochasticDepth(rates[: self.depth])
         heads = self.arch['num_heads']
         self.blocks = nn.ModuleList(
-            ViTBlock(
+            TransformerBlock(
                 self.embed_dims,
-                heads,
+                MultiHeadAttention(
+                    self.embed_dims,
+                    heads,
+                    RelativePositionTable(grid, heads, with_cls_token)
+                    if relative_position
+                    else None,
+                ),
                 self.arch['mlp_ratio'],
-                layer_scale,
-                RelativePositionTable(grid, heads, with_cls_token)
-                if relative_position
-                else None,
+                norm_eps=1e-6,
+                layer_scale=layer_scale,
             )
             for _ in range(self.depth)
         )
@@ -257,16 +193,6 @@ class SETRViT(Backbone):
     def num_outputs(self) -> int:
         return self.arch['depth']
 
-    @property
-    def out_channels(self) -> tuple[int, ...]:
-        """Channels of the maps that are returned."""
-        return (self.embed_dims,) * len(self.out_indices)
-
-    @property
-    def out_strides(self) -> tuple[int, ...]:
-        """Pixels of the image for a step in each map that is returned."""
-        return (self.patch_size,) * len(self.out_indices)
-
     def _embed(self, x: Tensor) -> Tensor:
         x = self.position(x)
         if not self.with_cls_token:
@@ -288,7 +214,7 @@ class SETRViT(Backbone):
         run = checkpointed if recompute else nn.Module.__call__
         outs = []
         for index, factors in enumerate(self.drop_path(x)):
-            x = run(self.blocks[index], x, size, *factors)
+            x = run(self.blocks[index], x, *factors, size)
             if index in self.out_indices:
                 out = x
                 if self.with_cls_token:
@@ -307,11 +233,7 @@ class SETRViT(Backbone):
     def get_layer_depth(
         self, param_name: str, prefix: str = ''
     ) -> tuple[int, int]:
-        """Depth of a parameter, and the number of depths.
-
-        Patch embedding and positions have depth 0, layer k has k + 1; see
-        `PyramidBackbone.get_layer_depth`.
-        """
+        """As that of `PyramidBackbone`; layer k has the depth k + 1."""
         parts = param_name.removeprefix(prefix).split('.')
         is_block = parts[0] == 'blocks'
         return int(parts[1]) + 1 if is_block else 0, self.depth + 2

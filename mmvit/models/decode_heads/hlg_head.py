@@ -1,7 +1,6 @@
 """The segmentation head of HLG.
 
-Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
-Prediction <https://arxiv.org/abs/2207.09339>`_.
+Section 3.4 of `SETR's and HLG's paper <https://arxiv.org/abs/2207.09339>`_.
 """
 
 from functools import partial
@@ -29,7 +28,6 @@ class HLGHead(BaseDecodeHead):
     the size of the first stage. The logits are then doubled twice.
 
     Args:
-        in_channels: Channels of the stages.
         channels: Channels of the fused map.
         window_size: Side of a window, in tokens.
         **kwargs: Further arguments of mmseg's BaseDecodeHead.

@@ -1,7 +1,6 @@
 """The two decoders of SETR that read one layer: Naive and PUP.
 
-Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
-Prediction <https://arxiv.org/abs/2207.09339>`_.
+Section 3.4 of `SETR's and HLG's paper <https://arxiv.org/abs/2207.09339>`_.
 """
 
 from mmcv.cnn import ConvModule
@@ -22,14 +21,13 @@ class SETRPUPHead(BaseDecodeHead):
     the paper's auxiliary head.
 
     Args:
-        in_channels: Channels of the encoder.
         channels: Channels of the convolutions.
         num_convs: Number of convolutions. With factors of 2, an encoder of
             stride 16 needs 4 and one of stride 8 needs 3.
         up_scale: Factor of each upsampling.
         kernel_size: Side of the convolutions' kernels, odd.
-        dropout_ratio: Dropout before the classifier.
-        **kwargs: Further arguments of mmseg's BaseDecodeHead.
+        **kwargs: Further arguments of mmseg's BaseDecodeHead; dropout_ratio
+            is 0 by default.
 
     Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->
         logits (B, num_classes, H * s, W * s), s = up_scale ** num_convs.
@@ -42,7 +40,6 @@ class SETRPUPHead(BaseDecodeHead):
         num_convs: int = 4,
         up_scale: int = 2,
         kernel_size: int = 3,
-        dropout_ratio: float = 0.0,
         **kwargs,
     ) -> None:
         if num_convs < 1 or up_scale < 1 or kernel_size % 2 == 0:
@@ -50,9 +47,8 @@ class SETRPUPHead(BaseDecodeHead):
                 f'num_convs {num_convs!r} and up_scale {up_scale!r} must be '
                 f'at least 1, kernel_size {kernel_size!r} odd'
             )
-        super().__init__(
-            in_channels, channels, dropout_ratio=dropout_ratio, **kwargs
-        )
+        kwargs.setdefault('dropout_ratio', 0.0)
+        super().__init__(in_channels, channels, **kwargs)
         self.norm = nn.LayerNorm(in_channels, eps=1e-6)
         upsample = nn.Identity()
         if up_scale > 1:
@@ -94,13 +90,9 @@ class SETRNaiveHead(SETRPUPHead):
     after it: that is `up_scale=4` here.
 
     Args:
-        in_channels: Channels of the encoder.
         channels: Channels between the two convolutions.
         up_scale: Factor of an upsampling before the classifier.
-        **kwargs: Further arguments of `SETRPUPHead`.
-
-    Shape: inputs, of which `in_index` names one (B, in_channels, H, W) ->
-        logits (B, num_classes, H * up_scale, W * up_scale).
+        **kwargs: Further arguments of `SETRPUPHead`, whose shapes it has.
     """
 
     def __init__(

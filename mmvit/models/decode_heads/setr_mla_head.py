@@ -1,7 +1,6 @@
 """The decoder of SETR that reads several layers: MLA.
 
-Section 3.4 of `Vision Transformers: From Semantic Segmentation to Dense
-Prediction <https://arxiv.org/abs/2207.09339>`_.
+Section 3.4 of `SETR's and HLG's paper <https://arxiv.org/abs/2207.09339>`_.
 """
 
 from collections.abc import Sequence
@@ -20,11 +19,9 @@ class MLAStream(BaseModule):
     """The convolutions that process one layer of the encoder.
 
     Args:
-        in_channels: Channels of the encoder.
         stream_channels: Channels after the 1x1 convolution.
         channels: Channels of the last two convolutions.
-        up_scale: Factor of the upsampling.
-        align_corners: See F.interpolate.
+        up_scale, align_corners: Of the upsampling.
         **conv_args: `conv_cfg`, `norm_cfg` and `act_cfg` of mmcv's ConvModule.
 
     Shape: x (B, in_channels, H, W) and the sum of deeper streams, or None ->
@@ -74,7 +71,6 @@ class SETRMLAHead(BaseDecodeHead):
     and SETRMLAHead, and its auxiliary classifiers read the neck.
 
     Args:
-        in_channels: Channels of the layers, one number each.
         channels: Channels of all streams together, those of the classifier.
         in_index: Which of the encoder's outputs are read, shallow to deep.
         stream_channels: Channels after the 1x1 convolutions.
@@ -85,8 +81,8 @@ class SETRMLAHead(BaseDecodeHead):
             has False.
         cls_kernel_size: Side of the classifier's kernel, odd: 1 as in mmseg,
             or 3 as in the authors' release.
-        dropout_ratio: Dropout before the classifier.
-        **kwargs: Further arguments of mmseg's BaseDecodeHead.
+        **kwargs: Further arguments of mmseg's BaseDecodeHead; dropout_ratio
+            is 0 by default.
 
     Shape: inputs (B, in_channels[i], H, W) each -> logits (B, num_classes,
         H * up_scale, W * up_scale).
@@ -101,7 +97,6 @@ class SETRMLAHead(BaseDecodeHead):
         up_scale: int = 4,
         up_align_corners: bool | None = None,
         cls_kernel_size: int = 1,
-        dropout_ratio: float = 0.0,
         **kwargs,
     ) -> None:
         if cls_kernel_size < 1 or cls_kernel_size % 2 == 0:
@@ -113,13 +108,9 @@ class SETRMLAHead(BaseDecodeHead):
                 f'channels {channels!r} must be a multiple of the number of '
                 f'layers, {len(in_channels)}'
             )
+        kwargs = dict(in_index=in_index, dropout_ratio=0.0) | kwargs
         super().__init__(
-            in_channels,
-            channels,
-            in_index=in_index,
-            input_transform='multiple_select',
-            dropout_ratio=dropout_ratio,
-            **kwargs,
+            in_channels, channels, input_transform='multiple_select', **kwargs
         )
         if up_align_corners is None:
             up_align_corners = self.align_corners

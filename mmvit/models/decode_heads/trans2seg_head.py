@@ -30,7 +30,6 @@ class CategoryDecoderLayer(BaseModule):
     """Cross-attention of category embeddings; its logits become mask features.
 
     Args:
-        embed_dims: Channels C of queries and map.
         num_heads: Heads h; each gives a map for each category.
         grid: (H0, W0) of the maps that the MLP over positions reads.
         mlp_ratio: Hidden features of the MLPs as a multiple of their input.
@@ -106,7 +105,6 @@ class Trans2SegHead(BaseDecodeHead):
     before the last convolution. All categories share the convolutions.
 
     Args:
-        in_channels: Channels of the fine and of the coarse map.
         channels: Channels of the masks' convolutions.
         embed_dims: Channels C of the transformer.
         num_layers: Layers of the encoder, and of the decoder.

@@ -8,18 +8,12 @@ from .sizes import in_order, is_exporting, is_symbolic
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """Split the channels into heads.
-
-    Shape: x (B, ..., h * d), any number of token axes -> (B, h, N, d).
-    """
+    """Split the channels into heads: (B, ..., h * d) -> (B, h, N, d)."""
     return x.flatten(1, -2).unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
 def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Undo `split_heads` for tokens whose axes have the lengths `size`.
-
-    Shape: x (B, h, N, d) -> (B, `size`, h * d).
-    """
+    """Undo `split_heads`: (B, h, N, d) -> (B, *size, h * d)."""
     x = x.transpose(1, 2)
     if is_exporting():
         # What runs the graph may order the memory in another way than torch.
@@ -62,17 +56,13 @@ class Attention(BaseModule):
     def build_projection(self) -> None:
         """Build the output projection.
 
-        After the input layers: optimizer states depend on the order of the
-        parameters.
+        Optimizer states depend on the order of the parameters.
         """
         self.proj = nn.Linear(self.embed_dims, self.embed_dims)
         self.proj_drop = nn.Dropout(self.drop_rate)
 
     def project(self, x: Tensor) -> Tensor:
-        """Project the attention's output.
-
-        Shape: x (..., C) -> (..., C).
-        """
+        """Project the attention's output."""
         return self.proj_drop(self.proj(x))
 
     def attend_by_head(
@@ -105,10 +95,7 @@ class Attention(BaseModule):
     ) -> Tensor:
         """Attention within windows that share a position bias.
 
-        Args:
-            q, k, v: Queries, keys and values; the windows are heads.
-            bias: Position bias, or None.
-            mask: Logits that exclude padded keys, or None.
+        The windows are heads. The mask excludes padded keys.
 
         Shape: q (B, nW * h, N, d), k and v (B, nW * h, Nk, d), bias
             (h, N, Nk), mask (nW, 1, 1, Nk) -> (B, nW * h, N, d).
@@ -129,11 +116,7 @@ class Attention(BaseModule):
         return out.flatten(0, 1).unflatten(0, (q.shape[0], -1))
 
     def attend(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        bias: Tensor | None = None,
+        self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None
     ) -> Tensor:
         """Split the heads, attend, and merge the heads.
 

@@ -1,6 +1,7 @@
 """The transformer block that most backbones use, and its parts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -36,9 +37,6 @@ class StochasticDepth(nn.Module):
                 factors[index] = factor.unbind()
         return factors
 
-    def extra_repr(self) -> str:
-        return f'rates={self.rates}'
-
 
 class _ScaledBranch(torch.autograd.Function):
     """x + branch * factor: one kernel, and one in the backward pass.
@@ -68,7 +66,6 @@ class Mlp(BaseModule):
     """Two linear layers with an exact GELU between them.
 
     Args:
-        embed_dims: Channels C of input and output.
         mlp_ratio: Hidden channels as a multiple of C.
         drop_rate: Dropout after each layer.
 
@@ -90,22 +87,32 @@ class Mlp(BaseModule):
         return self.drop(self.fc2(x))
 
 
+class LayerScale(nn.Module):
+    """A learned factor for each channel, at first `start`."""
+
+    def __init__(self, embed_dims: int, start: float) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.full((embed_dims,), float(start)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
 class TransformerBlock(BaseModule):
     """An attention and an MLP, each with pre-normalisation and a residual.
 
     Args:
-        embed_dims: Channels C of input and output.
-        attn: The attention.
-        mlp_ratio: Hidden channels of the MLP as a multiple of C.
-        drop_rate: Dropout of the MLP.
+        mlp_ratio, drop_rate: See `Mlp`.
         norm_eps: Epsilon of the two LayerNorms.
         cpe: Convolution that adds positions before the attention
             (conditional position encoding), or None.
         peg: Convolution that adds positions after the MLP (position encoding
             generator), or None.
+        layer_scale: Initial value of a LayerScale after the attention and
+            after the MLP; None leaves them out.
 
-    Shape: x (B, H, W, C), and the two factors of `StochasticDepth` ->
-        (B, H, W, C).
+    Shape: x (B, H, W, C), the two factors of `StochasticDepth`, and further
+        arguments of the attention -> (B, H, W, C).
     """
 
     #: See `mmvit.engine.compilation`.
@@ -120,6 +127,7 @@ class TransformerBlock(BaseModule):
         norm_eps: float = 1e-5,
         cpe: nn.Module | None = None,
         peg: nn.Module | None = None,
+        layer_scale: float | None = None,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims, eps=norm_eps)
@@ -128,17 +136,24 @@ class TransformerBlock(BaseModule):
         self.mlp = Mlp(embed_dims, mlp_ratio, drop_rate)
         self.cpe = cpe
         self.peg = peg
+        self.scale1 = self.scale2 = nn.Identity()
+        if layer_scale is not None:
+            self.scale1 = LayerScale(embed_dims, layer_scale)
+            self.scale2 = LayerScale(embed_dims, layer_scale)
 
     def forward(
         self,
         x: Tensor,
         factor1: Tensor | None = None,
         factor2: Tensor | None = None,
+        *attn_args: Any,
     ) -> Tensor:
         if self.cpe is not None:
             x = x + self.cpe(x)
-        x = add_branch(x, self.attn(self.norm1(x)), factor1)
-        x = add_branch(x, self.mlp(self.norm2(x)), factor2)
+        out = self.scale1(self.attn(self.norm1(x), *attn_args))
+        x = add_branch(x, out, factor1)
+        out = self.scale2(self.mlp(self.norm2(x)))
+        x = add_branch(x, out, factor2)
         if self.peg is not None:
             x = x + self.peg(x)
         return x

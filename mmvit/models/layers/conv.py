@@ -67,12 +67,8 @@ class ChannelsLastConv2d(nn.Conv2d):
 class DepthwiseConv(ChannelsLastConv2d):
     """Depth-wise convolution with bias.
 
-    Args:
-        channels: Channels C of input and output.
-        kernel_size: Side of the kernel.
-        stride: Factor by which the map shrinks. With stride 1 the map keeps
-            its size; with any other stride nothing is padded at the top and
-            on the left.
+    With stride 1 the map keeps its size; with any other stride nothing is
+    padded at the top and on the left.
 
     Shape: x (B, H, W, C) -> (B, ceil(H / stride), ceil(W / stride), C).
     """
@@ -92,12 +88,8 @@ class ConvNorm(nn.Module):
     In evaluation the normalisation is folded into the convolution's weights.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
         kernel_size: Side of the kernel; half of it, rounded down, is the
             padding on each side.
-        stride: Factor by which the map shrinks.
-        groups: Groups of channels; see torch.
         act: The activation; None is none.
 
     Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),

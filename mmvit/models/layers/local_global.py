@@ -26,14 +26,11 @@ class DWMlp(BaseModule):
     """MLP with a depth-wise convolution in the middle (DWMLP, Section 3.3).
 
     Args:
-        in_channels: Channels of the input.
-        embed_dims: Channels C of the output.
-        stride: Factor by which the depth-wise convolution shrinks the map.
+        stride: That of the depth-wise convolution.
         mlp_ratio: Hidden channels as a multiple of `in_channels`.
         drop_rate: Dropout after each convolution.
 
-    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
-        ceil(W / stride), C).
+    Shape: (B, H, W, in_channels) -> (B, H', W', C), H' = ceil(H / stride).
     """
 
     def __init__(
@@ -64,8 +61,6 @@ class WindowEmbedding(BaseModule):
     Args:
         kind: The mean ('avg') or the maximum ('max') of the window's tokens,
             or a depth-wise convolution as large as a window ('dwconv').
-        embed_dims: Channels C.
-        window_size: Side w of a window, in tokens.
 
     Shape: x (B, H, W, C) and the partition of the map -> (B, nH, nW, C),
         the windows along each axis.
@@ -106,12 +101,13 @@ class LocalGlobalAttention(Attention):
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.
-        window_size, window_embedding: See `WindowEmbedding`.
+        window_size: Side w of a window, in tokens.
         windows: 'plain' for windows of neighbours, 'dilated' for windows of
             every D-th token; None leaves the local attention out, and plain
             windows give the global attention its keys (Table 14).
         dilation: D of dilated windows; None takes ceil(H / w) for rows and
             ceil(W / w) for columns, so that a window spans the map.
+        window_embedding: See `WindowEmbedding`.
 
     Shape: x (B, H, W, C), and the factor of `StochasticDepth` for the global
         attention -> (B, H, W, C), including the residuals.
@@ -168,7 +164,6 @@ class LocalGlobalAttention(Attention):
         return grid.crop(grid.join_heads(out, self.num_heads))
 
     def _key_offsets(self, grid: WindowGrid) -> Offsets:
-        """Offsets of the map's tokens from the global attention's keys."""
         return grid.offsets(self.k.weight)
 
     def _spread_bias(
@@ -271,20 +266,14 @@ class FullAttention(Attention):
     """Attention of all tokens to all tokens, followed by a LayerNorm.
 
     The layers of the last stage have it: their map is hardly larger than a
-    window.
-
-    Args:
-        embed_dims, num_heads, drops: See `Attention`.
+    window. Its arguments are those of `Attention`.
 
     Shape: x (B, H, W, C), and the factor of `StochasticDepth` -> (B, H, W, C),
         including the residual.
     """
 
     def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        **drops: float,
+        self, embed_dims: int, num_heads: int, **drops: float
     ) -> None:
         super().__init__(embed_dims, num_heads, **drops)
         self.q = nn.Linear(embed_dims, embed_dims)
@@ -304,14 +293,9 @@ class LocalGlobalLayer(BaseModule):
     """A DWMLP and an attention, each with a residual (Figure 2).
 
     Args:
-        in_channels: Channels of the input.
-        embed_dims: Channels C of the output.
+        in_channels, embed_dims, stride, mlp_args: See `DWMlp`. With a stride
+            above 1 the shortcut is also a convolution.
         attn: The attention, which includes its residuals.
-        stride: Factor by which the map shrinks; above 1 the shortcut is also
-            a convolution.
-        mlp_ratio: Hidden channels of the DWMLP as a multiple of
-            `in_channels`.
-        drop_rate: Dropout of the DWMLP.
 
     Shape: x (B, H, W, in_channels), and the two factors of `StochasticDepth`
         -> (B, ceil(H / stride), ceil(W / stride), C).
@@ -326,8 +310,7 @@ class LocalGlobalLayer(BaseModule):
         embed_dims: int,
         attn: nn.Module,
         stride: int = 1,
-        mlp_ratio: float = 4.0,
-        drop_rate: float = 0.0,
+        **mlp_args: float,
     ) -> None:
         super().__init__()
         self.shortcut = nn.Identity()
@@ -336,7 +319,7 @@ class LocalGlobalLayer(BaseModule):
             self.shortcut = ConvNorm(
                 in_channels, embed_dims, 3, stride, groups, nn.GELU()
             )
-        self.mlp = DWMlp(in_channels, embed_dims, stride, mlp_ratio, drop_rate)
+        self.mlp = DWMlp(in_channels, embed_dims, stride, **mlp_args)
         self.norm = nn.LayerNorm(embed_dims)
         self.attn = attn
 

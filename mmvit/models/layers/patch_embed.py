@@ -13,17 +13,12 @@ class PatchEmbed(BaseModule):
     reduces the keys of PVT's attention.
 
     Args:
-        in_channels: Channels of the input.
-        embed_dims: Channels C of the output.
-        stride: Factor by which the map shrinks.
         kernel_size: Side of the kernel; None is the stride, for patches that
             do not overlap.
-        padding: Zeros on each side.
         norm_eps: Epsilon of the LayerNorm.
-        bias: Whether the convolution has a bias.
+        **conv_args: Further arguments of the convolution, such as `padding`.
 
-    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
-        ceil(W / stride), C).
+    Shape: (B, H, W, in_channels) -> (B, H', W', C), H' = ceil(H / stride).
     """
 
     def __init__(
@@ -32,18 +27,12 @@ class PatchEmbed(BaseModule):
         embed_dims: int,
         stride: int,
         kernel_size: int | None = None,
-        padding: int = 0,
         norm_eps: float = 1e-5,
-        bias: bool = True,
+        **conv_args: int,
     ) -> None:
         super().__init__()
         self.projection = ChannelsLastConv2d(
-            in_channels,
-            embed_dims,
-            kernel_size or stride,
-            stride,
-            padding,
-            bias=bias,
+            in_channels, embed_dims, kernel_size or stride, stride, **conv_args
         )
         self.norm = nn.LayerNorm(embed_dims, eps=norm_eps)
 

@@ -25,13 +25,12 @@ def _distinct(offsets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Offsets(NamedTuple):
-    """Offsets of Hq x Wq queries from Hk x Wk keys.
+    """Offsets of Hq x Wq queries from Hk x Wk keys, in tokens.
 
     Attributes:
-        coordinates: The distinct row and column offsets, in tokens, of shape
-            (Y, X, 2).
-        rows: Index of the row offset of each pair, of shape (Hq, Hk).
-        columns: Index of the column offset of each pair, of shape (Wq, Wk).
+        coordinates: The distinct offsets, (Y, X, 2).
+        rows: Index of the row offset of each pair, (Hq, Hk).
+        columns: Index of the column offset of each pair, (Wq, Wk).
     """
 
     coordinates: Tensor
@@ -54,46 +53,32 @@ class Offsets(NamedTuple):
         return cls(torch.stack(grid, -1), rows, columns)
 
 
-class TokenOffsets(NamedTuple):
-    """Offsets between all tokens of a map.
-
-    Attributes:
-        coordinates: The distinct row and column offsets, in tokens, of shape
-            (Y, X, 2).
-        pairs: Index into the Y * X offsets of each query and key, of shape
-            (N, N).
-    """
-
-    coordinates: Tensor
-    pairs: Tensor
-
-
 @cached_by_size(
     lambda height, width: [
         (float, 2 * height - 1, 2 * width - 1, 2),
         (int, height * width, height * width),
     ]
 )
-def token_offsets(height: int, width: int) -> TokenOffsets:
-    """Offsets between all tokens of a map of this size."""
+def _token_offsets(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Offsets between all tokens of a map.
+
+    Shape: () -> (2H - 1, 2W - 1, 2), the distinct offsets, and (N, N), the
+        index of that of each query and key.
+    """
     positions = torch.arange(height), torch.arange(width)
     coordinates, rows, columns = Offsets.between(positions, positions)
     # (H, H), (W, W) -> (H, W, H, W) -> (N, N)
     pairs = rows[:, None, :, None] * coordinates.shape[1] + columns[:, None]
-    return TokenOffsets(coordinates, pairs.flatten(2).flatten(0, 1))
+    return coordinates, pairs.flatten(2).flatten(0, 1)
 
 
 def spread_bias(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Look up the bias of each pair of a query and a key.
 
-    Args:
-        table: Bias of each distinct offset, for Y row offsets and X column
-            offsets.
-        rows, columns: See `Offsets`.
-
-    Shape: table (h, Y, X), rows (Hq, Hk), columns (Wq, Wk) ->
-        (h, Hq * Wq, Wk, Hk). The keys go column by column: so the last, large
-        lookup writes whole runs in their final order.
+    Shape: table (h, Y, X), the bias of each distinct offset, rows (Hq, Hk) and
+        columns (Wq, Wk) of `Offsets` -> (h, Hq * Wq, Wk, Hk). The keys go
+        column by column: so the last, large lookup writes whole runs in their
+        final order.
     """
     # (h, Y, X) -> (h, Hq * Hk, X) -> (h, Hq, X, Hk)
     bias = table.index_select(1, rows.flatten()).unflatten(1, rows.shape)
@@ -109,9 +94,7 @@ class DynamicPositionBias(BaseModule):
     It is not tied to a map's size. The MLP is applied to each distinct
     offset once.
 
-    Args:
-        embed_dims: Channels C of the attention; the MLP has C / 16.
-        num_heads: Heads h.
+    The MLP has C / 16 channels, C being those of the attention.
 
     Shape: a map's (H, W) -> (h, N, N), between all its tokens.
     """
@@ -131,14 +114,11 @@ class DynamicPositionBias(BaseModule):
             )
 
     def table(self, coordinates: Tensor) -> Tensor:
-        """Compute the bias of each offset.
-
-        Shape: coordinates (Y, X, 2) -> (h, Y, X).
-        """
+        """Compute the bias of each offset: (Y, X, 2) -> (h, Y, X)."""
         return self.layers(coordinates).permute(2, 0, 1)
 
     def forward(self, height: int, width: int) -> Tensor:
         like = self.layers[0].weight
-        coordinates, pairs = token_offsets(height, width, like=like)
+        coordinates, pairs = _token_offsets(height, width, like=like)
         bias = self.table(coordinates).flatten(1)
         return bias.index_select(1, pairs.flatten()).unflatten(1, pairs.shape)

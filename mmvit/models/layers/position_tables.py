@@ -11,12 +11,9 @@ from .sizes import is_symbolic
 
 
 class ResizedTable(BaseModule):
-    """Base class of a table over a grid, its channels last.
+    """Base class of a table over a grid, of shape (..., H, W, C).
 
     A checkpoint whose table has another grid is resized when it is loaded.
-
-    Args:
-        shape: Shape of the table, (..., H, W, C).
     """
 
     #: Interpolation, with align_corners=False.
@@ -55,12 +52,8 @@ class ResizedTable(BaseModule):
 class AbsolutePositionEmbedding(ResizedTable):
     """Learned absolute position embedding.
 
-    The table keeps the grid of the pre-training images and is resized to
-    each map that it is added to.
-
-    Args:
-        grid: (H, W) of the table, in tokens.
-        embed_dims: Channels C.
+    The table keeps the grid (H, W) of the pre-training images, in tokens, and
+    is resized to each map that it is added to.
 
     Shape: x (B, H, W, C) -> (B, H, W, C).
     """

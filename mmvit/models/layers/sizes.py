@@ -89,9 +89,8 @@ def cached_by_size(shapes: Callable) -> Callable:
             or int) followed by its lengths; None stands for a length that
             only the function itself finds out.
 
-    Returns:
-        A decorator. The function gets a further argument `like`: a tensor of
-        the device and floating-point type of the results.
+    The function gets a further argument `like`: a tensor of the device and
+    floating-point type of the results.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -158,8 +157,5 @@ def _operator(function: Callable, cached: Callable, shapes: Callable) -> Any:
 
 
 def padding_bias(real: Tensor) -> Tensor:
-    """Logits that exclude padded keys from attention.
-
-    Shape: real (...), whether each key is on the map -> the same.
-    """
+    """Logits that exclude the keys that are not real but padding."""
     return (1 - real.double()) * MASKED

@@ -133,9 +133,7 @@ def _empty_windows(*sizes: int) -> Tensor:
 class WindowGrid:
     """The partition of a map into windows whose tokens lie D apart.
 
-    D = 1 gives windows of neighbours. With any other D each token still
-    belongs to exactly one window. Windows that stick out of the map are
-    filled up with zeros.
+    Windows that stick out of the map are filled up with zeros.
 
     Args:
         size: (H, W) of the map.
@@ -173,17 +171,11 @@ class WindowGrid:
         return must_pad(*self.padding)
 
     def pad(self, x: Tensor) -> Tensor:
-        """Fill up the windows that stick out of the map.
-
-        Shape: x (..., H, W, C) -> (..., H', W', C).
-        """
+        """Fill up the windows: (..., H, W, C) -> (..., H', W', C)."""
         return F.pad(x, (0, 0, *self.padding)) if self.is_padded else x
 
     def crop(self, x: Tensor) -> Tensor:
-        """Remove the padding.
-
-        Shape: x (B, H', W', C) -> (B, H, W, C).
-        """
+        """Remove the padding: (B, H', W', C) -> (B, H, W, C)."""
         x = take(x, 1, self.size[0], self.rows.padding[0])
         return take(x, 2, self.size[1], self.columns.padding[0])
 
@@ -193,10 +185,7 @@ class WindowGrid:
         return x.unflatten(1, (-1, self.side, self.rows.dilation))
 
     def cut(self, x: Tensor) -> Tensor:
-        """Pad a map and cut it into windows.
-
-        Shape: x (B, H, W, C) -> (B * nW, w, w, C).
-        """
+        """Pad and cut a map: (B, H, W, C) -> (B * nW, w, w, C)."""
         x = self._unfold(self.pad(x)).permute(0, 1, 3, 4, 6, 2, 5, 7)
         return in_order(x).flatten(0, 4)
 
@@ -213,10 +202,7 @@ class WindowGrid:
         return in_order(x).flatten(7, 8).flatten(2, 6)
 
     def join_heads(self, x: Tensor, num_heads: int) -> Tensor:
-        """Join windows to a padded map.
-
-        Shape: x (B, nW * h, w * w, d) -> (B, H', W', h * d).
-        """
+        """Undo `cut_heads`: (B, nW * h, w * w, d) -> (B, H', W', h * d)."""
         x = x.unflatten(2, (self.side, self.side))
         x = x.unflatten(1, (*self.rows.shape, *self.columns.shape, num_heads))
         # (B, n, D, n, D, h, w, w, d) -> (B, n, w, D, n, w, D, h, d)
@@ -238,26 +224,18 @@ class WindowGrid:
         """Offsets of the map's tokens from the windows' centres.
 
         A centre is the mean position of the window's tokens on the map. The
-        result has the type and device of the tensor `like`.
+        tensor `like` has the type and device of the results, here and below.
         """
         return Offsets(*_window_offsets(*self.rows, *self.columns, like=like))
 
     def token_bias(self, like: Tensor) -> Tensor | None:
-        """Logits that exclude padded tokens from attention within windows.
-
-        Shape: a tensor of the wanted type and device -> (nW, 1, 1, w * w), or
-            None if nothing is padded.
-        """
+        """Logits (nW, 1, 1, w * w) that exclude padded tokens, if any."""
         if not self.is_padded:
             return None
         return _token_bias(*self.rows, *self.columns, like=like)
 
     def window_bias(self, like: Tensor) -> Tensor | None:
-        """Logits that exclude windows without a token on the map.
-
-        Shape: a tensor of the wanted type and device -> (nH, nW), or None if
-            there is no such window.
-        """
+        """Logits (nH, nW) that exclude windows without a token, if any."""
         axes = self.rows, self.columns
         if not (must_fit_all(*self.size) or any(a.has_empty for a in axes)):
             return None

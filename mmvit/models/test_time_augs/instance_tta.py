@@ -25,9 +25,7 @@ class InstanceTTAModel(DetTTAModel):
 
     Args:
         tta_cfg: `nms`, the config of mmcv's NMS, and `max_per_img`, the most
-            instances of an image.
-        module: The detector.
-        data_preprocessor: See mmengine's `BaseTTAModel`.
+            instances of an image; other arguments are `BaseTTAModel`'s.
     """
 
     def test_step(self, data: dict[str, list]) -> list[DetDataSample]:

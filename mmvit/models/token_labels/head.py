@@ -12,16 +12,12 @@ from mmvit.registry import MODELS
 class TokenLabelHead(BaseModule):
     """Classifiers of the image and of each token of the last map.
 
-    Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_,
-    for networks without a class token: the image's classifier reads the mean
-    of the tokens, so there is no neck. As in the release, the prediction is
-    the image's logit plus half of the highest logit among the tokens.
+    Section 3.1, for networks without a class token: the image's classifier
+    reads the mean of the tokens, so there is no neck. As in the release, the
+    prediction is the image's logit plus half of the highest of the tokens'.
 
     Args:
-        num_classes: Classes K.
-        in_channels: Channels C of the map.
         loss: Config of the loss, which gets both logits and both targets.
-        init_cfg: See mmengine.
 
     Shape: maps, the last one (B, C, H, W) -> logits (B, K).
     """
@@ -53,13 +49,9 @@ class TokenLabelHead(BaseModule):
             )
         return feats[-1].flatten(2).transpose(1, 2)
 
-    def token_logits(self, tokens: Tensor) -> Tensor:
-        """Shape: tokens (..., C) -> (..., K)."""
-        return self.token_fc(tokens)
-
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         tokens = self.pre_logits(feats)
-        highest = self.token_logits(tokens).amax(1)
+        highest = self.token_fc(tokens).amax(1)
         return self.fc(tokens.mean(1)) + 0.5 * highest
 
     def loss(
@@ -74,7 +66,7 @@ class TokenLabelHead(BaseModule):
         tokens = self.pre_logits(feats)
         return self.loss_module(
             self.fc(tokens.mean(1)),
-            self.token_logits(tokens),
+            self.token_fc(tokens),
             torch.stack([sample.gt_score for sample in data_samples]),
             torch.stack([sample.gt_token_score for sample in data_samples]),
         )

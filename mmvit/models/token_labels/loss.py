@@ -9,9 +9,7 @@ from mmvit.registry import MODELS
 
 @MODELS.register_module()
 class TokenLabelLoss(BaseModule):
-    """Cross entropies of the image and of its tokens.
-
-    Section 3.1 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_.
+    """Cross entropies of the image and of its tokens (Section 3.1).
 
     Args:
         token_weight: Weight of the tokens' mean loss, beta in the paper.

@@ -12,12 +12,11 @@ from ..layers import ceil_div
 class MixToken:
     """Paste a region of another image, with its labels, into each image.
 
-    Section 3.2 of `All Tokens Matter <https://arxiv.org/abs/2104.10858>`_:
-    the region consists of whole tokens, so that each token shows one image,
-    and the labels of its tokens move with it. Differs from the release:
-    images are mixed, in whole patches of `stride` pixels, instead of embedded
-    patches. Both are the same if patches do not overlap; the 7x7 kernels of
-    an overlapping embedding read 3 pixels across the border of the region.
+    Section 3.2: the region consists of whole tokens, so that each token shows
+    one image, and the labels of its tokens move with it. Differs from the
+    release: whole patches of `stride` pixels are mixed, not embedded ones,
+    which is the same if patches do not overlap; the 7x7 kernels of an
+    overlapping embedding read 3 pixels across the border of the region.
 
     Images are mixed with the batch in reverse order; all share one region.
 

@@ -55,10 +55,7 @@ def to_scores(
 def flip_tokens(
     scores: Tensor, grid: tuple[int, int], direction: str
 ) -> Tensor:
-    """Flip the tokens' scores; those of the image come first and stay.
-
-    Shape: scores (1 + H * W, K) -> the same.
-    """
+    """Flip the tokens in (1 + H * W, K); the image's scores come first."""
     dims = dict(vertical=(0,), horizontal=(1,), diagonal=(0, 1))[direction]
     tokens = scores[1:].unflatten(0, grid).flip(dims)
     return torch.cat([scores[:1], tokens.flatten(0, 1)])
@@ -74,16 +71,12 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
     batch is mixed. In testing it works like mmpretrain's preprocessor.
 
     Args:
-        mean: Mean of the R, G and B channels.
-        std: Deviation of the R, G and B channels.
-        num_classes: Classes K.
-        to_rgb: Whether images are converted from BGR to RGB.
+        mean, std, num_classes, to_rgb: See mmpretrain's ClsDataPreprocessor.
         stride: Side of a token of the backbone's last map, in pixels.
         label_smooth_val: Share of a target that is spread over all classes.
-        batch_augments: `dict(augments=[...], probs=[...])`: augmentations of
-            images (B, 3, H, W) and scores (B, 1 + N, K), of which one is
-            drawn; equal probs by default. If they sum to less than 1, the rest
-            is the probability of none. ImageClassifier passes its train_cfg.
+        batch_augments: `dict(augments=[...])`: augmentations of images
+            (B, 3, H, W) and scores (B, 1 + N, K), of which each batch gets
+            one. ImageClassifier passes its train_cfg.
     """
 
     def __init__(
@@ -100,16 +93,8 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
         self.num_classes = num_classes
         self.stride = stride
         self.label_smooth_val = label_smooth_val
-        given = batch_augments or {}
-        self.augments = [MODELS.build(c) for c in given.get('augments', ())]
-        number = len(self.augments)
-        probs = given.get('probs') or [1 / max(number, 1)] * number
-        if len(probs) != number or sum(probs) > 1 + 1e-6:
-            raise ValueError(
-                f'probs {probs!r} must have one value for each of the '
-                f'{number} batch augmentations and sum to at most 1'
-            )
-        self.probs = [*probs, max(1 - sum(probs), 0.0)]
+        given = batch_augments or dict(augments=[])
+        self.augments = [MODELS.build(cfg) for cfg in given['augments']]
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = super().forward(data, training)
@@ -123,9 +108,9 @@ class TokenLabelPreprocessor(ImgDataPreprocessor):
     ) -> Tensor:
         grid = tuple(ceil_div(n, self.stride) for n in images.shape[2:])
         scores = torch.stack([self._target(s, grid) for s in samples])
-        which = np.random.choice(len(self.probs), p=self.probs)
-        if which < len(self.augments):
-            images, scores = self.augments[which](images, scores)
+        if self.augments:
+            chosen = int(np.random.random() * len(self.augments))
+            images, scores = self.augments[chosen](images, scores)
         for sample, target in zip(samples, scores):
             sample.set_gt_score(target[0])
             sample.set_field(target[1:], 'gt_token_score')

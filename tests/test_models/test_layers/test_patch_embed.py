@@ -13,7 +13,7 @@ from mmvit.models.layers import PatchEmbed
 )
 @pytest.mark.parametrize('size', [(32, 64), (33, 65), (13, 30)])
 def test_patch_embed(size, stride, kernel_size, padding):
-    embed = PatchEmbed(3, 5, stride, kernel_size, padding)
+    embed = PatchEmbed(3, 5, stride, kernel_size, padding=padding)
     x = torch.rand(2, *size, 3)
     out = embed(x)
     height, width = (math.ceil(side / stride) for side in size)

@@ -1,14 +1,12 @@
 """tools/dist_train.sh and tools/dist_test.sh: two processes on the CPU."""
 
-import json
 import os
 import subprocess
 import time
 
 import pytest
-import torch
 
-from tests.support.helpers import ROOT, clean_environment, weights_of
+from tests.support.helpers import ROOT, clean_environment
 from tests.support.recorder import record
 from tests.support.tiny import tiny_config, write_config
 
@@ -41,33 +39,6 @@ def launch(tmp_path, plain_dumps):
         )
 
     return run
-
-
-@pytest.mark.slow
-def test_two_processes_learn_as_one(scenes, command, launch, tmp_path):
-    def config(batch_size, name):
-        cfg = tiny_config('cls', scenes, train_cfg__max_epochs=3)
-        cfg.train_dataloader.batch_size = batch_size
-        # Another optimizer would hide a gradient of the wrong size.
-        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1, momentum=0.9)
-        return record(cfg, tmp_path / f'{name}.json')
-
-    done = launch(config(2, 'two'))
-    assert done.returncode == 0, done.stderr[-3000:]
-    command('train', config(4, 'one'), '--work-dir', tmp_path / 'one')
-
-    one, two = (
-        json.loads((tmp_path / f'{name}.json').read_text())
-        for name in ('one', 'two')
-    )
-    assert len(one) == len(two) == 6
-    assert two == pytest.approx(one, abs=1e-3)
-    assert max(one) - min(one) > 1e-2, 'it learns something'
-    expected = weights_of(tmp_path / 'one/epoch_3.pth')
-    weights = weights_of(tmp_path / 'two/epoch_3.pth')
-    assert list(weights) == list(expected)
-    for key, value in weights.items():
-        torch.testing.assert_close(value, expected[key], rtol=0, atol=1e-3)
 
 
 @pytest.mark.slow

@@ -56,6 +56,32 @@ def test_each_task_trains(scenes, run_two, tmp_path, task):
     assert not any(key.startswith('module.') for key in weights)
 
 
+def test_two_processes_learn_as_one(scenes, command, run_two, tmp_path):
+    def config(batch_size, name):
+        cfg = tiny_config('cls', scenes, train_cfg__max_epochs=3)
+        cfg.train_dataloader.batch_size = batch_size
+        # Another optimizer would hide a gradient of the wrong size.
+        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1, momentum=0.9)
+        return record(cfg, tmp_path / f'{name}.json')
+
+    codes, text = run_two('train', config(2, 'two'), 'two')
+    assert codes == [0, 0], text
+    command('train', config(4, 'one'), '--work-dir', tmp_path / 'one')
+
+    one, two = (
+        json.loads((tmp_path / f'{name}.json').read_text())
+        for name in ('one', 'two')
+    )
+    assert len(one) == len(two) == 6
+    assert two == pytest.approx(one, abs=1e-3)
+    assert max(one) - min(one) > 1e-2, 'it learns something'
+    expected = weights_of(tmp_path / 'one/epoch_3.pth')
+    weights = weights_of(tmp_path / 'two/epoch_3.pth')
+    assert list(weights) == list(expected)
+    for key, value in weights.items():
+        torch.testing.assert_close(value, expected[key], rtol=0, atol=1e-3)
+
+
 def test_two_processes_test_as_one(scenes, command, run_two, tmp_path):
     cfg = tiny_config('seg', scenes)
     one = command('train', cfg)

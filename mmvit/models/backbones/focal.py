@@ -154,8 +154,8 @@ class FocalAttention(Attention):
             The first s_w is 1, the others divide w; a region is at least as
             large as the query's window and lies evenly around it.
         border: What the first level has beyond the map: 'wrap', the tokens of
-            the other side, as the release has, or 'mask', nothing. The paper
-            does not mention it.
+            the other side, as the release has and its weights need, or
+            'mask', nothing. The paper does not mention it.
         shift: Tokens by which the grid of windows is moved.
     """
 

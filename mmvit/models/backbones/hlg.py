@@ -8,9 +8,9 @@ run; where the paper contradicts itself, its own counts of parameters decided
 - any input size: padded tokens of a window are masked in the local attention
   and excluded from the window's mean, and rows and columns have a dilation
   each;
-- where it contradicts the paper, the paper is followed by default, and the
-  published code by `window_bias`, `stem_kernel_size`, `mlp_width` and the
-  archs 'medium-released' and 'large-released';
+- by default the paper is followed where the published code contradicts it.
+  `window_bias`, `stem_kernel_size`, `mlp_width` and the archs
+  'medium-released' and 'large-released' follow the code;
 - convolutions before a batch normalisation have no bias, which would have no
   effect.
 """

@@ -23,7 +23,7 @@ from .pyramid import PyramidBackbone
 
 
 class SpatialReductionAttention(Attention):
-    """Attention to a reduced map of keys and values (Section 3.3).
+    """Attention to keys of a reduced map (Section 3.3, Eq. 1 to 3).
 
     Args:
         embed_dims, num_heads, drops: See `Attention`.

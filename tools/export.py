@@ -39,7 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         default=[],
         help='what stays open: the number of images, their height and width '
-        'in multiples of 32 (default: nothing, and one image)',
+        'of 64 to 8192 pixels (default: nothing, and one image)',
     )
     parser.add_argument(
         '--out',

@@ -1,9 +1,10 @@
 """Exporting models as graphs that run without mmvit."""
 
+import contextlib
 import importlib
 import operator
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from .export_formats import DYNAMIC, FORMATS
 from .export_models import ExportedModel
 
-#: Open heights and widths are multiples of it, as the strides of all stages
-#: are; mmdet pads to it. Pixels.
-MULTIPLE = 32
+#: Range of open heights and widths, in pixels. Below it the last map of a
+#: pyramid can be a single token, of which torch.export makes another graph.
+SIDES = (64, 8192)
 #: What the format onnx needs, and setup.py's extra `export` installs.
 ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 
@@ -68,11 +69,24 @@ def _open_sizes(dynamic: Sequence[str]) -> dict | None:
     if 'batch' in dynamic:
         axes[0] = torch.export.Dim('batch', min=1, max=1024)
     if 'hw' in dynamic:
-        # On smaller maps there is a single window, which is a special case.
+        least, most = SIDES
         for axis, name in ((2, 'height'), (3, 'width')):
-            side = torch.export.Dim(f'{name}_{MULTIPLE}th', min=4, max=256)
-            axes[axis] = MULTIPLE * side
+            axes[axis] = torch.export.Dim(name, min=least, max=most)
     return axes
+
+
+@contextlib.contextmanager
+def _without_special_cases(is_wanted: bool) -> Iterator[None]:
+    """Let torch.export make one graph for one window and for several.
+
+    The first setting is that of torch's exporter to ONNX. The second turns
+    off a cache that compares sizes, and so fixes them in the graph.
+    """
+    with (
+        torch.fx.experimental._config.patch(backed_size_oblivious=is_wanted),
+        torch._dynamo.config.patch(fake_tensor_cache_enabled=not is_wanted),
+    ):
+        yield
 
 
 def trace(
@@ -83,23 +97,23 @@ def trace(
     Args:
         model: What `for_export` has returned, in evaluation mode.
         shape: (H, W) of the images, in pixels.
-        dynamic: Axes that stay open: 'batch', 'hw' (height and width, which
-            are multiples of 32), or both. Without 'batch' it is 1.
+        dynamic: Axes that stay open: 'batch', 'hw' (height and width, of 64
+            to 8192 pixels), or both. Without 'batch' it is 1.
 
     Raises:
         ExportError: If the graph would hold for this size only.
     """
     axes = _open_sizes(dynamic)
-    least = 4 * MULTIPLE
-    if 'hw' in dynamic and any(n % MULTIPLE or n < least for n in shape):
+    least, most = SIDES
+    if 'hw' in dynamic and not all(least <= n <= most for n in shape):
         raise ExportError(
-            f'shape {shape}: with open height and width it must be multiples '
-            f'of {MULTIPLE} from {least} on'
+            f'shape {shape}: open height and width are {least} to {most} '
+            'pixels; give such a shape, or leave them fixed'
         )
     images = random_images((2 if 0 in axes else 1, *shape), model)
     other = random_images(sizes_to_check(shape, dynamic)[1], model)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _without_special_cases('hw' in dynamic):
             program = torch.export.export(
                 model, (images,), dynamic_shapes=(axes,), strict=False
             )
@@ -190,7 +204,8 @@ def sizes_to_check(
     height, width = shape
     batch = 3 if 'batch' in dynamic else 1
     if 'hw' in dynamic:
-        height, width = height + 2 * MULTIPLE, width + MULTIPLE
+        # Odd, so that all windows and strides leave a rest
+        height, width = height + 51, width + 37
     return [(1, *shape), (batch, height, width)]
 
 

@@ -19,6 +19,7 @@ from mmvit.apis.export import (
 )
 from mmvit.apis.export_boxes import best_boxes
 from mmvit.apis.export_models import for_export
+from mmvit.models.backbones import FocalTransformer
 from tests.support.tiny import tiny_config
 
 SHAPE = (64, 96)
@@ -131,7 +132,7 @@ def test_what_cannot_be_exported_is_refused():
     with pytest.raises(ValueError, match='Linear is no model'):
         for_export(nn.Linear(2, 2))
     classifier = for_export(build('cls'))
-    with pytest.raises(ExportError, match='multiples of 32'):
+    with pytest.raises(ExportError, match='64 to 8192 pixels'):
         trace(classifier, (60, 64), ['hw'])
     with pytest.raises(ExportError, match='choose of batch, hw'):
         trace(classifier, SHAPE, ['width'])
@@ -172,3 +173,25 @@ def test_a_wrong_graph_is_told(tmp_path):
         )
     (found,) = check(model, path, SHAPE)
     assert found.largest > 1e-3
+
+
+@pytest.mark.slow
+def test_one_window_and_several_share_a_graph():
+    """Focal's windows of 16 tokens are those of an image of 64 pixels."""
+    torch.manual_seed(0)
+    arch = dict(
+        embed_dims=(8, 8, 8, 8),
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 1, 1),
+        mlp_ratios=(1, 1, 1, 1),
+        window_sizes=(16,) * 4,
+        focal_windows=((1, 8),) * 4,
+        focal_regions=((20, 4),) * 4,
+    )
+    model = for_export(FocalTransformer(arch, out_indices=(0,)).eval())
+    graph = trace(model, (64, 96), ['hw']).module()
+    for size in ((64, 64), (131, 83)):
+        images = random_images((1, *size), model)
+        with torch.no_grad():
+            (found,), (expected,) = graph(images), model(images)
+        assert torch.equal(found, expected)

@@ -55,7 +55,7 @@ def test_wrong_arguments(options, message, capsys) -> None:
 
 def test_the_reason_is_told(trained, tmp_path) -> None:
     options = ['--shape', '60', '--dynamic', 'hw']
-    with pytest.raises(SystemExit, match='cannot export: .*multiples of 32'):
+    with pytest.raises(SystemExit, match='cannot export: .*64 to 8192 pixels'):
         export.main(
             [*trained('cls'), *options, '--out', str(tmp_path / 'x.pt2')]
         )

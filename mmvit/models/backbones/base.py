@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from mmvit.checkpoints import load_pretrained
 
+from ..layers import contiguous
+
 
 def resolve_arch(
     arch: str | dict, zoo: dict[str, dict], overrides: dict | None = None
@@ -77,7 +79,7 @@ def channels_first(x: Tensor) -> Tensor:
     mmcv's RoIAlign needs contiguous NCHW; convolutions would keep the map
     channels-last.
     """
-    return x.permute(0, 3, 1, 2).contiguous()
+    return contiguous(x.permute(0, 3, 1, 2))
 
 
 def linear_rates(last: float, number: int) -> list[float]:

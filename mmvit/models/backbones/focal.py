@@ -37,6 +37,8 @@ from ..layers import (
     WindowGrid,
     cached_by_size,
     ceil_div,
+    in_order,
+    mergeable,
     padding_bias,
 )
 from .pyramid import PyramidBackbone, doubling_arch
@@ -133,7 +135,7 @@ def _regions(
             end = ceil_div(length + shift, sub_window)
             real = (index >= shift // sub_window) & (index < end)
             index = index.clamp(0, windows * span - 1)
-            real = real.unfold(0, region, span).contiguous()
+            real = in_order(real.unfold(0, region, span))
             axes.append((index, real, windows * span))
         (rows, real_rows, high), (columns, real_columns, wide) = axes
         places.append((first + rows[:, None] * wide + columns).flatten())
@@ -272,7 +274,8 @@ class FocalAttention(Attention):
             part = part.unflatten(1, size)
             part = part.unfold(1, region, span).unfold(2, region, span)
             # (B, nH, nW, 2, h, d, f, f) -> (2, B, nH, nW, h, f * f, d)
-            regions.append(part.permute(3, 0, 1, 2, 4, 6, 7, 5).flatten(5, 6))
+            part = part.permute(3, 0, 1, 2, 4, 6, 7, 5)
+            regions.append(mergeable(part).flatten(5, 6))
         return torch.cat(regions, 5).flatten(2, 4)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,12 +4,13 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .sizes import in_order, is_exporting, is_symbolic
+from .sizes import in_order, is_exporting, is_symbolic, mergeable, multiply
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """Split the channels into heads: (B, ..., h * d) -> (B, h, N, d)."""
-    return x.flatten(1, -2).unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    x = mergeable(x).flatten(1, -2)
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
 def merge_heads(x: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -78,8 +79,8 @@ class Attention(BaseModule):
         """
         if bias is not None and is_symbolic(bias.shape[-1]):
             # torch's operator would fix the number of keys in the graph.
-            logits = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-            return (logits + bias).softmax(-1) @ v
+            logits = multiply(q, k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+            return multiply((logits + bias).softmax(-1), v)
         drop_rate = self.attn_drop_rate if self.training else 0.0
         return F.scaled_dot_product_attention(
             q, k, v, attn_mask=bias, dropout_p=drop_rate

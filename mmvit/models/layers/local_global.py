@@ -14,7 +14,7 @@ from .attention import Attention, merge_heads, split_heads
 from .block import add_branch
 from .conv import Bottleneck, ChannelsLastConv2d, ConvNorm, DepthwiseConv
 from .position_bias import DynamicPositionBias, Offsets, spread_bias
-from .sizes import cached_by_size, ceil_div, must_fit_all, take
+from .sizes import cached_by_size, ceil_div, contiguous, must_fit_all, take
 from .windows import WindowGrid
 
 # Most elements of the global attention's bias that inference makes at once.
@@ -218,7 +218,7 @@ class LocalGlobalAttention(Attention):
             q = self.q(normed)
         # The keys go column by column, as the bias does: see `spread_bias`.
         tokens = self.embedding(x, grid).transpose(1, 2)
-        tokens = self.norm3(tokens.contiguous())
+        tokens = self.norm3(contiguous(tokens))
         return add_branch(x, self._attend_globally(q, tokens, grid), factor)
 
 

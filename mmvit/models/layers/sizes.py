@@ -54,6 +54,38 @@ def in_order(x: Tensor) -> Tensor:
     return x.clone(memory_format=torch.contiguous_format)
 
 
+def contiguous(x: Tensor) -> Tensor:
+    """`x.contiguous()`; always a copy in an exported graph with open sizes."""
+    return in_order(x) if is_symbolic(*x.shape) else x.contiguous()
+
+
+def mergeable(x: Tensor) -> Tensor:
+    """A permuted tensor, of which axes are merged next.
+
+    In an exported graph with open sizes it is copied: whether the axes can be
+    merged without a copy would depend on them.
+    """
+    return in_order(x) if is_symbolic(*x.shape) else x
+
+
+def multiply(x: Tensor, y: Tensor) -> Tensor:
+    """The matrix product x @ y.
+
+    In an exported graph with open sizes it is one of two stacks of matrices:
+    `@` would compare the sizes to find how it computes the product.
+
+    Shape: x (..., N, K) or (N, K), y (..., K, M) -> (..., N, M).
+    """
+    if not is_symbolic(*x.shape, *y.shape):
+        return x @ y
+    stack, y = y.shape[:-2], mergeable(y).flatten(0, -3)
+    if x.dim() == 2:
+        x = x.expand(y.shape[0], -1, -1)
+    else:
+        x = mergeable(x).flatten(0, -3)
+    return torch.bmm(x, y).unflatten(0, stack)
+
+
 def take(x: Tensor, dim: int, length: int, start: int = 0) -> Tensor:
     """Take some neighbouring entries of an axis.
 

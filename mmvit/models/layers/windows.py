@@ -12,6 +12,7 @@ from .sizes import (
     cached_by_size,
     ceil_div,
     in_order,
+    multiply,
     must_fit_all,
     must_pad,
     padding_bias,
@@ -217,8 +218,8 @@ class WindowGrid:
         rows = _averages(*self.rows, like=x)
         columns = _averages(*self.columns, like=x)
         # (nH, H) x (B, H, W * C) -> (B, nH, W, C)
-        means = (rows @ x.flatten(2)).unflatten(2, x.shape[2:])
-        return columns @ means
+        means = multiply(rows, x.flatten(2)).unflatten(2, x.shape[2:])
+        return multiply(columns, means)
 
     def offsets(self, like: Tensor) -> Offsets:
         """Offsets of the map's tokens from the windows' centres.

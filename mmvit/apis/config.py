@@ -12,6 +12,7 @@ from yaml.scanner import ScannerError
 
 from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.config_keys import check_files
+from mmvit.engine.guards.failed_part import named_part
 from mmvit.names import find_config
 
 
@@ -22,7 +23,10 @@ def parse_cfg_options(entries: list[str]) -> dict:
     """
     found = argparse.Namespace()
     action = DictAction(['--cfg-options'], 'cfg_options', nargs='+')
-    action(argparse.ArgumentParser(), found, entries)
+    try:
+        action(argparse.ArgumentParser(), found, entries)
+    except AssertionError as error:
+        raise ValueError(f'--cfg-options: {error}') from error
     return found.cfg_options
 
 
@@ -31,6 +35,10 @@ def _from_file(path: str) -> Config:
         return Config.fromfile(path)
     except (JSONDecodeError, ParserError, ScannerError) as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
+    except AttributeError as error:
+        if path.endswith('.py'):
+            raise
+        raise ValueError(f'{path} must be a dict of keys') from error
 
 
 def load_config(
@@ -62,7 +70,12 @@ def load_config(
     if isinstance(cfg_options, list):
         cfg_options = parse_cfg_options(cfg_options)
     if cfg_options:
-        cfg.merge_from_dict(cfg_options)
+        try:
+            cfg.merge_from_dict(cfg_options)
+        except (KeyError, TypeError) as error:
+            keys = ', '.join(cfg_options)
+            text = f'these options do not fit {path}: {keys} ({error.args[0]})'
+            raise ValueError(text) from error
     return cfg
 
 
@@ -92,6 +105,19 @@ def preprocessor_of(cfg: Config) -> dict:
     return found or {}
 
 
+def check_model(cfg: Config) -> None:
+    """Refuse a config without a model.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError(
+            f'{cfg.filename or "the config"} has no model: give it the _base_ '
+            'of a model, or name the config that inherits from it'
+        )
+
+
 def input_channels(cfg: Config) -> int:
     """Return the channels of a model's images.
 
@@ -111,11 +137,12 @@ def build_model(cfg: Config, device: str | None = None) -> nn.Module:
         device: Where to put the model; None leaves it where torch builds it,
             so that `with torch.device('meta')` works.
     """
+    check_model(cfg)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     # Some models load weights while they are built, such as a teacher's.
-    with guard_loading():
+    with guard_loading(), named_part(cfg):
         model = MODELS.build(model)
     return model if device is None else model.to(device)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmvit.checkpoints import trust_checkpoint
 from mmvit.engine.guards.config_keys import check_top_level, unread_options
 
-from .config import load_config, parse_cfg_options
+from .config import check_model, load_config, parse_cfg_options
 
 
 def load_launch_config(args: argparse.Namespace) -> Config:
@@ -17,11 +17,7 @@ def load_launch_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     options = parse_cfg_options(args.cfg_options or [])
     cfg = load_config(args.config, options)
-    if 'model' not in cfg:
-        raise ValueError(
-            f'{args.config} has no model: give it the _base_ of a model, or '
-            'name the config that inherits from it'
-        )
+    check_model(cfg)
     cfg.launcher = args.launcher
     for path in args.trust_checkpoint:
         trust_checkpoint(path)

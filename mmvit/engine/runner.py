@@ -42,6 +42,7 @@ from .guards.config_keys import (
 )
 from .guards.config_types import check_types
 from .guards.config_values import (
+    check_ends,
     check_learning_rates,
     check_schedules,
     check_values,
@@ -50,8 +51,10 @@ from .guards.data_config import (
     annotation_findings,
     check_classes,
     check_paths,
+    check_truth,
     data_error,
 )
+from .guards.failed_part import named_part, naming_its_part
 from .guards.findings import stop_or_warn
 from .guards.memory import advise
 from .guards.resumed_config import seed_of
@@ -78,8 +81,8 @@ class GuardedRunner(Runner):
 
     # Programs may call these by themselves, outside of `train`.
     build_model = guard_loading()(Runner.build_model)
-    val = guard_loading()(Runner.val)
-    test = guard_loading()(Runner.test)
+    val = guard_loading()(naming_its_part(Runner.val))
+    test = guard_loading()(naming_its_part(Runner.test))
 
     def __init__(self, *args, **kwargs) -> None:
         self._data_batch: object = None
@@ -95,7 +98,8 @@ class GuardedRunner(Runner):
         check_sub_keys(cfg, GUARDS)
         check_values(cfg)
         check_work_dir(cfg['work_dir'])
-        return super().from_cfg(cfg)
+        with named_part(cfg):
+            return super().from_cfg(cfg)
 
     def _find_checkpoint(self) -> None:
         """Find what to resume from, if no file was named."""
@@ -259,20 +263,24 @@ class GuardedRunner(Runner):
             loop.dataloader_iterator = EndlessBatches(loop.dataloader)
         return loop
 
+    def _check_split(self, split: str) -> None:
+        key = f'{split}_dataloader'
+        check_types(self.cfg, split)
+        loader = getattr(self, f'_{key}')
+        check_paths(key, loader)
+        refuse_skipping(key, loader)
+        check_truth(split, getattr(self, f'_{split}_evaluator'))
+
     @coco_files()
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop if its data exist."""
-        check_types(self.cfg, 'val')
-        check_paths('val_dataloader', self._val_dataloader)
-        refuse_skipping('val_dataloader', self._val_dataloader)
+        self._check_split('val')
         return super().build_val_loop(loop)
 
     @coco_files()
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop if its data exist."""
-        check_types(self.cfg, 'test')
-        check_paths('test_dataloader', self._test_dataloader)
-        refuse_skipping('test_dataloader', self._test_dataloader)
+        self._check_split('test')
         return super().build_test_loop(loop)
 
     @guard_loading()
@@ -293,7 +301,7 @@ class GuardedRunner(Runner):
                 remove_unfinished(self.work_dir)
             self._find_checkpoint()
             self._take_seed()
-            model = super().train()
+            model = naming_its_part(Runner.train)(self)
         except BaseException as error:
             # For hooks that wrap or replace something during a training
             self.call_hook('after_failed_train')
@@ -343,6 +351,16 @@ class GuardedRunner(Runner):
         wrapper = super().build_optim_wrapper(optim_wrapper)
         check_learning_rates(wrapper)
         return wrapper
+
+    def build_param_scheduler(
+        self, scheduler: dict | list
+    ) -> list | dict[str, list]:
+        """Build the schedules, and compare them with the training."""
+        built = super().build_param_scheduler(scheduler)
+        several = built.values() if isinstance(built, dict) else [built]
+        for schedules in several:
+            check_ends(schedules, self.max_epochs, self.max_iters)
+        return built
 
     def scale_lr(
         self,

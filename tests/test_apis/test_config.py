@@ -50,13 +50,14 @@ def test_channels_of_the_images(model, wanted) -> None:
         ('a = 1\nb = dict(x=1))\n', r"config.py:2: unmatched '\)'"),
         ("_base_ = './base.py'", 'circle: .*config.py -> .*base.py -> .*conf'),
         ("_base_ = ['./broken.py']", 'broken.py:1: '),
+        ("_base_ = './no.py'", 'config.py names a _base_ that is not.*no.py'),
     ],
 )
 def test_files_that_are_no_configs(tmp_path, text, message) -> None:
     (tmp_path / 'config.py').write_text(text)
     (tmp_path / 'base.py').write_text("_base_ = ['config.py']")
     (tmp_path / 'broken.py').write_text('a = [1')
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
         load_config(str(tmp_path / 'config.py'))
 
 
@@ -68,6 +69,9 @@ def test_files_that_are_no_configs(tmp_path, text, message) -> None:
         ('c.py', 'a = 1'.encode('utf-8-sig'), 'c.py begins with a byte order'),
         ('c.json', b'{"model": ', 'c.json cannot be read: Expecting value'),
         ('c.yaml', b'model: [1, 2', 'c.yaml cannot be read: while parsing'),
+        ('c.yaml', b'', 'c.yaml must be a dict of keys'),
+        ('c.json', b'[1]', 'c.json must be a dict of keys'),
+        ('c.py', b'a\x00', 'c.py:1: source code .* null bytes$'),
     ],
 )
 def test_broken_files_are_named(tmp_path, name, content, message) -> None:
@@ -89,3 +93,23 @@ def test_models_are_built_with_guarded_loading(fresh_runs) -> None:
     assert model.weight.device == torch.device('meta')
     assert seen == [CheckedPretrainedInit]
     assert WEIGHT_INITIALIZERS.get('Pretrained') is before
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('a.b=1', 'these options do not fit .*c.py: a.b'),
+        ('steps.9=1', 'these options do not fit .*Index 9'),
+        ('a=(1,2', '--cfg-options: Imbalanced brackets'),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path, option, message) -> None:
+    path = tmp_path / 'c.py'
+    path.write_text("a = 'text'\nsteps = [1]\nmodel = dict()\n")
+    with pytest.raises(ValueError, match=message):
+        load_config(str(path), [option])
+
+
+def test_a_config_without_a_model_builds_none() -> None:
+    with pytest.raises(ValueError, match='has no model'):
+        build_model(Config(dict(default_scope='mmseg')))

@@ -188,10 +188,15 @@ def test_transforms_build(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @each(LEAVES)
-def test_schedule_ends_with_the_training(path: Path) -> None:
+def test_schedule_ends_with_the_training(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_values, 'warn', pytest.fail)
     cfg = config_of(path)
-    last = build_schedulers(cfg, epoch_length=100)[-1]
-    assert last.end == length_of(cfg, last.by_epoch, epoch_length=100)
+    built = build_schedulers(cfg, epoch_length=1000)
+    epochs, iters = (length_of(cfg, by, 1000) for by in (True, False))
+    assert built[-1].end == (epochs if built[-1].by_epoch else iters)
+    config_values.check_ends(built, epochs, iters)
 
 
 @each(LEAVES)

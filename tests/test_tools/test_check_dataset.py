@@ -263,3 +263,36 @@ def test_token_label_maps(check, own_scenes, tmp_path):
     assert code == 1
     assert 'error: 2 x label map that cannot be used' in text
     assert 'has no label map' in text and 'tensor (1, 2, 2)' in text
+
+
+def test_masks_of_0_and_255(check, own_scenes):
+    for path in (own_scenes / 'ann_dir/train').iterdir():
+        mask = (np.array(Image.open(path)) > 0) * np.uint8(255)
+        Image.fromarray(mask).save(path)
+    code, text = check('seg', '--splits', 'train')
+    assert code == 0 and 'if it means a class, write it as 1' in text
+
+
+def test_nothing_but_crowds(check, own_scenes):
+    def spoil(content):
+        for one in content['annotations']:
+            one['iscrowd'] = 1
+
+    change(own_scenes, spoil)
+    code, text = check('det', '--splits', 'train')
+    assert code == 1 and 'error: 1 x no object at all' in text
+
+
+def test_a_broken_split_does_not_hide_another(check, own_scenes):
+    (own_scenes / 'train.json').write_text('{')
+    code, text = check('det', '--splits', 'train', 'val')
+    assert code == 1 and 'train.json is cut off' in text
+    assert 'val: 4 samples' in text
+
+
+def test_sets_without_a_sample_or_a_loader(check, own_scenes):
+    for path in (own_scenes / 'img_dir/train').iterdir():
+        path.rename(path.with_suffix('.JPG'))
+    code, text = check('seg', val_dataloader=None)
+    assert code == 1 and 'BaseSegDataset found no sample with' in text
+    assert 'val: the config has no val_dataloader' in text

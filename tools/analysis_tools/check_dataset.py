@@ -30,6 +30,7 @@ EXAMPLES = """
 SPLITS = ('train', 'val', 'test')
 # Steps of a pipeline that read files of their own
 READERS = ('LoadTokenLabels',)
+IGNORED = 255  # in masks
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -74,12 +75,14 @@ from mmvit.engine.guards.data_config import (
     annotation_findings,
     check_classes,
     check_paths,
+    data_error,
 )
 from mmvit.engine.guards.data_samples import (
     check_class_names,
     check_number,
     check_values,
     has_class_map,
+    ignored_class,
     is_empty,
     labels_of,
     mask_values,
@@ -118,6 +121,7 @@ def build_split(key: str, cfg: dict) -> Split:
         steps, one['pipeline'] = one.get('pipeline') or [], []
         loads += steps[:1]
         readers += [s for s in steps if type_name(s) in READERS]
+    config = copy.deepcopy(cfg)
     try:
         dataset = DATASETS.build(cfg)
         if hasattr(dataset, 'full_init'):
@@ -125,7 +129,9 @@ def build_split(key: str, cfg: dict) -> Split:
         check_class_names(dataset)
     except Exception:
         if not any(one.severity == ERROR for one in found):
-            raise
+            if not (cause := data_error(config)):
+                raise
+            found.append(Finding(ERROR, 'no samples', str(cause)))
         dataset = None
     return Split(
         dataset,
@@ -168,9 +174,9 @@ def _mask(
     try:
         values = mask_values(info)
         if has_class_map(info):
-            classes += [v for v in values if v < num_classes]
+            classes += [v for v in values if v < num_classes or v == IGNORED]
             check_values(info, values, num_classes)
-            if values == {255}:
+            if values == {IGNORED}:
                 text = info['seg_map_path']
                 yield Finding(NOTE, 'mask that is ignored as a whole', text)
     except ValueError as error:
@@ -193,7 +199,7 @@ def check_sample(
     if missing:
         kind = 'missing file'
         return [Finding(ERROR, kind, path) for path in missing], []
-    classes = labels_of(info)
+    classes = [] if is_empty(info) else labels_of(info)
     found = [*_image(info, split, num_classes)]
     if info.get('seg_map_path'):
         found += _mask(info, num_classes, classes)
@@ -233,9 +239,11 @@ def report(
     if absent and classes:
         text = ', '.join(absent)
         found.append(Finding(NOTE, 'class that never occurs', text))
+    if hint := ignored_class(set(classes), len(names)):
+        found.append(Finding(NOTE, 'masks of 0 and 255 alone', hint))
     kinds = {finding.kind for finding in found}
     empty = {'image without an object', 'mask that is ignored as a whole'}
-    if kinds & empty and not classes:
+    if kinds & empty and set(classes) <= {IGNORED}:
         found.append(Finding(ERROR, 'no object at all', split))
     return found
 
@@ -309,6 +317,7 @@ def main(argv: list[str] | None = None) -> int:
     for split in args.splits:
         loader = cfg.get(f'{split}_dataloader')
         if not loader:
+            print(f'{split}: the config has no {split}_dataloader')
             continue
         has_truth = not _only_writes(cfg.get(f'{split}_evaluator'))
         if not has_truth:

@@ -2,12 +2,14 @@
 
 import multiprocessing
 
+from mmcv.transforms import BaseTransform
 from torch.utils.data import DataLoader, Dataset
 
 from mmvit.utils.log import warn
 
 from ..random_states import kept_states, seed_all
 from ..samplers import SeededIndex
+from .failed_part import frames_of
 
 
 class SampleError(RuntimeError):
@@ -64,7 +66,7 @@ class GuardedFetch:
         files = ', '.join(files_of(info)) or 'its files are not known'
         message = (
             f'sample {index} ({files}) cannot be loaded: '
-            f'{type(error).__name__}: {error}'
+            f'{type(error).__name__}: {error}{_step_of(error)}'
         )
         if count <= self.max_bad:
             warn(f'{message}. Skipped')
@@ -76,6 +78,13 @@ class GuardedFetch:
             'with train_dataloader.max_bad_samples=N'
         )
         raise SampleError(message + cure) from error
+
+
+def _step_of(error: Exception) -> str:
+    """Say in which transform of a pipeline an error was raised."""
+    steps = [frame.f_locals.get('self') for frame in frames_of(error)]
+    steps = [one for one in steps if isinstance(one, BaseTransform)]
+    return f' (in {type(steps[-1]).__name__})' if steps else ''
 
 
 def guard_dataset(dataset: Dataset, max_bad: int) -> None:

@@ -69,15 +69,17 @@ def _kept_buffers(model: nn.Module) -> Iterator[None]:
 
 
 def leaves_one(loader: DataLoader) -> bool:
-    """Whether the last batch of an epoch has one sample."""
+    """Whether the last batch of an epoch, or every batch, has one sample."""
+    size = batch_size_of(loader)
+    if size == 1:
+        return True
     sampler = getattr(loader.batch_sampler, 'sampler', None)
     inner = getattr(sampler, 'inner', sampler)
     endless = 'Infinite' in type(inner).__name__ or not hasattr(
         inner, '__len__'
     )
-    size = batch_size_of(loader)
     drops = getattr(loader, 'drop_last', False)
-    return not (endless or drops) and size > 1 and len(inner) % size == 1
+    return not (endless or drops) and len(inner) % size == 1
 
 
 def check_last_batch(loader: DataLoader, model: nn.Module) -> None:
@@ -106,11 +108,18 @@ def check_last_batch(loader: DataLoader, model: nn.Module) -> None:
         except ValueError as error:
             if _ONE_VALUE not in str(error):
                 return
-            raise ValueError(
-                f'{len(loader.dataset)} samples in batches of '
-                f'{batch_size_of(loader)} leave a last batch of one, and '
-                'batch normalization cannot train on it: set '
-                'train_dataloader.drop_last=True, or another batch_size'
-            ) from error
+            size = batch_size_of(loader)
+            text = (
+                f'{len(loader.dataset)} samples in batches of {size} leave a '
+                'last batch of one, and batch normalization cannot train on '
+                'it: set train_dataloader.drop_last=True, or another '
+                'batch_size'
+            )
+            if size == 1:
+                text = (
+                    'train_dataloader.batch_size is 1, and batch '
+                    'normalization cannot train on one sample: set 2 or more'
+                )
+            raise ValueError(text) from error
         except Exception:
             return  # Its own message comes with the first iteration.

@@ -61,6 +61,10 @@ def read_json(path: str) -> object:
         raise ValueError(
             f'{path} is not in UTF-8 (byte {error.start}): save it as UTF-8'
         ) from error
+    except ValueError as error:  # Python refuses to read it.
+        raise ValueError(
+            f'{path} has a number of thousands of digits: correct it'
+        ) from error
 
 
 def _polygon_area(polygon: list[float]) -> float:
@@ -164,9 +168,9 @@ def check_structure(content: object, path: str) -> Found:
         yield Finding(ERROR, kind, text, f'It must be a dict {whole}')
         return
     for section, keys in _NEEDED.items():
-        entries = content.get(section)
-        if entries is None and section == 'annotations':
+        if section == 'annotations' and section not in content:
             continue  # a set without truth
+        entries = content.get(section)
         if not isinstance(entries, list):
             text = f'{path} has no list of {section}'
             yield Finding(ERROR, kind, text, f'Export it again, {whole}')
@@ -309,6 +313,11 @@ def _check_boxes(objects: _Objects) -> Found:
         )
         yield Finding(ERROR, 'boxes as corners', text, cure)
         return
+    if len(boxes) > 2 and good.all() and 0 < boxes.max() <= 1:
+        text = f'{objects.path}: {boxes[0].tolist()}'
+        cure = 'COCO has pixels: multiply by the width and height'
+        yield Finding(ERROR, 'boxes as shares of the image', text, cure)
+        return
     start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     thin = good & (boxes[:, 2:] < 1).any(1)
     good &= ~thin & objects.is_sized
@@ -334,6 +343,11 @@ def _check_areas(objects: _Objects) -> Found:
         *(~right, ERROR, 'area that is not a number'),
         *('Write a number without quotes, or leave the area out', 'area'),
     )
+    yield from objects.found(
+        objects.each(lambda one: one.get('iscrowd', 0) not in (0, 1)),
+        *(ERROR, 'iscrowd that is not 0 or 1'),
+        *('Write 1 for a crowd, which is not trained on, else 0', 'iscrowd'),
+    )
     zero = [
         ok and not one.get('area', 1) > 0
         for one, ok in zip(objects.annotations, right)
@@ -352,12 +366,63 @@ def _total(values: list) -> float:
         return math.nan
 
 
+def _fills(counts: list[int] | str, size: list[int]) -> bool:
+    """Whether the counts of a run-length mask are those of its size."""
+    if isinstance(counts, list):
+        return _total(counts) == math.prod(size) and min(counts) >= 0
+    from pycocotools import mask  # It comes with mmdet.
+
+    try:
+        mask.decode(dict(counts=counts, size=size))
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
+def _extent(polygons: object) -> list[float]:
+    """Return [left, top, right, bottom] of polygons; NaN if they are none."""
+    try:
+        x = [value for one in polygons for value in one[::2]]
+        y = [value for one in polygons for value in one[1::2]]
+        return [float(value) for value in (min(x), min(y), max(x), max(y))]
+    except (IndexError, TypeError, ValueError):
+        return [math.nan] * 4  # Another check names them.
+
+
+def _check_extents(objects: _Objects) -> Found:
+    """Tell if most boxes share less than a third with their polygons."""
+    some = [
+        number
+        for number, one in enumerate(objects.annotations)
+        if isinstance(one.get('segmentation'), list) and _is_box(one)
+    ]
+    if not some:
+        return
+    chosen = [objects.annotations[number] for number in some]
+    polygons = np.array([_extent(one['segmentation']) for one in chosen])
+    boxes = np.array([one['bbox'] for one in chosen], float)
+    boxes[:, 2:] += boxes[:, :2]
+    start = np.maximum(polygons[:, :2], boxes[:, :2])
+    end = np.minimum(polygons[:, 2:], boxes[:, 2:])
+    shared = (end - start).clip(0).prod(1)
+    areas = [(one[:, 2:] - one[:, :2]).prod(1) for one in (polygons, boxes)]
+    apart = shared < (areas[0] + areas[1] - shared) / 3
+    if len(some) > 2 and apart.mean() > 0.5:
+        mask = np.zeros(len(objects.annotations), bool)
+        mask[some] = apart
+        yield from objects.found(
+            *(mask, NOTE, 'box that is not around its polygons'),
+            'COCO has [x, y, width, height] from the left upper corner',
+            'bbox',
+        )
+
+
 def _mask_problem(mask: object, size: list[float]) -> tuple | None:
     """Return severity, kind and cure of what is wrong with an object's mask.
 
     `size` is (W, H) of its image, or zeros.
     """
-    if not mask:
+    if not mask or not isinstance(mask, (dict, list)):
         cure = (
             'Masks are asked for: add the segmentation, remove the object, '
             'or set with_mask=False and train boxes only'
@@ -370,7 +435,7 @@ def _mask_problem(mask: object, size: list[float]) -> tuple | None:
         if not isinstance(own, list) or any(wanted) and own != wanted:
             cure = f"Its size {own} must be the image's [height, width]"
             return ERROR, 'run-length mask of another size', cure
-        if isinstance(counts, list) and _total(counts) != np.prod(own):
+        if not _fills(counts, own):
             kind = 'run-length mask whose counts are not its size'
             return ERROR, kind, 'Their sum must be height times width'
         return None
@@ -408,7 +473,18 @@ def check_coco(content: object, path: str, masks: bool = False) -> Found:
     yield from structure
     if structure:
         return
+    try:
+        yield from _check_content(content, path, masks)
+    except OverflowError:
+        text = f'{path} has a number of hundreds of digits'
+        yield Finding(ERROR, 'number that is too large', text, 'Correct it')
+
+
+def _check_content(content: dict, path: str, masks: bool) -> Found:
     yield from _repeated(content, path)
+    for name in _twice(content['images'], 'file_name'):
+        kind, cure = 'file of several images', 'Its objects are parted'
+        yield Finding(NOTE, kind, f'{path}: {name}', cure)
     for image in content['images']:
         size = image.get('width'), image.get('height')
         if not (set(map(type, size)) <= _NUMBERS and min(size) > 0):
@@ -420,6 +496,6 @@ def check_coco(content: object, path: str, masks: bool = False) -> Found:
             )
     objects = _Objects(content, path)
     if objects.annotations:
-        checks = [_check_ids, _check_boxes, _check_areas]
+        checks = [_check_ids, _check_boxes, _check_extents, _check_areas]
         checks += [_check_masks] * masks
         yield from chain.from_iterable(check(objects) for check in checks)

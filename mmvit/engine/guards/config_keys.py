@@ -59,6 +59,7 @@ _PARAMWISE = dict(
     LearningRateDecayOptimWrapperConstructor=_BY_LAYER,
     LayerDecayOptimWrapperConstructor=(*_BY_NAME, 'layer_decay_rate'),
 )
+_OF_CUSTOM_KEYS = ('lr_mult', 'decay_mult')
 _SECTIONS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
     'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
@@ -189,12 +190,17 @@ def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
     try:
         file = _File(path)
     except SyntaxError as error:
+        line = (error.text or '').strip()
         raise ValueError(
-            f'{path}:{error.lineno}: {error.msg}: {(error.text or "").strip()}'
+            f'{path}:{error.lineno or 1}: {error.msg}: {line}'.rstrip(': ')
         ) from error
     if not file.text.strip():
         raise ValueError(f'{path} is empty: it needs a _base_ or a model')
     for base in file.bases:
+        if not osp.exists(base) and '{{' not in base:
+            raise FileNotFoundError(
+                f'{path} names a _base_ that is not: {base}'
+            )
         check_files(base, (*seen, place))
 
 
@@ -295,7 +301,15 @@ def check_custom_keys(
     names = [name for name, _ in model.named_parameters()]
     parts = {part for name in names for part in name.split('.')}
     misspelt = []
-    for key in paramwise.get('custom_keys') or {}:
+    for key, entry in (paramwise.get('custom_keys') or {}).items():
+        for name in entry if isinstance(entry, dict) else ():
+            # Others are settings of torch's groups of parameters.
+            hint = _hint(name, _OF_CUSTOM_KEYS)
+            if hint and name not in _OF_CUSTOM_KEYS:
+                misspelt.append(
+                    f'optim_wrapper.paramwise_cfg.custom_keys[{key!r}].{name} '
+                    f'is read by nothing; {hint}'
+                )
         if any(key in name for name in names):
             continue
         hint = _hint(key, parts)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, _ParamScheduler
 from torch import nn, optim
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
@@ -23,17 +23,20 @@ _NUMBERS = {
     *('end', 'T_max', 'power', 'eta_min', 'gamma', 'step_size'),
     *('start_factor', 'end_factor', 'num_classes', 'embed_dims', 'patience'),
     *('drop_rate', 'attn_drop_rate', 'drop_path_rate', 'base_batch_size'),
+    *('dropout_ratio', 'val_begin', 'seed'),
 }
+# Those of which some classes take one for each of several parts
+_NUMBERS_OF_PARTS = {'embed_dims', 'num_classes'}
 _NOT_ZERO = {
     *('interval', 'val_interval', 'accumulative_counts', 'batch_size'),
     *('max_epochs', 'max_iters', 'T_max', 'step_size'),
 }
 _POSITIVE = _NOT_ZERO - {'interval'}
-_SHARES = ('drop_rate', 'attn_drop_rate', 'drop_path_rate')
+_SHARES = ('drop_rate', 'attn_drop_rate', 'drop_path_rate', 'dropout_ratio')
 _SECTIONS = (
     *('model', 'optim_wrapper', 'param_scheduler', 'train_cfg'),
     *('train_dataloader', 'val_dataloader', 'test_dataloader'),
-    *('default_hooks', 'custom_hooks', 'auto_scale_lr'),
+    *('default_hooks', 'custom_hooks', 'auto_scale_lr', 'randomness'),
 )
 _WARM_UPS = ('LinearLR', 'ConstantLR', 'LinearParamScheduler')
 
@@ -57,6 +60,21 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _are_counts(values: object) -> bool:
+    return isinstance(values, (list, tuple)) and all(
+        type(value) is int for value in values
+    )
+
+
+def _are_weights(values: object) -> bool:
+    if not isinstance(values, (list, tuple)):
+        return True  # one number for all, or the name of a file
+    return all(
+        isinstance(value, (int, float)) and 0 <= value < math.inf
+        for value in values
+    ) and any(values)
+
+
 def _wrong_values(cfg: Config) -> Iterator[str]:
     for section in _SECTIONS:
         for key, name, value in _walk(cfg.get(section), section):
@@ -67,6 +85,14 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                     else 'write a number'
                 )
                 yield f'{key} is the text {value!r}: {cure}'
+            elif (
+                name in _NUMBERS - _NUMBERS_OF_PARTS
+                and isinstance(value, (bool, dict, list, tuple))
+                and value is not False
+            ):
+                yield f'{key} is {value}: write one number'
+            elif name == 'batch_size' and value is None:
+                yield f'{key} is None: write a number'
             elif name in _NOT_ZERO and value == 0 and value is not False:
                 yield (
                     f'{key} is 0: nothing would ever happen there. Write 1 or '
@@ -90,6 +116,15 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                 and not 0 <= value <= 1
             ):
                 yield f'{key} is {value}: it is a share, from 0 to 1'
+            elif name == 'drop_path_rate' and value == 1:
+                yield f'{key} is 1: the last block would always be dropped'
+            elif name == 'milestones' and not _are_counts(value):
+                yield f'{key} is {value!r}: write a list of whole numbers'
+            elif name == 'class_weight' and not _are_weights(value):
+                yield (
+                    f'{key} is {value!r}: write a list of numbers that are 0 '
+                    'or more, and not all 0'
+                )
 
 
 def _no_rate(cfg: Config) -> Iterator[str]:
@@ -107,6 +142,9 @@ def _clipping(cfg: Config) -> Iterator[str]:
     if clip is None:
         return
     key = 'optim_wrapper.clip_grad'
+    if not isinstance(clip, dict):
+        yield f'{key} is {clip!r}: write dict(max_norm={clip!r})'
+        return
     kind = clip.get('type', 'norm')
     functions = dict(norm=clip_grad_norm_, value=clip_grad_value_)
     if kind not in functions:
@@ -175,41 +213,51 @@ def _still_schedules(cfg: Config) -> Iterator[str]:
             )
 
 
-def _early_ends(cfg: Config) -> Iterator[str]:
-    """Find schedules that leave the end of a training without a change."""
-    loop = _loop(cfg)
-    rests = [
-        one
-        for one in schedules_of(cfg)
-        if type_name(one) not in _WARM_UPS
-        and not type_name(one).startswith('ReduceOnPlateau')
-    ]
-    by_epoch = [one.get('by_epoch', True) for one in rests]
-    # Iterations of an epoch are not known here.
-    if not (loop and rests) or set(by_epoch) != {loop[0] == 'epoch'}:
+def _span(schedule: _ParamScheduler) -> tuple[int, int]:
+    """Return the steps of a schedule's first change and of its end."""
+    begin, end = schedule.begin, schedule.end
+    if milestones := getattr(schedule, 'milestones', None):
+        return begin + min(milestones), end
+    if step := getattr(schedule, 'step_size', None):
+        return begin + step, end
+    period = getattr(schedule, 'T_max', None)
+    return begin, begin + period if period else end
+
+
+def check_ends(
+    schedules: list[_ParamScheduler], max_epochs: int, max_iters: int
+) -> None:
+    """Warn of schedules that do not fit the length of a training.
+
+    They have been built, so that the iterations of an epoch are known.
+    """
+    starts, ends = [], []
+    for one in schedules:
+        if not isinstance(one, _ParamScheduler):
+            continue  # It follows a metric.
+        name = type(one).__name__
+        unit = 'epoch' if one.by_epoch else 'iter'
+        length = max_epochs if one.by_epoch else max_iters
+        first, last = _span(one)
+        of = f'{unit} {{}}, and the training has {length}'
+        ends.append((last / length, f'{name} ends after {of.format(last)}'))
+        if name not in _WARM_UPS:
+            begins = f'{name} begins after {of.format(first)}'
+            starts.append((first / length, begins))
+        # Libraries' configs often count the warm-up twice.
+        if last > 1.1 * length > first:
+            warn(f'{ends[-1][1]}: it is cut off')
+    if not starts:
         return
-    unit, length = loop
-    first = min(one.get('begin', 0) for one in rests)
-    # A constant one may come last, too.
-    last = max(
-        one.get('end') or one.get('begin', 0) + one.get('T_max', length)
-        for one in schedules_of(cfg)
-        if one.get('by_epoch', True) == by_epoch[0]
-    )
-    steps = [
-        step for one in rests for step in one.get('milestones') or (first,)
-    ]
-    if first >= length or min(steps) >= length:
-        yield (
-            f'param_scheduler begins after {unit} {max(first, min(steps))}, '
-            f'and the training has {length}: the learning rate never changes '
-            'after the warm-up'
+    if min(starts)[0] >= 1:
+        warn(
+            f'{min(starts)[1]}: the learning rate never changes after the '
+            'warm-up'
         )
-    elif last < length:
-        yield (
-            f'param_scheduler ends after {unit} {last}, and the training has '
-            f'{length}: after that the learning rate stays as it is, or goes '
-            'back. Give the same end if this is not planned'
+    elif max(ends)[0] < 1:
+        warn(
+            f'{max(ends)[1]}: after that the learning rate stays as it is, or '
+            'goes back. Give the same end if this is not planned'
         )
 
 
@@ -221,8 +269,6 @@ def check_schedules(cfg: Config) -> None:
     """
     if lines := list(_still_schedules(cfg)):
         raise ValueError('\n'.join(lines))
-    for line in _early_ends(cfg):
-        warn(line)
 
 
 def check_values(cfg: Config) -> None:
@@ -241,10 +287,16 @@ def check_learning_rates(optim_wrapper: OptimWrapper) -> None:
     """Check that an optimizer moves some weight.
 
     Raises:
-        ValueError: If the learning rate of every group of parameters is 0.
+        ValueError: If the learning rate of every group of parameters is 0,
+            or that of one is negative.
     """
     optimizer = getattr(optim_wrapper, 'optimizer', None)
     groups = optimizer.param_groups if optimizer else []
+    if any(group['lr'] < 0 for group in groups):
+        raise ValueError(
+            'a learning rate is below 0, so that the loss would rise. Check '
+            'the lr_mult of optim_wrapper.paramwise_cfg'
+        )
     if groups and all(group['lr'] == 0 for group in groups):
         raise ValueError(
             'the learning rate of all parameters is 0: nothing would be '
@@ -256,7 +308,8 @@ def check_learning_rates(optim_wrapper: OptimWrapper) -> None:
 def check_class_weights(model: nn.Module) -> None:
     """Check that losses have a weight for each class of their heads.
 
-    Detectors' classifiers may have one more, for the background.
+    mmdet's classifiers, `loss_cls`, have one more for the background, unless
+    each class has a sigmoid of its own.
 
     Raises:
         ValueError: If there are more or fewer.
@@ -266,15 +319,20 @@ def check_class_weights(model: nn.Module) -> None:
         if not isinstance(number, int):
             continue
         for part, loss in head.named_children():
-            losses = loss if isinstance(loss, nn.ModuleList) else [loss]
-            for one in losses:
+            for one in loss if isinstance(loss, nn.ModuleList) else [loss]:
                 weights = getattr(one, 'class_weight', None)
-                if isinstance(weights, (list, tuple)) and len(weights) not in (
-                    number,
-                    number + 1,
+                wanted = {number}
+                if part == 'loss_cls':
+                    softmax = not getattr(one, 'use_sigmoid', False)
+                    wanted = {number + 1} if softmax else {number, number + 1}
+                if (
+                    isinstance(weights, (list, tuple))
+                    and len(weights) not in wanted
                 ):
                     raise ValueError(
                         f'model.{name}.{part}.class_weight has '
                         f'{len(weights)} weights, and the head has {number} '
-                        'classes: write one for each'
+                        f'classes: write {max(wanted)}, one for each'
+                        + ' and the background'
+                        * (number not in wanted)
                     )

@@ -54,6 +54,20 @@ def _paths(key: str, dataset: dict) -> Iterator[tuple[str, str]]:
             yield label, osp.join(root, path)
 
 
+def check_truth(split: str, evaluator: object) -> None:
+    """Check that the annotation files of a split's evaluators exist."""
+    several = isinstance(evaluator, (list, tuple))
+    for one in evaluator if several else [evaluator]:
+        path = one.get('ann_file') if isinstance(one, dict) else None
+        if isinstance(path, str) and not (
+            is_remote(path, one.get('backend_args')) or osp.exists(path)
+        ):
+            raise FileNotFoundError(
+                f'{split}_evaluator.ann_file = {path!r} does not exist: put '
+                f'the file there, or set the key'
+            )
+
+
 def check_paths(name: str, dataloader: DataLoader | dict | None) -> None:
     """Check that the files and folders that a dataloader names exist.
 
@@ -97,20 +111,33 @@ def _declared_classes(dataset: dict) -> tuple[str, ...] | None:
 
 
 def check_classes(name: str, dataset: dict) -> None:
-    """Refuse classes that are a text and not the name of a file.
+    """Refuse classes that are no list, and no name of a file with the names.
 
-    Each of its letters would be a class. `name` is the data set's key.
+    Each letter of a text would be a class, and a set has no order. `name` is
+    the data set's key.
     """
     for key, inner in _innermost(name, dataset):
-        for place, value in (
-            (f'{key}.metainfo', inner.get('metainfo') or {}),
-            (key, inner),
+        metainfo = inner.get('metainfo') or {}
+        if not isinstance(metainfo, dict):
+            raise ValueError(
+                f'{key}.metainfo is {metainfo!r}: write '
+                f'dict(classes={metainfo!r})'
+            )
+        for place, classes in (
+            (f'{key}.metainfo.classes', metainfo.get('classes')),
+            (f'{key}.classes', inner.get('classes')),
         ):
-            classes = value.get('classes')
+            if classes is None:
+                continue
             if isinstance(classes, str) and not osp.isfile(classes):
                 raise ValueError(
-                    f'{place}.classes is the text {classes!r}: write a tuple, '
+                    f'{place} is the text {classes!r}: write a tuple, '
                     f'with a comma: ({classes!r},)'
+                )
+            if not (classes and isinstance(classes, (str, list, tuple))):
+                raise ValueError(
+                    f'{place} is {classes!r}: write a tuple of the names, in '
+                    'the order of their labels'
                 )
 
 
@@ -140,7 +167,12 @@ def annotation_findings(dataset: dict) -> Iterator[Finding]:
             continue
         prefix = inner.get('data_prefix') or {}
         images = prefix.get('img', '') if isinstance(prefix, dict) else prefix
-        content = load_coco(path, osp.join(root, images))
+        try:
+            content = load_coco(path, osp.join(root, images))
+        except ValueError as error:
+            text, _, cure = str(error).rpartition(': ')
+            yield Finding(ERROR, 'file that cannot be read', text, cure)
+            continue
         masks = _asks_for_masks(inner.get('pipeline') or [])
         found = list(check_coco(content, path, masks))
         yield from found
@@ -153,7 +185,12 @@ def annotation_findings(dataset: dict) -> Iterator[Finding]:
 def _compare(
     path: str, categories: list[str], classes: list[str]
 ) -> Iterator[Finding]:
-    if absent := [name for name in classes if name not in categories]:
+    if len(set(classes)) < len(classes):
+        text = f'{path}: {", ".join(map(str, classes))}'
+        cure = 'Give each class its own name'
+        yield Finding(ERROR, 'classes of which two have one name', text, cure)
+        return
+    if absent := [str(name) for name in classes if name not in categories]:
         yield Finding(
             ERROR,
             'classes that the file does not have',

@@ -101,6 +101,16 @@ def check_number(num_classes: int) -> None:
         )
 
 
+def ignored_class(values: set[int], num_classes: int) -> str:
+    """Say so if 255 seems to mean a class in all masks of a data set."""
+    if values != {0, _IGNORED} or num_classes < 2:
+        return ''
+    return (
+        f'the masks hold no label but 0 and {_IGNORED}. {_IGNORED} is ignored '
+        'in training: if it means a class, write it as 1'
+    )
+
+
 def has_class_map(info: dict) -> bool:
     """Whether a sample has a label map whose values are the set's classes.
 
@@ -122,6 +132,7 @@ def check_masks(
             pixels, or if there are more classes than 8 bits hold.
     """
     seen: set[int] = set()
+    ignored: list[str] = []
     infos = some_infos(dataset, num_samples).values()
     infos = [info for info in infos if has_class_map(info)]
     if infos:
@@ -135,20 +146,21 @@ def check_masks(
             # The dataloader names files that cannot be read.
             continue
         check_values(info, values, num_classes)
+        ignored += [str(info['seg_map_path'])] * (values == {_IGNORED})
         seen |= values
+    text = (
+        f'{len(ignored)} of {len(infos)} masks that were looked at hold only '
+        f'{_IGNORED}, which is ignored: {some_of(ignored)}'
+    )
     if seen == {_IGNORED}:
-        names = some_of([str(info['seg_map_path']) for info in infos])
         raise ValueError(
-            f'{len(infos)} of {len(infos)} masks that were looked at hold '
-            f'only {_IGNORED}, which is ignored: {names}. There is nothing to '
-            'learn: check the masks and reduce_zero_label'
+            f'{text}. There is nothing to learn: check the masks and '
+            'reduce_zero_label'
         )
-    if seen <= {0, _IGNORED} and _IGNORED in seen and num_classes > 1:
-        warn(
-            f'{len(infos)} masks hold no label but 0 and {_IGNORED}. '
-            f'{_IGNORED} is ignored in training: if it means a class, write '
-            'it as 1'
-        )
+    if ignored:
+        warn(text)
+    if hint := ignored_class(seen, num_classes):
+        warn(hint)
 
 
 def missing_files(info: dict, dataset: Dataset) -> list[str]:
@@ -318,7 +330,7 @@ class CheckDataHook(Hook):
         self._check(runner, 'train', has_truth=True)
         if runner._val_loop is not None:
             self._check(runner, 'val', has_truth=True)
-            check_monitored(runner, _metrics(runner.val_loop))
+        check_monitored(runner, _metrics(runner._val_loop))
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data.
@@ -351,7 +363,8 @@ class CheckDataHook(Hook):
         else:
             check_stacking(loader, infos, model, key)
             metrics = _metrics(getattr(runner, f'{split}_loop'))
-            check_evaluator(metrics, dataset, list(infos.values()), split)
+            known = list(infos.values())
+            check_evaluator(metrics, dataset, known, split, model)
 
     def _check_classes(
         self, model: nn.Module, dataset: Dataset, key: str

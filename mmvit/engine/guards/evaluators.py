@@ -7,10 +7,13 @@ from itertools import chain
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import Dataset
 
 from mmvit.utils.log import warn
 from mmvit.utils.text import did_you_mean, some_of
+
+from ..random_states import kept_states
 
 # What the samples of a metric's data sets have
 _BOXES, _MAPS, _LABELS = 'instances', 'seg_map_path', 'gt_label'
@@ -28,6 +31,8 @@ _TRUTH = {
     'AveragePrecision': _LABELS,
     'ConfusionMatrix': _LABELS,
 }
+# Parts of the names of modules that predict masks
+_MASK_PARTS = ('mask', 'segm', 'panoptic', 'inshead')
 _MAP_NAMES = dict(
     mIoU=('aAcc', 'mIoU', 'mAcc'),
     mDice=('aAcc', 'mDice', 'mAcc'),
@@ -44,6 +49,31 @@ def _check_task(metric: BaseMetric, info: dict, split: str) -> None:
             f'{_WORDS[needed]}, and {split}_dataloader.dataset has '
             f'{" and ".join(_WORDS[kind] for kind in present)}: set an '
             'evaluator of the same task'
+        )
+
+
+def _check_kinds(metric: BaseMetric, split: str) -> None:
+    if type(metric).__name__ == 'IoUMetric':
+        for kind in set(metric.metrics) - set(_MAP_NAMES):
+            raise ValueError(
+                f'{split}_evaluator.iou_metrics has {kind!r}: choose some of '
+                f'{", ".join(_MAP_NAMES)}'
+            )
+
+
+def _check_truth(metric: BaseMetric, dataset: Dataset, split: str) -> None:
+    """Check that a metric without a file finds the truth in the samples."""
+    if getattr(metric, '_coco_api', ...) is not None:
+        return
+    try:
+        with kept_states():
+            sample = dataset[0]['data_samples']
+    except Exception:
+        return  # Another guard names samples that cannot be loaded.
+    if 'instances' not in sample:
+        raise ValueError(
+            f'{split}_evaluator has no ann_file, and the samples of '
+            f'{split}_dataloader.dataset do not hold their truth: set ann_file'
         )
 
 
@@ -65,9 +95,59 @@ def _check_file(
             )
 
 
-def _check_masks(metric: BaseMetric, split: str) -> None:
+def _check_boxes(
+    metric: BaseMetric, dataset: Dataset, infos: list[dict], split: str
+) -> None:
+    """Check that a metric's annotation file has the boxes of a data set."""
+    if type(metric).__name__ != 'CocoMetric':
+        return
+    boxes = getattr(metric._coco_api, 'imgToAnns', None)
+    for info in infos if boxes else ():
+        known = [
+            [x, y, x + width, y + height]
+            for x, y, width, height in (
+                one['bbox'] for one in boxes.get(info['img_id'], ())
+            )
+        ]
+        if any(one['bbox'] not in known for one in info.get('instances', ())):
+            raise ValueError(
+                f'{split}_evaluator.ann_file has other boxes of '
+                f'{info["img_path"]} than {split}_dataloader.dataset '
+                f'({dataset.ann_file}): set both to the same file'
+            )
+
+
+def _check_categories(api: object, dataset: Dataset, split: str) -> None:
+    """Compare the classes of a data set with those that a metric finds."""
+    classes = list(getattr(dataset, 'metainfo', {}).get('classes') or ())
+    categories = getattr(api, 'cats', {}).values()
+    names = [one['name'] for one in categories]
+    found = [name for name in names if name in classes]
+    if classes and found != classes:
+        raise ValueError(
+            f'{split}_evaluator.ann_file lists its categories as '
+            f'{some_of(names)}, and the classes of {split}_dataloader.dataset '
+            f'are {some_of(classes)}: the metric would take one for another. '
+            'Set both to the same file'
+        )
+
+
+def _check_masks(metric: BaseMetric, model: nn.Module, split: str) -> None:
     if 'segm' not in getattr(metric, 'metrics', ()):
         return
+    parts = [
+        (name, type(part).__name__) for name, part in model.named_modules()
+    ]
+    if not any(
+        word in text.lower()
+        for pair in parts
+        for text in pair
+        for word in ('mask', 'segm', 'panoptic', 'inshead')
+    ):
+        raise ValueError(
+            f'{split}_evaluator measures segm, and the model has no part that '
+            'predicts masks: set metric to bbox'
+        )
     annotations = metric._coco_api.dataset.get('annotations') or ()
     lacking = [
         str(one['id']) for one in annotations if not one.get('segmentation')
@@ -100,6 +180,7 @@ def check_evaluator(
     dataset: Dataset,
     infos: list[dict],
     split: str,
+    model: nn.Module,
 ) -> None:
     """Check that metrics fit a data set; a subset is measured by itself.
 
@@ -113,10 +194,14 @@ def check_evaluator(
         if getattr(metric, 'format_only', False) or not infos:
             continue
         _check_task(metric, infos[0], split)
+        _check_kinds(metric, split)
+        _check_truth(metric, dataset, split)
         api = getattr(metric, '_coco_api', None)
         if api is not None and 'img_id' in infos[0]:
             _check_file(api, dataset, infos, split)
-            _check_masks(metric, split)
+            _check_boxes(metric, dataset, infos, split)
+            _check_categories(api, dataset, split)
+            _check_masks(metric, model, split)
             _only_tested_images(metric, dataset, split)
 
 
@@ -126,9 +211,12 @@ def _names_of(metric: BaseMetric) -> list[str] | None:
     if kind == 'CocoMetric' and metric.metric_items is None:
         parts = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
         wanted = {'bbox', 'segm'} & set(metric.metrics)
-        if wanted != set(metric.metrics) or metric.classwise:
+        if wanted != set(metric.metrics):
             return None
         names = [f'{one}_{part}' for one in metric.metrics for part in parts]
+        if metric.classwise:
+            classes = (metric.dataset_meta or {}).get('classes') or ()
+            names += [f'{name}_precision' for name in classes]
     elif kind == 'IoUMetric':
         names = [
             name
@@ -170,6 +258,10 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
     Raises:
         ValueError: If no metric has a monitored name.
     """
+    if runner._val_loop is None:
+        for key, name in _monitored(runner):
+            warn(f'{key} is {name!r}, and without val_cfg nothing measures it')
+        return
     known = [_names_of(metric) for metric in metrics]
     if not known or None in known:
         return
@@ -185,6 +277,7 @@ def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
             if 'loss' in name:
                 hint = "val_cfg.type='mmvit.ValLossLoop' adds val_loss."
             raise ValueError(
-                f'{key} is {name!r}, which val_evaluator does not measure; '
-                + f'{hint} It measures {", ".join(names)}'.strip()
+                f'{key} is {name!r}, which val_evaluator does not measure'
+                + (f'; {hint} ' if hint else '. ')
+                + f'It measures {", ".join(names)}'
             )

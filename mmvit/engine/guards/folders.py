@@ -12,8 +12,8 @@ from .data_config import is_remote
 from .findings import DROPPED, ERROR, Finding
 
 _IMAGES = (
-    *('.jpg', '.jpeg', '.jpe', '.jp2', '.png', '.bmp', '.gif', '.tif'),
-    *('.tiff', '.webp', '.ppm', '.pgm', '.pbm', '.avif', '.heic'),
+    *('.jpg', '.jpeg', '.jpe', '.jfif', '.jp2', '.png', '.bmp', '.gif'),
+    *('.tif', '.tiff', '.webp', '.ppm', '.pgm', '.pbm', '.avif', '.heic'),
 )
 
 

@@ -16,6 +16,11 @@ from mmvit.checkpoints import load_pretrained
 from ..layers import contiguous
 
 
+def _are_positive(value: object) -> bool:
+    numbers = value if isinstance(value, (tuple, list)) else [value]
+    return all(type(one) in (int, float) and one > 0 for one in numbers)
+
+
 def resolve_arch(
     arch: str | dict, zoo: dict[str, dict], overrides: dict | None = None
 ) -> dict:
@@ -37,7 +42,13 @@ def resolve_arch(
         )
     for key, expected in reference.items():
         value = arch[key]
-        if isinstance(expected, tuple) and len(value) != len(expected):
+        if _are_positive(expected) and not _are_positive(value):
+            raise ValueError(
+                f'arch[{key!r}] is {value!r}: write numbers above 0'
+            )
+        if isinstance(expected, tuple) and (
+            not isinstance(value, (tuple, list)) or len(value) != len(expected)
+        ):
             raise ValueError(
                 f'arch[{key!r}] needs a value for each of the '
                 f'{len(expected)} stages, not {value!r}'

@@ -73,7 +73,7 @@ def test_images_of_two_sizes(tmp_path):
 def test_what_leaves_one(tmp_path):
     data = Images(tmp_path, *[(8, 8)] * 5)
     assert leaves_one(loader(data, 2)) and leaves_one(loader(data, 4))
-    assert not leaves_one(loader(data, 3)) and not leaves_one(loader(data, 1))
+    assert leaves_one(loader(data, 1)) and not leaves_one(loader(data, 3))
     assert not leaves_one(loader(data, 2, drop_last=True))
     endless = loader(data, 2, sampler=InfiniteSampler(data))
     assert not leaves_one(endless)
@@ -90,6 +90,8 @@ def test_a_last_batch_of_one(tmp_path, side, fits):
     else:
         with pytest.raises(ValueError, match='drop_last=True'):
             check_last_batch(loader(data, 2), model)
+        with pytest.raises(ValueError, match='batch_size is 1'):
+            check_last_batch(loader(data, 1), model)
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key])
     check_last_batch(loader(data, 3), model)

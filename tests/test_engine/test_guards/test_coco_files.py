@@ -107,6 +107,19 @@ OBJECTS = [
         'counts are not its size',
     ),
     (dict(segmentation=dict(size=[30, 40])), DROPPED, 'without counts'),
+    (
+        dict(segmentation=dict(size=[30, 40], counts=[-1, 1201])),
+        ERROR,
+        'counts are not its size',
+    ),
+    (
+        dict(segmentation=dict(size=[30, 40], counts='abc')),
+        ERROR,
+        'counts are not its size',
+    ),
+    (dict(segmentation=5), ERROR, 'object without a mask'),
+    (dict(iscrowd='0'), ERROR, 'iscrowd that is not 0 or 1'),
+    (dict(iscrowd=None), ERROR, 'iscrowd that is not 0 or 1'),
 ]
 
 
@@ -122,6 +135,50 @@ def test_masks_only_where_they_are_asked_for():
     assert not found(objects(segmentation=[]), masks=False)
     good = dict(size=[30, 40], counts=[1200])
     assert not found(objects(segmentation=good))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(bbox=[10**400, 4, 8, 8]),
+        dict(segmentation=[[4, 4, 8, 4, 8, 10**400]]),
+    ],
+)
+def test_numbers_that_are_too_large(changes):
+    *_, finding = found(objects(**changes))
+    assert finding.severity == ERROR and 'too large' in finding.kind
+
+
+def test_boxes_of_other_conventions():
+    def each(box):
+        def change(content):
+            for one in content['annotations']:
+                one['bbox'] = box
+
+        return {one.kind for one in found(change)}
+
+    centres, shares = [12, 12, 8, 8], [0.1, 0.1, 0.2, 0.3]
+    assert each(centres) == {'box that is not around its polygons'}
+    assert 'boxes as shares of the image' in each(shares)
+
+
+def test_a_file_of_two_images():
+    (finding,) = found(
+        lambda content: content['images'][1].update(file_name='1.jpg')
+    )
+    assert finding.severity == NOTE and finding.text == 'a.json: 1.jpg'
+
+
+def test_annotations_that_are_no_list():
+    (finding,) = found(lambda content: content.update(annotations=None))
+    assert 'no list of annotations' in finding.text
+
+
+def test_a_number_that_python_does_not_read(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('[' + '1' * 5000 + ']')
+    with pytest.raises(ValueError, match='a.json has a number of thousands'):
+        read_json(str(path))
 
 
 def test_ids_of_another_type_fit_nothing():
@@ -211,7 +268,7 @@ def test_boxes_as_corners():
         for one, box in zip(content['annotations'], corners):
             one['bbox'] = list(box)
 
-    (finding,) = found(change)
+    finding, *_ = found(change)
     assert (finding.severity, finding.kind) == (ERROR, 'boxes as corners')
 
     def beyond(content):
@@ -220,7 +277,8 @@ def test_boxes_as_corners():
         content['annotations'][1]['bbox'] = [20, 4, 12, 12]
 
     kinds = {one.kind for one in found(beyond)}
-    assert kinds == {'box that leaves its image'}
+    polygons = 'box that is not around its polygons'
+    assert kinds == {'box that leaves its image', polygons}
 
 
 def test_absent_fields_are_completed(tmp_path):

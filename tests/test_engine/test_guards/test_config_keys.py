@@ -152,8 +152,12 @@ def test_custom_keys_without_effect():
     wrapper = dict(paramwise_cfg=dict(custom_keys={'backbon.': dict()}))
     with pytest.raises(ValueError, match="backbon.'.*mean backbone"):
         check_custom_keys(wrapper, model)
-    wrapper['paramwise_cfg']['custom_keys'] = {'bias': dict(decay_mult=0.0)}
-    check_custom_keys(wrapper, model)
+    for entry in (dict(decay_mult=0.0), dict(betas=(0.9, 0.99), lr=1)):
+        wrapper['paramwise_cfg']['custom_keys'] = {'bias': entry}
+        check_custom_keys(wrapper, model)
+    wrapper['paramwise_cfg']['custom_keys'] = {'bias': dict(lr_mul=0.0)}
+    with pytest.raises(ValueError, match=r"'bias'\].lr_mul .*mean lr_mult"):
+        check_custom_keys(wrapper, model)
 
 
 def test_custom_keys_of_other_models_are_allowed(monkeypatch):

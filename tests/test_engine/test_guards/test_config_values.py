@@ -1,15 +1,20 @@
 """Values that would train nothing, or are refused without their key."""
 
+import logging
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.models import CrossEntropyLoss
 from torch import nn
 
 from mmvit.engine.guards import config_values
 from mmvit.engine.guards.config_values import (
     check_class_weights,
+    check_ends,
     check_learning_rates,
     check_schedules,
     check_values,
@@ -58,6 +63,19 @@ WRONG = [
     (dict(train_dataloader__batch_size='two'), 'write a number'),
     (dict(train_cfg__max_epochs='12'), 'train_cfg.max_epochs is the text'),
     (dict(model__head=dict(num_classes='3')), 'model.head.num_classes is'),
+    (dict(optim_wrapper__optimizer__lr=[1e-3]), 'write one number'),
+    (dict(optim_wrapper__optimizer__lr=True), 'lr is True'),
+    (dict(randomness=dict(seed='0')), 'randomness.seed is the text'),
+    (dict(optim_wrapper=dict(clip_grad=5)), 'write dict(max_norm=5)'),
+    (dict(model__backbone__drop_path_rate=1.0), 'always be dropped'),
+    (dict(model__head=dict(dropout_ratio=1.5)), 'dropout_ratio is 1.5'),
+    (dict(model__head=dict(class_weight=[1, '2'])), 'class_weight is [1,'),
+    (dict(model__head=dict(class_weight=[0, 0])), 'not all 0'),
+    (dict(model__head=dict(class_weight=[-1, 1])), 'numbers that are 0 or'),
+    (
+        dict(param_scheduler=[dict(type='MultiStepLR', milestones='8')]),
+        "milestones is '8': write a list",
+    ),
     (dict(train_cfg__max_epochs=-3), 'train_cfg.max_epochs is -3'),
     (dict(train_dataloader__batch_size=2.5), 'batch_size is 2.5'),
     (dict(default_hooks__checkpoint__interval=2.5), 'a whole number'),
@@ -101,24 +119,53 @@ def test_wrong_values(changes, message):
     assert message in text and text.startswith(('values of', 'param_sched'))
 
 
+def told(monkeypatch, *schedules):
+    """What is said of schedules of 12 epochs of 10 iterations."""
+    logged = []
+    monkeypatch.setattr(config_values, 'warn', logged.append)
+    parameter = nn.Parameter(torch.zeros(1))
+    wrapper = OptimWrapper(torch.optim.SGD([parameter], lr=0.1))
+    run = SimpleNamespace(
+        max_epochs=12,
+        max_iters=120,
+        train_dataloader=range(10),
+        _train_loop=object.__new__(EpochBasedTrainLoop),
+        logger=logging.getLogger(),
+    )
+    built = Runner._build_param_scheduler(run, list(schedules), wrapper)
+    check_ends(built, 12, 120)
+    return logged
+
+
 @pytest.mark.parametrize(
     ('schedule', 'message'),
     [
         (dict(type='MultiStepLR', milestones=[8, 11]), None),
+        (dict(type='MultiStepLR', milestones=[8, 20]), None),
         (dict(type='MultiStepLR', milestones=[16, 22]), 'begins after'),
+        (dict(type='StepLR', step_size=12), 'begins after epoch 12'),
         (dict(type='CosineAnnealingLR', T_max=6), 'ends after epoch 6'),
         (dict(type='PolyLR', end=6), 'ends after epoch 6'),
-        (dict(type='PolyLR', begin=12), 'begins after epoch 12'),
+        (dict(type='PolyLR', end=18), 'PolyLR ends after epoch 18'),
         (dict(type='PolyLR', end=12, convert_to_iter_based=True), None),
-        (dict(type='PolyLR', end=99, by_epoch=False), None),
+        (dict(type='PolyLR', end=120, by_epoch=False), None),
+        (dict(type='PolyLR', end=99, by_epoch=False), 'ends after iter 99'),
+        (dict(type='CosineAnnealingLR', T_max=240, by_epoch=False), 'cut off'),
         (dict(type='ReduceOnPlateauLR', monitor='loss'), None),
     ],
 )
 def test_schedules_that_end_early(schedule, message, monkeypatch):
-    logged = []
-    monkeypatch.setattr(config_values, 'warn', logged.append)
-    assert not wrong(param_scheduler=[schedule])
-    assert [message in text for text in logged] == [True] * bool(message)
+    warm_up = dict(type='LinearLR', end=20, by_epoch=False)
+    logged = told(monkeypatch, warm_up, schedule)
+    assert len(logged) == bool(message)
+    assert all(message in text for text in logged)
+
+
+def test_a_warm_up_that_is_cut_off(monkeypatch):
+    (text,) = told(monkeypatch, dict(type='LinearLR', end=500, by_epoch=False))
+    assert text == (
+        'LinearLR ends after iter 500, and the training has 120: it is cut off'
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,10 +182,9 @@ def test_plateaus_that_are_never_seen(settings, changes):
 
 
 def test_a_constant_rate_at_the_end_is_planned(monkeypatch):
-    monkeypatch.setattr(config_values, 'warn', pytest.fail)
     cosine = dict(type='CosineAnnealingLR', T_max=10, end=10)
     rest = dict(type='ConstantLR', factor=1, begin=10, end=12)
-    assert not wrong(param_scheduler=[cosine, rest])
+    assert not told(monkeypatch, cosine, rest)
 
 
 def test_learning_rates_of_zero():
@@ -149,23 +195,31 @@ def test_learning_rates_of_zero():
         check_learning_rates(OptimWrapper(optimizer))
     optimizer.param_groups[0]['lr'] = 0.1
     check_learning_rates(OptimWrapper(optimizer))
+    optimizer.param_groups[1]['lr'] = -0.1
+    with pytest.raises(ValueError, match='below 0'):
+        check_learning_rates(OptimWrapper(optimizer))
 
 
 @pytest.mark.parametrize(
-    ('number', 'fits'), [(2, False), (3, True), (4, True)]
+    ('part', 'number', 'fits'),
+    [
+        ('loss_decode', 2, False),
+        ('loss_decode', 3, True),
+        ('loss_decode', 4, False),
+        ('loss_cls', 3, False),
+        ('loss_cls', 4, True),
+    ],
 )
-def test_class_weights(number, fits):
+def test_class_weights(part, number, fits):
     head = nn.Module()
     head.num_classes = 3
-    head.loss_decode = nn.ModuleList(
-        [CrossEntropyLoss(class_weight=[1.0] * number)]
-    )
+    loss = CrossEntropyLoss(class_weight=[1.0] * number)
+    setattr(head, part, nn.ModuleList([loss]))
     model = nn.ModuleDict(dict(decode_head=head))
     if fits:
         check_class_weights(model)
     else:
         with pytest.raises(ValueError) as error:
             check_class_weights(model)
-        assert 'model.decode_head.loss_decode.class_weight has 2' in str(
-            error.value
-        )
+        text = f'model.decode_head.{part}.class_weight has {number} weights'
+        assert text in str(error.value)

@@ -7,6 +7,7 @@ from mmvit.engine.guards.data_config import (
     annotation_findings,
     check_classes,
     check_paths,
+    check_truth,
     data_error,
 )
 from tests.support.scenes import CLASSES
@@ -144,6 +145,43 @@ def test_classes_that_are_a_text(where):
     text = str(error.value)
     assert "classes is the text 'road'" in text and "('road',)" in text
     assert text.startswith('train_dataloader.dataset.dataset.')
+
+
+@pytest.mark.parametrize(
+    'classes', [{'road', 'sky'}, dict(road=1), (), 5], ids=str
+)
+def test_classes_that_are_no_list(classes):
+    with pytest.raises(ValueError, match='train.metainfo.classes is .*tuple'):
+        check_classes('train', dict(metainfo=dict(classes=classes)))
+    with pytest.raises(ValueError, match='train.metainfo is '):
+        check_classes('train', dict(metainfo=('road', 'sky')))
+
+
+def test_two_classes_of_one_name(scenes, fresh_runs):
+    metainfo = dict(classes=('round', 'round'))
+    (finding,) = annotation_findings(coco(scenes, metainfo=metainfo))
+    assert finding.kind == 'classes of which two have one name'
+
+
+def test_numbers_as_classes(scenes, fresh_runs):
+    metainfo = dict(classes=(0, 1))
+    (finding,) = annotation_findings(coco(scenes, metainfo=metainfo))
+    assert 'no category named 0, 1' in finding.text
+
+
+def test_files_that_cannot_be_read_are_findings(own_scenes, fresh_runs):
+    (own_scenes / 'train.json').write_text('{"images"')
+    (finding,) = annotation_findings(coco(own_scenes))
+    assert 'train.json is cut off' in finding.text
+
+
+def test_the_evaluator_s_file(tmp_path):
+    path = str(tmp_path / 'a.json')
+    with pytest.raises(FileNotFoundError, match='val_evaluator.ann_file'):
+        check_truth('val', [dict(type='CocoMetric', ann_file=path)])
+    (tmp_path / 'a.json').touch()
+    check_truth('val', dict(ann_file=path))
+    check_truth('val', dict(ann_file='s3://bucket/a.json'))
 
 
 def test_a_file_of_classes_is_no_text(tmp_path):

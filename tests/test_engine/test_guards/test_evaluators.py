@@ -8,6 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmpretrain.evaluation import Accuracy
 from mmseg.evaluation import IoUMetric
+from torch import nn
 
 from mmvit.engine.guards import evaluators
 from mmvit.engine.guards.evaluators import check_evaluator, check_monitored
@@ -42,7 +43,8 @@ def coco(**options):
 
 
 def check(metric, data):
-    check_evaluator([metric], data, data.infos, 'test')
+    model = nn.ModuleDict(dict(mask_head=nn.Identity()))
+    check_evaluator([metric], data, data.infos, 'test', model)
 
 
 def test_a_subset_is_measured_by_itself(monkeypatch):
@@ -93,7 +95,12 @@ class OwnMetric(BaseMetric):
 
 
 def monitored(
-    metrics, save_best=None, stop_at=None, schedulers=(), val_cfg=None
+    metrics,
+    save_best=None,
+    stop_at=None,
+    schedulers=(),
+    val_cfg=None,
+    has_loop=True,
 ):
     hooks = [CheckpointHook(save_best=save_best, rule='greater')]
     if stop_at:
@@ -102,6 +109,7 @@ def monitored(
         hooks=hooks,
         param_schedulers=list(schedulers),
         cfg=dict(val_cfg=val_cfg),
+        _val_loop=has_loop or None,
     )
     check_monitored(runner, metrics)
 
@@ -140,3 +148,65 @@ def test_losses_are_measured_by_their_loop(name):
     for asked in (dict(save_best=name), dict(schedulers=[plateau])):
         with pytest.raises(ValueError, match='ValLossLoop'):
             monitored([metric], **asked, val_cfg=dict(type='ValLoop'))
+
+
+def test_names_of_classes():
+    metric = CocoMetric(classwise=True)
+    metric.dataset_meta = dict(classes=('cat',))
+    monitored([metric], 'coco/cat_precision')
+    with pytest.raises(ValueError, match='did you mean coco/cat_precision'):
+        monitored([metric], 'coco/cat_precison')
+
+
+def test_a_best_checkpoint_without_validation(monkeypatch):
+    logged = []
+    monkeypatch.setattr(evaluators, 'warn', logged.append)
+    monitored([], 'mIoU', has_loop=False)
+    assert 'save_best is' in logged[0] and 'without val_cfg' in logged[0]
+
+
+def test_masks_of_a_detector_of_boxes():
+    data, metric = Data(0), coco(metric='segm')
+    with pytest.raises(ValueError, match='no part that predicts masks'):
+        check_evaluator([metric], data, data.infos, 'val', nn.Identity())
+
+
+def test_categories_in_another_order():
+    data, metric = Data(0), coco()
+    data.metainfo = dict(classes=('a', 'b'))
+    metric._coco_api.cats = {1: dict(name='b'), 2: dict(name='a')}
+    with pytest.raises(ValueError, match='take one for another'):
+        check(metric, data)
+    metric._coco_api.cats = {n: dict(name=n) for n in ('a', 'c', 'b')}
+    check(metric, data)
+
+
+def test_an_unknown_kind_of_metric():
+    data = Data()
+    data.infos = [dict(seg_map_path='x.png')]
+    with pytest.raises(ValueError, match="iou_metrics has 'IoU'"):
+        check(IoUMetric(iou_metrics=['IoU']), data)
+
+
+def test_another_truth_of_the_same_images():
+    data, metric = Data(0), coco()
+    data.infos[0]['instances'] = [dict(bbox=[4, 4, 12, 20])]
+    metric._coco_api.imgToAnns = {0: [dict(bbox=[4, 4, 8, 16])]}
+    check(metric, data)
+    metric._coco_api.imgToAnns = {0: []}
+    with pytest.raises(ValueError, match='has other boxes of images/0.jpg'):
+        check(metric, data)
+
+
+def test_truth_that_nobody_has():
+    class Samples(Data):
+        truth: tuple = ()
+
+        def __getitem__(self, index):
+            return dict(data_samples=self.truth)
+
+    data, metric = Samples(0), CocoMetric()
+    with pytest.raises(ValueError, match='test_evaluator has no ann_file'):
+        check(metric, data)
+    data.truth = ('instances',)
+    check(metric, data)

@@ -329,6 +329,9 @@ def test_arch_errors(name):
         {**TINY[name], 'widths': (1, 1, 1, 1)},
         {key: TINY[name][key] for key in list(TINY[name])[1:]},
         {**TINY[name], 'depths': (1, 1, 1)},
+        {**TINY[name], 'depths': 4},
+        {**TINY[name], 'depths': (1, 1, 1, 0)},
+        {**TINY[name], 'depths': (1, 1, 1, '1')},
     ):
         with pytest.raises(ValueError, match='arch'):
             MODELS.build(dict(type=f'mmvit.{name}', arch=wrong))

@@ -58,7 +58,7 @@ def resolve_arch(
 
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Run a module without updating its running statistics."""
+    """Do not update running statistics when a module runs a second time."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -71,11 +71,7 @@ def _frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def checkpointed(module: nn.Module, *inputs: Any) -> Tensor:
-    """Run a module and recompute its activations in the backward pass.
-
-    The second run does not update the running statistics of batch
-    normalisation again.
-    """
+    """Run a module and recompute its activations in the backward pass."""
     return checkpoint(
         module,
         *inputs,
@@ -116,11 +112,13 @@ class Backbone(BaseModule, metaclass=ABCMeta):
             that the file must have, 0.9 by default.
 
     Attributes:
+        num_outputs: Number of maps that can be returned.
         out_channels: Channels of each map that is returned.
         out_strides: Pixels of the image for a step in each of these maps.
     """
 
     arch_zoo: ClassVar[dict[str, dict]]
+    num_outputs: int
     out_channels: tuple[int, ...]
     out_strides: tuple[int, ...]
 
@@ -151,11 +149,6 @@ class Backbone(BaseModule, metaclass=ABCMeta):
         self.out_indices = tuple(sorted(set(out_indices)))
         self.frozen_stages = frozen_stages
         self.with_cp = with_cp
-
-    @property
-    @abstractmethod
-    def num_outputs(self) -> int:
-        """Number of maps that can be returned."""
 
     @abstractmethod
     def frozen_modules(self) -> list[nn.Module]:

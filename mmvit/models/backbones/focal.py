@@ -239,10 +239,7 @@ class FocalAttention(Attention):
                 )
 
     def _bias(self) -> Tensor:
-        """Position bias of a window's queries for its keys of all levels.
-
-        Shape: () -> (h, w * w, Nk).
-        """
+        """Position bias (h, w * w, Nk) of queries for keys of all levels."""
         values = [self.position_bias_window()]
         if self.position_bias_ring is not None:
             values.append(self.position_bias_ring.flatten(1))
@@ -318,8 +315,8 @@ class FocalTransformer(PyramidBackbone):
             `overrides` of depths (Table 9), window_sizes (Table 7) and
             focal_regions (Section 4.2). Every output has a LayerNorm,
             whatever `final_norm` is.
-        interactions: What a window attends to besides itself, of 'local', the
-            fine tokens around it, and 'global', the coarse ones (Figure 5).
+        interactions: What a window attends to, besides itself: 'local', the
+            fine tokens around it, 'global', the coarse ones (Figure 5).
         with_shift: Whether every second block moves its windows by half
             their side (Table 8).
         border: See `FocalAttention`.

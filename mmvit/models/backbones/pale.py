@@ -271,13 +271,11 @@ class PaleTransformer(PyramidBackbone):
     Args:
         arch, **kwargs: See `PyramidBackbone`; `pale_sizes` are the rows and
             columns of a pale in each stage (Table 5).
-        attn_mode: The attention of Table 6. 'pale-parallel': interlaced rows
-            for one half of the channels, interlaced columns for the other;
-            'pale-sequential': all channels in rows and in columns,
-            alternating from block to block; 'pale-vanilla': whole pales;
-            'axial': as 'pale-parallel', in single rows and columns, whatever
-            `pale_sizes` are; 'cross-shaped': as 'pale-parallel', in stripes
-            of adjacent rows and columns.
+        attn_mode: The attention of Table 6. 'pale-parallel': `PaleAttention`;
+            'axial': the same in single rows and columns, whatever
+            `pale_sizes` are; 'cross-shaped': the same in stripes of adjacent
+            ones; 'pale-sequential': all channels in rows and in columns,
+            alternating from block to block; 'pale-vanilla': whole pales.
     """
 
     arch_zoo: ClassVar[dict[str, dict]] = {

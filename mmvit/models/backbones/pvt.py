@@ -56,14 +56,10 @@ class SpatialReductionAttention(Attention):
 class PositionedPatchEmbed(BaseModule):
     """Patch embedding with positions and, optionally, a class token.
 
-    Args:
-        in_channels, embed_dims, stride: See `PatchEmbed`.
-        grid: (H, W) of the position table.
-        with_cls_token: Whether a class token precedes the map's tokens, which
-            are then one row.
+    The position table has the size `grid`.
 
-    Shape: x (B, H, W, in_channels) -> (B, ceil(H / stride),
-        ceil(W / stride), C); with a class token (B, 1, 1 + N, C).
+    Shape: as `PatchEmbed`; with a class token before the map's tokens, which
+        are then one row, (B, 1, 1 + N, C).
     """
 
     def __init__(

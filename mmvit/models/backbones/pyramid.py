@@ -78,6 +78,7 @@ class PyramidBackbone(Backbone):
 
     #: Epsilon of the LayerNorms of blocks and outputs.
     norm_eps = 1e-5
+    num_outputs = NUM_STAGES
 
     def __init__(
         self,
@@ -100,10 +101,6 @@ class PyramidBackbone(Backbone):
         self.attn_drop_rate = attn_drop_rate
         self.drop_path_rates = linear_rates(drop_path_rate, sum(self.depths))
         self.final_norm = final_norm
-
-    @property
-    def num_outputs(self) -> int:
-        return NUM_STAGES
 
     def build_stages(self) -> None:
         """Build all parts; a subclass calls it at the end of its __init__."""

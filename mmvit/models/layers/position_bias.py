@@ -25,17 +25,11 @@ def _distinct(offsets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Offsets(NamedTuple):
-    """Offsets of Hq x Wq queries from Hk x Wk keys, in tokens.
+    """Offsets of Hq x Wq queries from Hk x Wk keys, in tokens."""
 
-    Attributes:
-        coordinates: The distinct offsets, (Y, X, 2).
-        rows: Index of the row offset of each pair, (Hq, Hk).
-        columns: Index of the column offset of each pair, (Wq, Wk).
-    """
-
-    coordinates: Tensor
-    rows: Tensor
-    columns: Tensor
+    coordinates: Tensor  # The distinct offsets, (Y, X, 2)
+    rows: Tensor  # Index of the row offset of each pair, (Hq, Hk)
+    columns: Tensor  # Index of the column offset of each pair, (Wq, Wk)
 
     @classmethod
     def between(

@@ -25,11 +25,7 @@ class ResizedTable(BaseModule):
 
     @classmethod
     def resize(cls, table: Tensor, size: Sequence[int]) -> Tensor:
-        """Interpolate a table.
-
-        Shape: table (1, H0, W0, C) or (H0, W0, C) -> (1, H, W, C) or
-            (H, W, C) for `size` (H, W).
-        """
+        """Interpolate a table (..., H0, W0, C) to the size (H, W)."""
         # A graph for images of all sizes interpolates at this one, too.
         for_all = is_symbolic(*size) or torch.jit.is_tracing()
         if not for_all and table.shape[-3:-1] == tuple(size):

@@ -25,18 +25,12 @@ class WindowAxis(NamedTuple):
 
     Token (i * w + j) * D + k, counted from the start of the grid, is token j
     of window i * D + k.
-
-    Attributes:
-        length: Tokens of the map.
-        side: Side w of a window, in tokens.
-        dilation: D.
-        shift: Tokens by which the grid starts before the map.
     """
 
-    length: int
-    side: int
-    dilation: int
-    shift: int
+    length: int  # Tokens of the map
+    side: int  # Side w of a window, in tokens
+    dilation: int  # D
+    shift: int  # Tokens by which the grid starts before the map
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -211,10 +205,7 @@ class WindowGrid:
         return x.flatten(7).flatten(4, 6).flatten(1, 3)
 
     def mean(self, x: Tensor) -> Tensor:
-        """Average the tokens of the map in each window.
-
-        Shape: x (B, H, W, C) -> (B, nH, nW, C), the windows along each axis.
-        """
+        """Average the map's tokens by window: -> (B, nH, nW, C)."""
         rows = _averages(*self.rows, like=x)
         columns = _averages(*self.columns, like=x)
         # (nH, H) x (B, H, W * C) -> (B, nH, W, C)

@@ -27,10 +27,8 @@ def to_scores(
         labels: Label map (2, k, h, w): highest scores and their classes.
         box: The crop of the image, (left, top, right, bottom), relative to
             its size.
-        grid: (H, W) of the tokens.
-        num_classes: Classes K.
 
-    Shape: -> (1 + H * W, K), the image's scores first.
+    Shape: -> (1 + H * W, K) for a grid (H, W) of tokens, the image's first.
     """
     scores, classes = labels.float().unbind(0)
     classes = classes.long()

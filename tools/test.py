@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import os.path as osp
 
-from mmvit.apis.command_line import CommandLine
+from mmvit.apis.command_line import CommandLine, output_folder
 
 EXAMPLES = """
   python tools/test.py CONFIG work_dirs/NAME/epoch_12.pth
@@ -29,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--show-dir',
+        type=output_folder,
         metavar='DIR',
         help='draw the predictions into this folder, beside the ground truth '
         'if the data set has it',

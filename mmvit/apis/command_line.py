@@ -5,8 +5,8 @@ report wrong arguments before it imports torch and mmengine, which is slow.
 """
 
 import argparse
-import os
 import os.path as osp
+import tempfile
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +45,27 @@ def optional_checkpoint(path: str) -> str | None:
     return None if path == 'none' else checkpoint_path(path)
 
 
+def _check_writable(path: str) -> None:
+    """Check that a file or folder can be made; nothing is left there."""
+    folder = osp.abspath(path)
+    while not osp.exists(folder):
+        folder = osp.dirname(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise ArgumentTypeError(
+            f'{path} cannot be written: {folder} is no folder that can be '
+            f'written to ({error.strerror})'
+        ) from error
+
+
+def output_folder(path: str) -> str:
+    """Return the path of a folder that can be written to."""
+    _check_writable(path)
+    return path
+
+
 def output_file(*endings: str) -> Callable[[str], str]:
     """Make an argument's type: a file to write, with one of some endings."""
 
@@ -54,14 +75,7 @@ def output_file(*endings: str) -> Callable[[str], str]:
         if not text.lower().endswith(endings):
             wanted = ' or '.join(endings)
             raise ArgumentTypeError(f'{text} must end with {wanted}')
-        folder = osp.dirname(osp.abspath(text))
-        while not osp.exists(folder):
-            folder = osp.dirname(folder)
-        if not (osp.isdir(folder) and os.access(folder, os.W_OK)):
-            raise ArgumentTypeError(
-                f'{text} cannot be written: {folder} is no folder that can be '
-                'written to'
-            )
+        _check_writable(osp.dirname(osp.abspath(text)))
         return text
 
     return path
@@ -124,11 +138,17 @@ _SHARED: dict[str, dict[str, Any]] = {
         'train_dataloader.batch_size=4',
     ),
     '--work-dir': dict(
+        type=output_folder,
         metavar='DIR',
         help='folder for logs, checkpoints and results (default: '
         'work_dirs/<name of the config>)',
     ),
-    '--out-dir': dict(required=True, metavar='DIR', help='folder to write to'),
+    '--out-dir': dict(
+        required=True,
+        type=output_folder,
+        metavar='DIR',
+        help='folder to write to',
+    ),
     '--device': dict(
         help='device, such as cpu or cuda:1 (default: a GPU if there is one)'
     ),

@@ -7,8 +7,7 @@ from json import JSONDecodeError
 from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
-from yaml.parser import ParserError
-from yaml.scanner import ScannerError
+from yaml import YAMLError
 
 from mmvit.checkpoints import guard_loading, trust_checkpoint
 from mmvit.engine.guards.config_keys import check_files
@@ -33,7 +32,7 @@ def parse_cfg_options(entries: list[str]) -> dict:
 def _from_file(path: str) -> Config:
     try:
         return Config.fromfile(path)
-    except (JSONDecodeError, ParserError, ScannerError) as error:
+    except (RecursionError, JSONDecodeError, YAMLError) as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
     except AttributeError as error:
         if path.endswith('.py'):

@@ -152,6 +152,8 @@ def _load_data(
     start = file.read(64)
     if start[8:9] == b'{' and not any(start[4:8]):
         return _load_safetensors(file)
+    if str(getattr(file, 'name', '')).endswith('.safetensors'):
+        raise ValueError('it does not begin like a file of safetensors')
     for begin, text in _OTHERS.items():
         if start.lstrip().startswith(begin):
             raise ValueError(text)

@@ -7,7 +7,7 @@ import re
 import pytest
 from mmengine.config import DictAction
 
-from mmvit.apis.command_line import CommandLine, output_file
+from mmvit.apis.command_line import CommandLine, output_file, output_folder
 from mmvit.apis.config import load_config, parse_cfg_options
 from tests.support.helpers import ROOT, run_python
 
@@ -121,6 +121,13 @@ def test_output_files(tmp_path) -> None:
     (tmp_path / 'file').touch()
     with pytest.raises(argparse.ArgumentTypeError, match='file is no folder'):
         kind(str(tmp_path / 'file/x.png'))
+    with pytest.raises(argparse.ArgumentTypeError, match='cannot be written'):
+        kind('/proc/x.png')  # root may write there, and nothing can be
+    for path in (tmp_path / 'file', '/proc/x'):
+        with pytest.raises(argparse.ArgumentTypeError, match='no folder'):
+            output_folder(str(path))
+    assert output_folder(str(tmp_path)) and output_folder('new')
+    assert not (ROOT / 'new').exists()
     (tmp_path / 'x.png').mkdir()
     with pytest.raises(argparse.ArgumentTypeError, match='is a folder'):
         kind(str(tmp_path / 'x.png'))

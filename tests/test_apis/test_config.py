@@ -69,6 +69,8 @@ def test_files_that_are_no_configs(tmp_path, text, message) -> None:
         ('c.py', 'a = 1'.encode('utf-8-sig'), 'c.py begins with a byte order'),
         ('c.json', b'{"model": ', 'c.json cannot be read: Expecting value'),
         ('c.yaml', b'model: [1, 2', 'c.yaml cannot be read: while parsing'),
+        ('c.yaml', b'a: !!python/name:os.system', 'c.yaml cannot .*determine'),
+        ('c.json', b'[' * 100000, 'c.json cannot be read'),
         ('c.yaml', b'', 'c.yaml must be a dict of keys'),
         ('c.json', b'[1]', 'c.json must be a dict of keys'),
         ('c.py', b'a\x00', 'c.py:1: source code .* null bytes$'),

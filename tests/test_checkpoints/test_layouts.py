@@ -104,6 +104,10 @@ def test_safetensors(tmp_path, monkeypatch):
     with guard_loading():
         server = checkpoint._safe_torch_load
         assert server(io.BytesIO(path.read_bytes())) == weights
+    path = tmp_path / 'cut.safetensors'
+    path.write_bytes(struct.pack('<Q', 2**60) + header)
+    with pytest.raises(ValueError, match='begin like a file of safetensors'):
+        read_state_dict(str(path))
 
 
 def test_safetensors_of_the_package(tmp_path):

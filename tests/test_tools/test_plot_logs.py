@@ -125,3 +125,10 @@ def test_what_does_not_fit_is_named(runs, tmp_path, capsys):
         tool.main([*runs, '--names', 'one', *out])
     assert 'give one for each' in capsys.readouterr().err
     assert not (tmp_path / 'x.png').exists()
+
+
+def test_a_file_that_is_no_log(tmp_path):
+    path = tmp_path / 'x.json'
+    path.write_text('model = 1')
+    with pytest.raises(SystemExit, match='x.json is no log of a training'):
+        tool.read_run(path)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from mmvit.apis.command_line import CommandLine
+from mmvit.apis.command_line import CommandLine, output_file
 
 EXAMPLES = """
   python tools/analysis_tools/check_dataset.py \\
@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_number('--shown', 5, text, low=0)
     parser.add_argument(
         '--out',
-        type=Path,
+        type=output_file(''),
         metavar='FILE',
         help='write all problems to this file',
     )
@@ -332,7 +332,8 @@ def main(argv: list[str] | None = None) -> int:
         errors += sum(one.severity != NOTE for one in found)
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]
     if args.out:
-        args.out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        text = '\n'.join(lines) + '\n'
+        Path(args.out).write_text(text, encoding='utf-8')
     return int(errors > 0)
 
 

@@ -115,7 +115,13 @@ def read_run(run: Path) -> Log:
     last = dict(epoch=0, iter=0)
     for file in log_files(run):
         for text in file.read_text(encoding='utf-8').splitlines():
-            line = json.loads(text)
+            try:
+                line = json.loads(text)
+            except ValueError as error:
+                raise SystemExit(
+                    f'{file} is no log of a training: write the work dir, or '
+                    'a JSON file of vis_data'
+                ) from error
             curves, skipped = val, COUNTERS + DURATIONS
             if 'iter' in line or 'epoch' in line:
                 last = {key: line.get(key, 0) for key in last}

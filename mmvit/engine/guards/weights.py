@@ -31,6 +31,11 @@ class CheckWeightsHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes."""
+        if not isinstance(checkpoint, dict):
+            raise ValueError(
+                f'{runner._load_from} holds a {type(checkpoint).__name__} '
+                'instead of the weights of a model by their names'
+            )
         weights = checkpoint.get('state_dict', checkpoint)
         weights = {k.removeprefix('module.'): v for k, v in weights.items()}
         # In a test the training loop is a dict: it is not built.

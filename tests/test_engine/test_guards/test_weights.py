@@ -125,3 +125,10 @@ def test_weights_of_another_image_size_fit(saved, command):
     cfg = copy.deepcopy(cfg)
     cfg.model.backbone.img_size = 96
     command('test', cfg, weights)
+
+
+def test_a_file_of_no_weights(saved, command, tmp_path):
+    cfg, _ = saved
+    torch.save([torch.zeros(2)], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match='list.pth holds a list instead'):
+        command('test', cfg, tmp_path / 'list.pth')

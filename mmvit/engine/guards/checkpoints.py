@@ -316,6 +316,12 @@ class SafeCheckpointHook(CheckpointHook):
                 f'{wanted[0]}, but losses only'
             )
             return
+        for name in {*wanted} - {*metrics, None, 'auto'}:
+            raise ValueError(
+                f'save_best is {name!r}, and the validation has measured '
+                f'{", ".join(metrics)}: set '
+                'default_hooks.checkpoint.save_best to one of these'
+            )
         super()._save_best_checkpoint(runner, metrics)
         if is_main_process() and not self._is_best:
             best = getattr(self, 'best_ckpt_path', None)

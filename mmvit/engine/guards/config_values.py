@@ -131,7 +131,9 @@ def _no_rate(cfg: Config) -> Iterator[str]:
     # Optimizers of other libraries may choose the rate themselves.
     wrapper = cfg.get('optim_wrapper')
     optimizer = wrapper.get('optimizer') if isinstance(wrapper, dict) else None
-    if isinstance(optimizer, dict) and hasattr(optim, type_name(optimizer)):
+    if isinstance(optimizer, dict) and 'type' not in optimizer:
+        yield "optim_wrapper.optimizer has no type: write type='AdamW'"
+    elif isinstance(optimizer, dict) and hasattr(optim, type_name(optimizer)):
         if optimizer.get('lr', 0) is None:
             yield 'optim_wrapper.optimizer.lr is None: write a number'
 

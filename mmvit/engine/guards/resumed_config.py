@@ -192,7 +192,7 @@ def report_finished(runner: Runner, config: str) -> None:
         f'left to train. To train longer, raise {key} (train_cfg)'
     )
     changed = [
-        line[2:].strip()
+        line[2:].strip(' ,')
         for line in difflib.ndiff(
             config.splitlines(), runner.cfg.pretty_text.splitlines()
         )

@@ -251,6 +251,13 @@ def test_a_validation_without_a_metric_has_no_best(tmp_path, fresh_runs):
     assert names_in(tmp_path) == ['best_score_epoch_2.pth', 'epoch_3.pth']
 
 
+def test_best_by_a_metric_of_another_name(tmp_path, fresh_runs):
+    best = dict(save_best='scoer', rule='greater')
+    run = toy_runner(tmp_path, epochs=1, scores=[1], checkpoint=best)
+    with pytest.raises(ValueError, match="is 'scoer', .* measured score"):
+        run.train()
+
+
 def test_best_goes_on_after_a_resume(tmp_path, fresh_runs):
     best = dict(save_best='score', rule='greater')
     toy_runner(tmp_path, 2, scores=[1, 3], checkpoint=best).train()

@@ -82,6 +82,10 @@ WRONG = [
     (dict(optim_wrapper__optimizer__lr=-1), 'optimizer.lr is -1'),
     (dict(optim_wrapper__optimizer__lr=float('nan')), 'lr is nan'),
     (dict(optim_wrapper__optimizer__lr=None), 'lr is None'),
+    (
+        dict(optim_wrapper__optimizer=dict(_delete_=True, typ='SGD')),
+        'optim_wrapper.optimizer has no type',
+    ),
     (dict(optim_wrapper__clip_grad=dict(_delete_=True)), 'needs max_norm'),
     (dict(default_hooks__checkpoint__interval=0), 'checkpoint.interval is 0'),
     (dict(train_cfg__val_interval=0), 'train_cfg.val_interval is 0'),

@@ -41,7 +41,7 @@ RULES = {
         *(BACKBONES, 'mmvit.models.decode_heads'),
         *('mmvit.models.test_time_augs', 'mmvit.models.token_labels'),
     ),
-    f'{BACKBONES}.base': ('mmengine', 'torch', 'mmvit.checkpoints'),
+    f'{BACKBONES}.base': ('mmengine', 'torch', LAYERS, 'mmvit.checkpoints'),
     f'{BACKBONES}.pyramid': ('torch', LAYERS, f'{BACKBONES}.base'),
     BACKBONES: (
         *('mmcv.cnn', 'mmengine', 'torch'),

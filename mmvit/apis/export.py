@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import operator
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -169,27 +169,38 @@ def save(
         torch.export.save(program, path)
 
 
-def run(path: str, images: Tensor) -> list[Tensor]:
-    """Run a saved graph, with onnxruntime if it is ONNX.
+def load(path: str) -> Callable[[Tensor], list[Tensor]]:
+    """Load a saved graph, to run it with onnxruntime if it is ONNX.
 
     Raises:
-        ExportError: If onnxruntime cannot run it.
+        ExportError: If onnxruntime cannot load it, or later run it.
     """
     if format_of(path) == 'torch-export':
-        with torch.no_grad():
-            return list(torch.export.load(path).module()(images))
+        module = torch.export.load(path).module()
+        return lambda images: list(module(images))
     onnxruntime = importlib.import_module('onnxruntime')
-    try:
+
+    def run(images: Tensor) -> list[Tensor]:
+        with _told(f'run {path} on images of shape {tuple(images.shape)}'):
+            found = session.run(None, {'images': images.cpu().numpy()})
+        return [torch.from_numpy(part) for part in found]
+
+    with _told(f'load {path}'):
         session = onnxruntime.InferenceSession(
             path, providers=['CPUExecutionProvider']
         )
-        found = session.run(None, {'images': images.cpu().numpy()})
+    return run
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn what onnxruntime raises into an ExportError."""
+    try:
+        yield
     except Exception as error:
         raise ExportError(
-            f'onnxruntime cannot run {path} on images of shape '
-            f'{tuple(images.shape)}: {_first_line(error)}'
+            f'onnxruntime cannot {what}: {_first_line(error)}'
         ) from error
-    return [torch.from_numpy(part) for part in found]
 
 
 def _first_line(error: BaseException) -> str:
@@ -219,13 +230,13 @@ def check(
 
     A graph without open axes is compared at its only size.
     """
-    differences = []
+    graph, differences = load(path), []
     for size in dict.fromkeys(sizes_to_check(shape, dynamic)):
         images = random_images(size, model)
         with torch.no_grad():
-            expected = model(images)
+            expected, outputs = model(images), graph(images)
         largest = 0.0
-        for ours, found in zip(expected, run(path, images)):
+        for ours, found in zip(expected, outputs):
             # A difference in half precision or of labels is told, too.
             gap = (ours.cpu().double() - found.cpu().double()).abs().max()
             scale = ours.double().abs().max().clamp(min=1e-12).cpu()

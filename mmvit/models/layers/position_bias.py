@@ -35,10 +35,7 @@ class Offsets(NamedTuple):
     def between(
         cls, queries: tuple[Tensor, Tensor], keys: tuple[Tensor, Tensor]
     ) -> 'Offsets':
-        """Offsets between the row and column positions of queries and keys.
-
-        Positions are multiples of 1/2.
-        """
+        """Offsets between row and column positions, multiples of 1/2."""
         (y, rows), (x, columns) = (
             _distinct(query[:, None].double() - key.double())
             for query, key in zip(queries, keys)
@@ -54,11 +51,7 @@ class Offsets(NamedTuple):
     ]
 )
 def _token_offsets(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Offsets between all tokens of a map.
-
-    Shape: () -> (2H - 1, 2W - 1, 2), the distinct offsets, and (N, N), the
-        index of that of each query and key.
-    """
+    """The offsets between a map's tokens, and their indices (N, N)."""
     positions = torch.arange(height), torch.arange(width)
     coordinates, rows, columns = Offsets.between(positions, positions)
     # (H, H), (W, W) -> (H, W, H, W) -> (N, N)

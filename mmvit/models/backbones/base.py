@@ -81,7 +81,7 @@ def checkpointed(module: nn.Module, *inputs: Any) -> Tensor:
 
 
 def channels_first(x: Tensor) -> Tensor:
-    """Turn a map (B, H, W, C) into (B, C, H, W), in memory as RoIAlign needs."""
+    """Turn a map (B, H, W, C) into contiguous (B, C, H, W), for RoIAlign."""
     return contiguous(x.permute(0, 3, 1, 2))
 
 

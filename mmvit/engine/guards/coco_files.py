@@ -483,7 +483,8 @@ def check_coco(content: object, path: str, masks: bool = False) -> Found:
 def _check_content(content: dict, path: str, masks: bool) -> Found:
     yield from _repeated(content, path)
     for name in _twice(content['images'], 'file_name'):
-        kind, cure = 'file of several images', 'Its objects are parted'
+        kind = 'file that several images name'
+        cure = 'Each of them has only a part of its objects: join them'
         yield Finding(NOTE, kind, f'{path}: {name}', cure)
     for image in content['images']:
         size = image.get('width'), image.get('height')

@@ -199,7 +199,7 @@ def check_files(path: str, seen: tuple[str, ...] = ()) -> None:
     for base in file.bases:
         if not osp.exists(base) and '{{' not in base:
             raise FileNotFoundError(
-                f'{path} names a _base_ that is not: {base}'
+                f'{path} names a _base_ that does not exist: {base}'
             )
         check_files(base, (*seen, place))
 

@@ -116,6 +116,12 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                 and not 0 <= value <= 1
             ):
                 yield f'{key} is {value}: it is a share, from 0 to 1'
+            elif (
+                name == 'factor'
+                and section == 'param_scheduler'
+                and (value == 0)
+            ):
+                yield f'{key} is 0: the learning rate would be 0'
             elif name == 'drop_path_rate' and value == 1:
                 yield f'{key} is 1: the last block would always be dropped'
             elif name == 'milestones' and not _are_counts(value):
@@ -158,6 +164,11 @@ def _clipping(cfg: Config) -> Iterator[str]:
             has = f'it has {", ".join(list(known)[1:])}'
             hint = did_you_mean(name, known) or has
             yield f'{key}.{name} is read by nothing; {hint}'
+    norm = clip.get('norm_type', 2)
+    if not (isinstance(norm, str) and _is_number(norm)) and not (
+        isinstance(norm, (int, float)) and norm > 0
+    ):
+        yield f"{key}.norm_type is {norm!r}: write a number or 'inf'"
     limit = dict(norm='max_norm', value='clip_value')[kind]
     value = clip.get(limit)
     if value is None:
@@ -223,6 +234,7 @@ def _span(schedule: _ParamScheduler) -> tuple[int, int]:
     if step := getattr(schedule, 'step_size', None):
         return begin + step, end
     period = getattr(schedule, 'T_max', None)
+    period = period or getattr(schedule, 'total_steps', None)
     return begin, begin + period if period else end
 
 

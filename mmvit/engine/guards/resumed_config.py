@@ -110,7 +110,13 @@ def drop_averages(runner: Runner, checkpoint: dict) -> None:
     the place of the trained ones.
     """
     averages = checkpoint.get('ema_state_dict')
-    if averages is None or any(isinstance(h, EMAHook) for h in runner.hooks):
+    has_hook = any(isinstance(hook, EMAHook) for hook in runner.hooks)
+    if has_hook and averages is None:
+        runner.logger.warning(
+            f'{runner._load_from} was written without EMAHook, and this run '
+            'has one: the averages begin with the weights of the checkpoint'
+        )
+    if has_hook or averages is None:
         return
     weights = checkpoint['state_dict']
     for name, value in averages.items():

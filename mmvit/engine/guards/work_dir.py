@@ -47,10 +47,11 @@ def _lock(file: object, path: str) -> str | None:
 
 
 def check_work_dir(work_dir: str) -> None:
-    """Refuse a work dir that is a file, or lies in one.
+    """Refuse a work dir in which no checkpoint could be written.
 
     Raises:
-        NotADirectoryError: With the file.
+        NotADirectoryError: If it is a file, or lies in one.
+        IsADirectoryError: If a folder has the name of one of its files.
     """
     path = Path(work_dir).absolute()
     for place in (path, *path.parents):
@@ -59,6 +60,12 @@ def check_work_dir(work_dir: str) -> None:
                 f'the work dir {work_dir} cannot be made: {place} is a file. '
                 'Choose another --work-dir'
             )
+    last = path / 'last_checkpoint'
+    if last.is_dir():
+        raise IsADirectoryError(
+            f'{last} is a folder, and the name of the newest checkpoint is '
+            'written there: remove it, or choose another --work-dir'
+        )
 
 
 @contextlib.contextmanager

@@ -67,6 +67,14 @@ WRONG = [
     (dict(optim_wrapper__optimizer__lr=True), 'lr is True'),
     (dict(randomness=dict(seed='0')), 'randomness.seed is the text'),
     (dict(optim_wrapper=dict(clip_grad=5)), 'write dict(max_norm=5)'),
+    (
+        dict(optim_wrapper__clip_grad__norm_type='l2'),
+        "write a number or 'inf'",
+    ),
+    (
+        dict(param_scheduler=[dict(type='ConstantLR', factor=0)]),
+        'param_scheduler[0].factor is 0',
+    ),
     (dict(model__backbone__drop_path_rate=1.0), 'always be dropped'),
     (dict(model__head=dict(dropout_ratio=1.5)), 'dropout_ratio is 1.5'),
     (dict(model__head=dict(class_weight=[1, '2'])), 'class_weight is [1,'),
@@ -152,6 +160,7 @@ def told(monkeypatch, *schedules):
         (dict(type='PolyLR', end=6), 'ends after epoch 6'),
         (dict(type='PolyLR', end=18), 'PolyLR ends after epoch 18'),
         (dict(type='PolyLR', end=12, convert_to_iter_based=True), None),
+        (dict(type='OneCycleLR', eta_max=1, total_steps=6), 'after epoch 6'),
         (dict(type='PolyLR', end=120, by_epoch=False), None),
         (dict(type='PolyLR', end=99, by_epoch=False), 'ends after iter 99'),
         (dict(type='CosineAnnealingLR', T_max=240, by_epoch=False), 'cut off'),

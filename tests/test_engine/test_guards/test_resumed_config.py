@@ -134,6 +134,12 @@ def test_averages_are_switched_off(train, warned, tmp_path):
     assert [t for t in warned if 'was written with EMAHook' in t]
 
 
+def test_averages_are_switched_on(train, warned):
+    train('parts', 1)
+    train('parts', 2, hooks=EMA)
+    assert [t for t in warned if 'was written without EMAHook' in t]
+
+
 def test_best_checkpoint_is_refused(train, tmp_path, fresh_runs):
     best = dict(save_best='score', rule='greater')
     train('parts', 1, scores=[1.0], checkpoint=best)

@@ -82,3 +82,9 @@ def test_work_dir_that_is_a_file(inner, tmp_path):
         check_work_dir(str(tmp_path / 'file' / inner))
     assert f'{tmp_path / "file"} is a file. Choose' in str(error.value)
     check_work_dir(str(tmp_path / 'new' / inner))
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path):
+    (tmp_path / 'last_checkpoint').mkdir()
+    with pytest.raises(IsADirectoryError, match='last_checkpoint is a folder'):
+        check_work_dir(str(tmp_path))

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import mmengine
 import pytest
 import torch
-import yaml
 from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModule
 from mmengine.registry import WEIGHT_INITIALIZERS
@@ -181,11 +180,12 @@ def test_pickles_of_data_are_refused(tmp_path, monkeypatch, ending):
 def test_configs_in_yaml_make_no_objects(tmp_path, ending):
     path, trace = tmp_path / f'config.{ending}', tmp_path / 'trace'
     path.write_text(f'a: !!python/object/apply:os.mkdir ["{trace}"]')
-    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+    message = f'{path.name} cannot be read: .*os.mkdir'
+    with pytest.raises(ValueError, match=f'(?s){message}'):
         load_config(str(path))
     base = tmp_path / 'inherits.py'
     base.write_text(f'_base_ = {path.name!r}')
-    with pytest.raises(yaml.YAMLError, match='os.mkdir'):
+    with pytest.raises(ValueError, match='(?s)cannot be read: .*os.mkdir'):
         load_config(str(base))
     assert not trace.exists()
     # What mmengine writes

@@ -52,19 +52,26 @@ def find_blocks(
     return [(name, known.get(name, parts.get(name))) for name in names]
 
 
-def as_map(out: Tensor, inputs: tuple) -> Tensor:
+def map_size(inputs: tuple) -> tuple[int, int] | None:
+    """Find the size (H, W) of the map among a block's arguments.
+
+    It is the last one in a plain transformer. Others have maps, and no size.
+    """
+    return inputs[-1] if isinstance(inputs[-1], tuple) else None
+
+
+def as_map(out: Tensor, size: tuple[int, int] | None) -> Tensor:
     """Arrange a block's output as a map.
 
     Args:
         out: What the block returns: a map with the channels last, or, in a
             plain transformer, a row of tokens with a class token before them.
-        inputs: The block's arguments. A plain transformer's second one is the
-            size (H, W) of the map.
+        size: What `map_size` has found.
 
     Shape: out (B, H, W, C) or (B, 1, 1 + H * W, C) -> (B, C, H, W).
     """
-    if len(inputs) > 1 and isinstance(inputs[1], tuple):
-        height, width = inputs[1]
+    if size is not None:
+        height, width = size
         out = out.flatten(1, 2)[:, -height * width :]
         out = out.unflatten(1, (height, width))
     return out.permute(0, 3, 1, 2)

@@ -61,7 +61,7 @@ def test_rows_of_tokens_become_maps():
     as_map = tool.AsMap([])
     maps = torch.rand(1, 2, 3, 4)
     assert torch.equal(as_map(maps), maps.permute(0, 3, 1, 2))
-    as_map._remember(None, (maps, (2, 3)))
+    as_map._remember(None, (maps, None, None, (2, 3)))
     row = torch.cat([torch.zeros(1, 1, 1, 4), maps.flatten(1, 2)[:, None]], 2)
     assert torch.equal(as_map(row), maps.permute(0, 3, 1, 2))
     assert torch.equal(as_map(maps), maps.permute(0, 3, 1, 2))

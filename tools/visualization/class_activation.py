@@ -67,7 +67,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmvit.analysis.blocks import as_map, blocks_of, find_blocks
+from mmvit.analysis.blocks import as_map, blocks_of, find_blocks, map_size
 from mmvit.apis.inference import (
     build_test_pipeline,
     class_names,
@@ -175,13 +175,12 @@ class AsMap:
             block.register_forward_pre_hook(self._remember)
 
     def _remember(self, _: nn.Module, inputs: tuple) -> None:
-        if len(inputs) > 1:  # the block has a row of tokens
-            self.size = inputs[1]
+        self.size = map_size(inputs)
 
     def __call__(self, out: Tensor) -> Tensor:
         """Shape: (B, H, W, C) or (B, 1, 1 + H * W, C) -> (B, C, H, W)."""
         is_row = self.size is not None and out.shape[1] == 1
-        return as_map(out, (None, self.size) if is_row else ())
+        return as_map(out, self.size if is_row else None)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -43,7 +43,7 @@ import torch
 from mmengine.visualization import Visualizer
 from torch import Tensor, nn
 
-from mmvit.analysis.blocks import as_map, blocks_of, find_blocks
+from mmvit.analysis.blocks import as_map, blocks_of, find_blocks, map_size
 from mmvit.apis.inference import load_from_args, read_image
 from mmvit.visualization.drawing import save_picture
 
@@ -60,7 +60,7 @@ def record(block: nn.Module, is_block: bool, found: list[Tensor]) -> None:
         if found or out.dim() != 4:
             return
         if is_block:
-            out = as_map(out, inputs)
+            out = as_map(out, map_size(inputs))
         found.append(out[0].float().cpu())
 
     block.register_forward_hook(append)

@@ -309,7 +309,7 @@ class FocalTransformer(PyramidBackbone):
     """Focal Transformer (Table 1).
 
     Args:
-        arch, **kwargs: See `PyramidBackbone`; for each stage it has the focal
+        arch, kwargs: See `PyramidBackbone`; for each stage it has the focal
             window sizes (focal_windows) and focal region sizes
             (focal_regions) of its levels. The paper's variants are
             `overrides` of depths (Table 9), window_sizes (Table 7) and

@@ -38,7 +38,7 @@ class HLGTransformer(PyramidBackbone):
     """HLG Transformer (Table 1).
 
     Args:
-        arch, **kwargs: See `PyramidBackbone`.
+        arch, kwargs: See `PyramidBackbone`.
         windows: The local attentions that alternate in stages 1 to 3, of
             'plain' and 'dilated' (Table 13); None leaves local attention out
             (Table 14).

@@ -269,7 +269,7 @@ class PaleTransformer(PyramidBackbone):
     """Pale Transformer (Table 1).
 
     Args:
-        arch, **kwargs: See `PyramidBackbone`; `pale_sizes` are the rows and
+        arch, kwargs: See `PyramidBackbone`; `pale_sizes` are the rows and
             columns of a pale in each stage (Table 5).
         attn_mode: The attention of Table 6. 'pale-parallel': `PaleAttention`;
             'axial': the same in single rows and columns, whatever

@@ -97,7 +97,7 @@ class PVT(PyramidBackbone):
     """Pyramid Vision Transformer, with depths that give Table 2's counts.
 
     Args:
-        arch, **kwargs: See `PyramidBackbone`.
+        arch, kwargs: See `PyramidBackbone`.
         img_size: Side of the pre-training images, in pixels: the grid of the
             position tables. Images of other sizes are not resized.
         with_cls_token: For classification: a class token joins in stage 4,

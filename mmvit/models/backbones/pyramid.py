@@ -61,7 +61,7 @@ class PyramidBackbone(Backbone):
     stage, and calls `build_stages` at the end of its constructor.
 
     Args:
-        arch, **kwargs: See `Backbone`.
+        arch, kwargs: See `Backbone`.
         in_channels: Channels of the image.
         drop_rate: Dropout of embeddings, attention outputs and MLPs, where
             the backbone has them.

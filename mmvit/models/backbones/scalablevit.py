@@ -132,7 +132,7 @@ class ScalableViT(PyramidBackbone):
     """ScalableViT (Table 1).
 
     Args:
-        arch, **kwargs: See `PyramidBackbone`.
+        arch, kwargs: See `PyramidBackbone`.
         attentions: The two attentions that alternate in each stage, of
             'iwsa', 'ssa', 'wsa' and 'swsa' (Table 5a).
         interaction: What connects the windows of 'iwsa': 'lim', 'lem', or

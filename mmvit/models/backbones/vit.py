@@ -106,7 +106,7 @@ class SETRViT(Backbone):
     """T-Base and T-Large of SETR (Table 2).
 
     Args:
-        arch, **kwargs: See `Backbone`. `out_indices` counts layers from 0,
+        arch, kwargs: See `Backbone`. `out_indices` counts layers from 0,
             the paper from 1.
         in_channels: Channels of the image.
         img_size: Side of the training crops, in pixels: the grid of the

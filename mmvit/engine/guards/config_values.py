@@ -116,12 +116,13 @@ def _wrong_values(cfg: Config) -> Iterator[str]:
                 and not 0 <= value <= 1
             ):
                 yield f'{key} is {value}: it is a share, from 0 to 1'
-            elif (
-                name == 'factor'
-                and section == 'param_scheduler'
-                and (value == 0)
-            ):
-                yield f'{key} is 0: the learning rate would be 0'
+
+
+def _useless_values(cfg: Config) -> Iterator[str]:
+    for section in _SECTIONS:
+        for key, name, value in _walk(cfg.get(section), section):
+            if section == 'param_scheduler' and name == 'factor' and not value:
+                yield f'{key} is {value}: the learning rate would be 0'
             elif name == 'drop_path_rate' and value == 1:
                 yield f'{key} is 1: the last block would always be dropped'
             elif name == 'milestones' and not _are_counts(value):
@@ -291,7 +292,10 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    checks = (_wrong_values, unknown_types, _no_rate, _clipping)
+    checks = (
+        *(_wrong_values, _useless_values),
+        *(unknown_types, _no_rate, _clipping),
+    )
     lines = [line for check in checks for line in check(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))

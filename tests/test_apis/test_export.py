@@ -19,7 +19,7 @@ from mmvit.apis.export import (
 )
 from mmvit.apis.export_boxes import best_boxes
 from mmvit.apis.export_models import for_export
-from mmvit.models.backbones import FocalTransformer
+from mmvit.models.backbones import FocalTransformer, HLGTransformer
 from tests.support.tiny import tiny_config
 
 SHAPE = (64, 96)
@@ -175,6 +175,17 @@ def test_a_wrong_graph_is_told(tmp_path):
     assert found.largest > 1e-3
 
 
+def check_open_sizes(backbone: nn.Module, limit: float = 0.0) -> None:
+    """Trace a graph of any size, and run it at the smallest and another."""
+    model = for_export(backbone.eval())
+    graph = trace(model, (64, 96), ['hw']).module()
+    for size in ((64, 64), (131, 83)):
+        images = random_images((1, *size), model)
+        with torch.no_grad():
+            (found,), (expected,) = graph(images), model(images)
+        torch.testing.assert_close(found, expected, rtol=limit, atol=limit)
+
+
 @pytest.mark.slow
 def test_one_window_and_several_share_a_graph():
     """Focal's windows of 16 tokens are those of an image of 64 pixels."""
@@ -188,10 +199,17 @@ def test_one_window_and_several_share_a_graph():
         focal_windows=((1, 8),) * 4,
         focal_regions=((20, 4),) * 4,
     )
-    model = for_export(FocalTransformer(arch, out_indices=(0,)).eval())
-    graph = trace(model, (64, 96), ['hw']).module()
-    for size in ((64, 64), (131, 83)):
-        images = random_images((1, *size), model)
-        with torch.no_grad():
-            (found,), (expected,) = graph(images), model(images)
-        assert torch.equal(found, expected)
+    check_open_sizes(FocalTransformer(arch, out_indices=(0,)))
+
+
+@pytest.mark.slow
+def test_dilated_windows_of_all_sizes_share_a_graph():
+    """HLG's third stage has 4x4 tokens at 64 pixels: a dilation of 1."""
+    torch.manual_seed(0)
+    arch = dict(
+        embed_dims=(16, 16, 16, 16),
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 1, 1, 1),
+        mlp_ratios=(1, 1, 1, 1),
+    )
+    check_open_sizes(HLGTransformer(arch, out_indices=(2,)), limit=1e-5)

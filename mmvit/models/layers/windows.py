@@ -12,6 +12,7 @@ from .sizes import (
     cached_by_size,
     ceil_div,
     in_order,
+    mergeable,
     multiply,
     must_fit_all,
     must_pad,
@@ -63,7 +64,7 @@ class WindowAxis(NamedTuple):
         positions = torch.arange(repeats * self.side * dilation) - self.shift
         # (n, w, D) -> (n, D, w) -> (n * D, w)
         positions = positions.view(repeats, self.side, dilation)
-        positions = positions.transpose(1, 2).flatten(0, 1)
+        positions = mergeable(positions.transpose(1, 2)).flatten(0, 1)
         real = (positions >= 0) & (positions < self.length)
         return positions, real.double()
 

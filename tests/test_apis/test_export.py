@@ -186,15 +186,19 @@ def check_open_sizes(backbone: nn.Module, limit: float = 0.0) -> None:
         torch.testing.assert_close(found, expected, rtol=limit, atol=limit)
 
 
+def small_arch(channels: int, **others: tuple) -> dict:
+    """An arch with a block in each stage, unless `others` has depths."""
+    one = (1, 1, 1, 1)
+    common = dict(depths=one, num_heads=one, mlp_ratios=one)
+    return dict(embed_dims=(channels,) * 4) | common | others
+
+
 @pytest.mark.slow
 def test_one_window_and_several_share_a_graph():
     """Focal's windows of 16 tokens are those of an image of 64 pixels."""
     torch.manual_seed(0)
-    arch = dict(
-        embed_dims=(8, 8, 8, 8),
-        depths=(1, 1, 1, 1),
-        num_heads=(1, 1, 1, 1),
-        mlp_ratios=(1, 1, 1, 1),
+    arch = small_arch(
+        8,
         window_sizes=(16,) * 4,
         focal_windows=((1, 8),) * 4,
         focal_regions=((20, 4),) * 4,
@@ -206,10 +210,5 @@ def test_one_window_and_several_share_a_graph():
 def test_dilated_windows_of_all_sizes_share_a_graph():
     """HLG's third stage has 4x4 tokens at 64 pixels: a dilation of 1."""
     torch.manual_seed(0)
-    arch = dict(
-        embed_dims=(16, 16, 16, 16),
-        depths=(1, 1, 2, 1),
-        num_heads=(1, 1, 1, 1),
-        mlp_ratios=(1, 1, 1, 1),
-    )
+    arch = small_arch(16, depths=(1, 1, 2, 1))
     check_open_sizes(HLGTransformer(arch, out_indices=(2,)), limit=1e-5)

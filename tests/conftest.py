@@ -23,6 +23,11 @@ from .support.scenes import write_scenes
 from .support.tiny import tiny_config, write_config
 
 
+# The processes of pytest-xdist start after this line. Each must name and order
+# the tests in the same way, also those made from a set.
+os.environ.setdefault('PYTHONHASHSEED', '0')
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what makes a test longer than the suite needs it."""
     parser.addoption(

@@ -148,7 +148,9 @@ def test_classes_that_are_a_text(where):
 
 
 @pytest.mark.parametrize(
-    'classes', [{'road', 'sky'}, dict(road=1), (), 5], ids=str
+    'classes',
+    [{'road', 'sky'}, dict(road=1), (), 5],
+    ids=['set', 'dict', 'empty', 'number'],
 )
 def test_classes_that_are_no_list(classes):
     with pytest.raises(ValueError, match='train.metainfo.classes is .*tuple'):

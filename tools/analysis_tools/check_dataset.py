@@ -3,8 +3,10 @@
 Reads each image and mask and checks the annotations: files that are missing
 or cannot be read, sizes that differ, label values and boxes that are
 impossible, objects and files that a training would leave out, images without
-any object, classes that never occur, images of different sizes that do not
-make a batch of a validation. Problems are listed with files and ids.
+any object, classes that never occur. Compares them with the config: heads of
+other classes, images of different sizes that do not make a batch of a
+validation, evaluators of other data or of another task, and a best checkpoint
+by a metric that is not measured. Problems are listed with files and ids.
 The exit code is 1 if there is an error or something is left out.
 """
 
@@ -59,14 +61,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
+import torch
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 from mmengine.fileio import get
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.utils import ProgressBar
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
-from mmvit.apis.config import config_from_args, innermost_dataset
+from mmvit.apis.config import (
+    build_model,
+    config_from_args,
+    innermost_dataset,
+    preprocessor_of,
+)
 from mmvit.checkpoints import guard_loading
 from mmvit.engine import GuardedRunner
 from mmvit.engine.guards.batches import check_stacking
@@ -79,6 +87,7 @@ from mmvit.engine.guards.data_config import (
 )
 from mmvit.engine.guards.data_samples import (
     check_class_names,
+    check_heads,
     check_number,
     check_values,
     has_class_map,
@@ -89,7 +98,14 @@ from mmvit.engine.guards.data_samples import (
     missing_files,
     some_infos,
 )
-from mmvit.engine.guards.findings import ERROR, NOTE, Finding, grouped
+from mmvit.engine.guards.evaluators import evaluator_findings
+from mmvit.engine.guards.findings import (
+    ERROR,
+    NOTE,
+    Finding,
+    error_of,
+    grouped,
+)
 from mmvit.engine.guards.folders import folder_findings
 from mmvit.engine.guards.sample_files import (
     geometry_findings,
@@ -248,20 +264,36 @@ def report(
     return found
 
 
-def check_batch(split: str, cfg: Config) -> Iterator[Finding]:
+def check_batch(
+    loader: DataLoader, split: str, cfg: Config
+) -> Iterator[Finding]:
     """Put images of different sizes into a batch, as a test does."""
-    loader = cfg[f'{split}_dataloader']
-    prepare = cfg.model.get('data_preprocessor') or {}
-    if split == 'train' or 'type' not in prepare:
+    prepare = preprocessor_of(cfg)
+    if 'type' not in prepare:
         return
-    built = GuardedRunner.build_dataloader(loader)
     model = SimpleNamespace(data_preprocessor=MODELS.build(prepare))
-    infos = some_infos(built.dataset, 50)
+    args = loader, some_infos(loader.dataset, 50), model
+    kind = 'batch that cannot be made'
+    yield from error_of(kind, check_stacking, *args, f'{split}_dataloader')
+
+
+def check_run(split: str, cfg: Config) -> Iterator[Finding]:
+    """Compare the data of a split with the model and the evaluators."""
+    loader = GuardedRunner.build_dataloader(cfg[f'{split}_dataloader'])
     try:
-        check_stacking(built, infos, model, f'{split}_dataloader')
-    except ValueError as error:
-        kind = 'batch that cannot be made'
-        yield Finding(ERROR, kind, str(error))
+        with torch.device('meta'):
+            model = build_model(cfg)
+    except Exception as error:
+        text = f'{type(error).__name__}: {error}'
+        yield Finding(NOTE, 'model that cannot be built', text)
+        return
+    kind, key = 'head of other classes', f'{split}_dataloader'
+    dataset = loader.dataset
+    yield from error_of(kind, check_heads, model, dataset, key)
+    if split != 'train':
+        yield from check_batch(loader, split, cfg)
+        infos = list(some_infos(dataset, len(dataset)).values())
+        yield from evaluator_findings(cfg, split, dataset, infos, model)
 
 
 def print_findings(found: list[Finding], shown: int) -> None:
@@ -299,10 +331,7 @@ def check_one(
     )
     found, classes = check_split(built, len(names), args.threads)
     if any(map(has_class_map, some_infos(built.dataset, 1).values())):
-        try:
-            check_number(len(names))
-        except ValueError as error:
-            found.append(Finding(ERROR, 'too many classes', str(error)))
+        found += error_of('too many classes', check_number, len(names))
     if not has_truth:
         return [one for one in found if one.severity != NOTE]
     return report(split, names, found, classes)
@@ -327,7 +356,8 @@ def main(argv: list[str] | None = None) -> int:
         dataset = copy.deepcopy(loader['dataset'])
         found = check_one(split, dataset, has_truth, args)
         if 'model' in cfg and all(one.severity != ERROR for one in found):
-            found += check_batch(split, cfg)
+            with coco_files():
+                found += check_run(split, cfg)
         print_findings(found, args.shown)
         errors += sum(one.severity != NOTE for one in found)
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]

@@ -314,7 +314,7 @@ def test_sets_without_a_sample_or_a_loader(check, own_scenes):
             'metric that is not measured\n.*did you mean coco/bbox_mAP',
         ),
         ('model__bbox_head__num_classes', 9, 'num_classes is 9, but val_data'),
-        ('model__bbox_head__num_classes', 'x', 'note: .* cannot be built\n'),
+        ('model__bbox_head__num_classes', 'x', 'the model cannot be built: '),
     ],
 )
 def test_a_config_that_does_not_fit(check, own_scenes, key, value, message):

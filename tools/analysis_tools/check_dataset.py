@@ -67,6 +67,7 @@ from mmengine.config import Config
 from mmengine.fileio import get
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.utils import ProgressBar
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmvit.apis.config import (
@@ -277,23 +278,28 @@ def check_batch(
     yield from error_of(kind, check_stacking, *args, f'{split}_dataloader')
 
 
-def check_run(split: str, cfg: Config) -> Iterator[Finding]:
-    """Compare the data of a split with the model and the evaluators."""
-    loader = GuardedRunner.build_dataloader(cfg[f'{split}_dataloader'])
+def model_of(cfg: Config) -> nn.Module | None:
+    """Build the model of a config without data, if it has one."""
+    if 'model' not in cfg:
+        return None
     try:
         with torch.device('meta'):
-            model = build_model(cfg)
+            return build_model(cfg)
     except Exception as error:
-        text = f'{type(error).__name__}: {error}'
-        yield Finding(NOTE, 'model that cannot be built', text)
-        return
-    kind, key = 'head of other classes', f'{split}_dataloader'
+        print(f'the model cannot be built: {type(error).__name__}: {error}')
+    return None
+
+
+@coco_files()
+def check_run(split: str, cfg: Config, model: nn.Module) -> list[Finding]:
+    """Compare the data of a validation or a test with its evaluators."""
+    loader = GuardedRunner.build_dataloader(cfg[f'{split}_dataloader'])
     dataset = loader.dataset
-    yield from error_of(kind, check_heads, model, dataset, key)
-    if split != 'train':
-        yield from check_batch(loader, split, cfg)
-        infos = list(some_infos(dataset, len(dataset)).values())
-        yield from evaluator_findings(cfg, split, dataset, infos, model)
+    infos = list(some_infos(dataset, len(dataset)).values())
+    return [
+        *check_batch(loader, split, cfg),
+        *evaluator_findings(cfg, split, dataset, infos, model),
+    ]
 
 
 def print_findings(found: list[Finding], shown: int) -> None:
@@ -318,12 +324,16 @@ def _only_writes(evaluator: dict | list | None) -> bool:
 
 def check_one(
     split: str, cfg: dict, has_truth: bool, args: argparse.Namespace
-) -> list[Finding]:
-    """Check a split's data set, and print how large it is."""
+) -> tuple[list[Finding], Dataset | None]:
+    """Check a split's data set, and print how large it is.
+
+    Returns:
+        The findings, and the data set, if it can be built.
+    """
     built = build_split(f'{split}_dataloader.dataset', cfg)
     if built.dataset is None:
         print(f'{split}: cannot be read')
-        return built.found
+        return built.found, None
     names = list(built.dataset.metainfo.get('classes') or ())
     print(
         f'{split}: {len(built.dataset)} samples, '
@@ -333,8 +343,10 @@ def check_one(
     if any(map(has_class_map, some_infos(built.dataset, 1).values())):
         found += error_of('too many classes', check_number, len(names))
     if not has_truth:
-        return [one for one in found if one.severity != NOTE]
-    return report(split, names, found, classes)
+        found = [one for one in found if one.severity != NOTE]
+    else:
+        found = report(split, names, found, classes)
+    return found, built.dataset
 
 
 @guard_loading()
@@ -342,6 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
     cfg = config_from_args(args)
+    model = model_of(cfg)
     lines, errors = [], 0
     for split in args.splits:
         loader = cfg.get(f'{split}_dataloader')
@@ -354,10 +367,13 @@ def main(argv: list[str] | None = None) -> int:
             (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
         dataset = copy.deepcopy(loader['dataset'])
-        found = check_one(split, dataset, has_truth, args)
-        if 'model' in cfg and all(one.severity != ERROR for one in found):
-            with coco_files():
-                found += check_run(split, cfg)
+        found, built = check_one(split, dataset, has_truth, args)
+        if model and built:
+            kind, key = 'head of other classes', f'{split}_dataloader'
+            found += error_of(kind, check_heads, model, built, key)
+        whole = all(one.severity != ERROR for one in found)
+        if model and whole and split != 'train':
+            found += check_run(split, cfg, model)
         print_findings(found, args.shown)
         errors += sum(one.severity != NOTE for one in found)
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]

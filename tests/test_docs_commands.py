@@ -131,3 +131,16 @@ def test_commands_of_our_tools_are_parsed(page, shell):
             if 'depthwise_net' in line or 'configs/own/' in line:
                 continue  # files that the page lets the reader write
             parse(shell, line)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.stem)
+def test_options_in_tables_exist(page, capsys):
+    """They are those of the tool that was named last."""
+    text = page.read_text(encoding='utf-8')
+    for table in re.finditer(r'^\| option \|.*\n((?:\|.*\n)+)', text, re.M):
+        tool = re.findall(r'tools/([\w/]+)\.py', text[: table.start()])[-1]
+        with pytest.raises(SystemExit):
+            load_tool(tool).parse_args(['--help'])
+        known = re.findall(r'--[\w-]+', capsys.readouterr().out)
+        cells = [row.split('|')[1] for row in table[1].splitlines()]
+        assert set(re.findall(r'--\w[\w-]*', ' '.join(cells))) <= {*known}

@@ -25,14 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="torch.export's program or ONNX (default: by the ending of "
         '--out, .pt2 or .onnx)',
     )
-    parser.add_argument(
-        '--shape',
-        type=at_least(32),
-        nargs='+',
-        required=True,
-        metavar='PIXELS',
-        help='side, or height and width, of the images',
-    )
+    parser.add_shared('--shape', type=at_least(32), required=True)
     parser.add_argument(
         '--dynamic',
         choices=DYNAMIC,
@@ -65,9 +58,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together."""
-    if len(args.shape) > 2:
-        parser.error('--shape: give one side, or height and width')
-    args.shape = (args.shape[0], args.shape[-1])
     ending = FORMATS.get(args.format, args.out)
     if not args.out.endswith(ending):
         parser.error(

@@ -105,6 +105,21 @@ def _key_value(entry: str) -> str:
 
 
 # Arguments that several tools have.
+class _Shape(argparse.Action):
+    """Stores (height, width) of two numbers, or of one for a square."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: list[int],
+        option: str | None = None,
+    ) -> None:
+        if len(values) > 2:
+            parser.error(f'{option}: give one side, or height and width')
+        setattr(namespace, self.dest, (values[0], values[-1]))
+
+
 _SHARED: dict[str, dict[str, Any]] = {
     'config': dict(
         type=config_path,
@@ -163,6 +178,13 @@ _SHARED: dict[str, dict[str, Any]] = {
         metavar=('X', 'Y'),
         help='the query, in pixels of the image from its upper left corner '
         '(default: the middle)',
+    ),
+    '--shape': dict(
+        action=_Shape,
+        type=at_least(1),
+        nargs='+',
+        metavar='PIXELS',
+        help='side, or height and width, of the images',
     ),
     '--score-thr': dict(
         type=float,

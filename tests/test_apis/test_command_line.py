@@ -131,3 +131,13 @@ def test_output_files(tmp_path) -> None:
     (tmp_path / 'x.png').mkdir()
     with pytest.raises(argparse.ArgumentTypeError, match='is a folder'):
         kind(str(tmp_path / 'x.png'))
+
+
+def test_a_shape_is_a_side_or_height_and_width(capsys) -> None:
+    parser = CommandLine('What it does.', '')
+    parser.add_shared('--shape')
+    assert parser.parse_args(['--shape', '32']).shape == (32, 32)
+    assert parser.parse_args(['--shape', '32', '48']).shape == (32, 48)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--shape', '32', '48', '3'])
+    assert '--shape: give one side' in capsys.readouterr().err

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-from mmvit.apis.command_line import CommandLine, at_least, checkpoint_path
+from mmvit.apis.command_line import CommandLine, checkpoint_path
 
 EXAMPLES = """
   python tools/analysis_tools/benchmark.py \\
@@ -79,14 +79,7 @@ def add_subject_arguments(parser: CommandLine) -> None:
         default='both',
         help='what to measure',
     )
-    parser.add_argument(
-        '--shape',
-        type=at_least(1),
-        nargs=2,
-        default=(224, 224),
-        metavar=('HEIGHT', 'WIDTH'),
-        help='size of the images in pixels',
-    )
+    parser.add_shared('--shape', default=(224, 224))
     parser.add_argument(
         '--amp',
         choices=('bf16', 'fp16'),

@@ -30,13 +30,10 @@ EXAMPLES = """
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = CommandLine(__doc__, EXAMPLES)
     parser.add_shared('configs')
-    parser.add_argument(
+    parser.add_shared(
         '--shape',
-        type=at_least(1),
-        nargs='+',
-        metavar='PIXELS',
-        help='height and width of the input, or one number for a square '
-        '(default: that of the test pipeline, if all images get the same)',
+        help='side, or height and width, of the images (default: those of the '
+        'test pipeline, if all images get the same)',
     )
     parser.add_shared('--part', help='part of the model to count')
     parser.add_argument(
@@ -62,10 +59,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check_args(parser: CommandLine, args: argparse.Namespace) -> None:
     """Check the arguments that depend on each other."""
-    if args.shape and len(args.shape) > 2:
-        parser.error(f'--shape takes height and width, not {args.shape}')
-    if args.shape:
-        args.shape = (args.shape[0], args.shape[-1])
     if args.sizes and args.shape:
         parser.error('give --shape or --sizes, not both')
     if (args.out or args.names) and not args.sizes:

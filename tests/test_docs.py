@@ -11,7 +11,7 @@ import torch
 from mmvit.models import PyramidBackbone
 from mmvit.registry import MODELS
 from tests.support.helpers import ROOT
-from tests.support.pages import DOCS, PAGES
+from tests.support.pages import DOCS, PAGES, blocks
 
 FILES = [
     ROOT / 'README.md',
@@ -97,6 +97,22 @@ def test_named_paths(path):
                 # A placeholder in <> stands for any name.
                 pattern = re.sub('<.*?>', '*', one)
                 assert list(ROOT.glob(pattern)), one
+
+
+@each_file
+def test_rows_belong_to_a_table(path):
+    for paragraph in path.read_text(encoding='utf-8').split('\n\n'):
+        first, *rest = paragraph.strip('\n').splitlines() or ['']
+        if first.startswith('|'):
+            assert rest[0].startswith('| ---'), first
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_commands_fit_the_page(page):
+    for block in blocks(page, 'bash'):
+        for line in block.splitlines():
+            # An address cannot be broken.
+            assert len(line) <= 88 or line.lstrip().startswith('http'), line
 
 
 def test_every_page_is_in_the_toctree():

@@ -19,7 +19,7 @@ model = dict(
         type='mmvit.TokenLabelHead',
         num_classes=1000,
         in_channels=512,
-        loss=dict(type='mmvit.TokenLabelLoss', token_weight=0.5),
+        token_weight=0.5,
     ),
     train_cfg=dict(augments=[dict(type='mmvit.MixToken', alpha=1.0)]),
 )

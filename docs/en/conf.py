@@ -39,10 +39,8 @@ autodoc_typehints = 'signature'
 autodoc_inherit_docstrings = False
 # Names between backticks in docstrings are code, and links where they can be.
 default_role = 'py:obj'
-# Two hyphens begin an option; they are not a dash.
-smartquotes_action = 'qe'
 # One argument a line in a signature that is longer than this
-maximum_signature_line_length = 60
+maximum_signature_line_length = 75
 python_use_unqualified_type_names = True
 # Docstrings have Google's sections; types stand in the signatures alone.
 napoleon_numpy_docstring = False

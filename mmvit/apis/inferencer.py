@@ -85,13 +85,13 @@ class Inferencer(BaseInferencer):
             score_thr: Boxes with a lower score are not drawn.
 
         Returns:
-            A dict for each image, in order. Boxes: `boxes` (N, 4) as x1, y1,
-            x2, y2 in pixels of the image, `scores` (N, ), `labels` (N, ),
-            `names`, and for instances `masks` (N, H, W). Segmentation:
-            `label_map` (H, W), `names` of all classes. Classification:
-            `label`, `name`, `score`, `scores` (classes, ). All have `path`,
-            None for an array, and with `pictures` the `picture`, RGB, (H', W',
-            3).
+            A dict for each image, in order. A detector's has `boxes` (N, 4) as
+            x1, y1, x2, y2 in pixels of the image, `scores` (N, ), `labels`
+            (N, ), `names`, and for instances `masks` (N, H, W). A segmentor's
+            has `label_map` (H, W) and the `names` of all classes, and a
+            classifier's `label`, `name`, `score` and `scores` (classes, ). All
+            have `path`, None for an array, and with `pictures` the `picture`,
+            RGB, (H', W', 3).
 
         Raises:
             ValueError: If a file cannot be read or an array is of another

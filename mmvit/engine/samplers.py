@@ -142,8 +142,8 @@ def skip_batches(loader: DataLoader, num_batches: int) -> bool:
 class EndlessBatches:
     """Endless batches, for loops that count iterations.
 
-    Unlike mmengine's iterator it can start in the middle of a pass when
-    several workers load, and it does not wait between passes.
+    Unlike mmengine's iterator it can start in the middle of a later pass, also
+    with another number of GPUs, and it does not wait between passes.
 
     Args:
         loader: A dataloader that GuardedRunner built.

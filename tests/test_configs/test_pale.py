@@ -99,7 +99,7 @@ def test_token_labels(size: str) -> None:
     assert isinstance(model.head, TokenLabelHead)
     assert isinstance(model.data_preprocessor, TokenLabelPreprocessor)
     assert [a.alpha for a in model.data_preprocessor.augments] == [1.0]
-    assert model.head.loss_module.token_weight == 0.5
+    assert model.head.token_weight == 0.5
 
     def steps(config: Config) -> list[str]:
         pipeline = config.train_dataloader.dataset.pipeline

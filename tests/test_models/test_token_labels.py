@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmvit.models import (
     MixToken,
     TokenLabelHead,
-    TokenLabelLoss,
     TokenLabelPreprocessor,
 )
 from mmvit.models.token_labels.preprocessor import flip_tokens, to_scores
@@ -70,23 +70,21 @@ def test_scores_of_a_map_by_hand():
 
 def test_loss_by_hand():
     torch.manual_seed(0)
-    logits, tokens = torch.randn(2, 3), torch.randn(2, 4, 3)
+    x = torch.randn(2, 5, 1, 4)
     scores = torch.rand(2, 3).softmax(-1)
     token_scores = torch.rand(2, 4, 3).softmax(-1)
-    losses = TokenLabelLoss(0.5)(logits, tokens, scores, token_scores)
-    image = sum(
-        -(scores[b, k] * logits[b].log_softmax(0)[k])
+    samples = [
+        BaseDataElement(gt_score=scores[b], gt_token_score=token_scores[b])
         for b in range(2)
-        for k in range(3)
-    )
-    token = sum(
-        -(token_scores[b, n, k] * tokens[b, n].log_softmax(0)[k])
-        for b in range(2)
-        for n in range(4)
-        for k in range(3)
-    )
-    torch.testing.assert_close(losses['loss_image'], image / 2)
-    torch.testing.assert_close(losses['loss_tokens'], 0.5 * token / 8)
+    ]
+    head = TokenLabelHead(3, 5, token_weight=0.3)
+    losses = head.loss((x,), samples)
+    tokens = head.token_fc(x[:, :, 0].transpose(1, 2)).log_softmax(-1)
+    logits = head.fc(x.mean((2, 3))).log_softmax(-1)
+    image = -(scores * logits).sum() / 2
+    token = -(token_scores * tokens).sum() / 8
+    torch.testing.assert_close(losses['loss_image'], image)
+    torch.testing.assert_close(losses['loss_tokens'], 0.3 * token)
 
 
 def test_head_by_hand():

@@ -94,6 +94,10 @@ def paper_figures(result: dict) -> str:
     )
 
 
+def _as_code(text: str) -> str:
+    return text.replace('--tta', '`--tta`')
+
+
 def _place(address: str) -> str:
     return 'Drive' if 'drive.google.com' in address else 'file'
 
@@ -108,7 +112,7 @@ def row(name: str, released: Released, model: dict) -> list[str]:
         f'[{_place(address)}]({address})' for address in released.addresses
     )
     figures = '; '.join(
-        f'{result["Dataset"]}: {paper_figures(result)}'
+        f'{_as_code(result["Dataset"])}: {paper_figures(result)}'
         for result in results_of(model)
     )
     return [f'`{name}`', released.printed, figures, config, links]
@@ -145,7 +149,7 @@ def _main_figures(model: dict) -> str:
         if data not in _USUAL:
             how = result['Dataset']
         if figures:
-            found.append(f'{how}: {figures}' if how else figures)
+            found.append(f'{_as_code(how)}: {figures}' if how else figures)
     return '; '.join(found)
 
 

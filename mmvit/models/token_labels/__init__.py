@@ -6,13 +6,11 @@ backbone that returns maps. The transforms are in mmvit.datasets.
 """
 
 from .head import TokenLabelHead
-from .loss import TokenLabelLoss
 from .mixing import MixToken
 from .preprocessor import TokenLabelPreprocessor
 
 __all__ = [
     'MixToken',
     'TokenLabelHead',
-    'TokenLabelLoss',
     'TokenLabelPreprocessor',
 ]

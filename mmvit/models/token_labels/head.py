@@ -17,7 +17,9 @@ class TokenLabelHead(BaseModule):
     prediction is the image's logit plus half of the highest of the tokens'.
 
     Args:
-        loss: Config of the loss, which gets both logits and both targets.
+        token_weight: Weight of the tokens' mean loss, beta in the paper.
+        loss: Config of the loss, which gets logits and target scores; None is
+            the cross entropy.
 
     Shape: maps, the last one (B, C, H, W) -> logits (B, K).
     """
@@ -26,6 +28,7 @@ class TokenLabelHead(BaseModule):
         self,
         num_classes: int,
         in_channels: int,
+        token_weight: float = 0.5,
         loss: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -35,8 +38,9 @@ class TokenLabelHead(BaseModule):
         self.num_classes = num_classes
         self.fc = nn.Linear(in_channels, num_classes)
         self.token_fc = nn.Linear(in_channels, num_classes)
-        loss = loss or dict(type='mmvit.TokenLabelLoss')
-        self.loss_module = MODELS.build(loss)
+        self.token_weight = token_weight
+        cross_entropy = dict(type='mmpretrain.CrossEntropyLoss', use_soft=True)
+        self.loss_module = MODELS.build(loss or cross_entropy)
         # It has no weights and only writes predictions into samples.
         self.predictor = MODELS.build(dict(type='mmpretrain.ClsHead'))
 
@@ -64,12 +68,13 @@ class TokenLabelHead(BaseModule):
                 'LoadTokenLabels, and the model TokenLabelPreprocessor'
             )
         tokens = self.pre_logits(feats)
-        return self.loss_module(
-            self.fc(tokens.mean(1)),
-            self.token_fc(tokens),
-            torch.stack([sample.gt_score for sample in data_samples]),
-            torch.stack([sample.gt_token_score for sample in data_samples]),
+        scores = torch.stack([sample.gt_score for sample in data_samples])
+        token_scores = torch.cat([s.gt_token_score for s in data_samples])
+        image = self.loss_module(self.fc(tokens.mean(1)), scores)
+        token = self.loss_module(
+            self.token_fc(tokens).flatten(0, 1), token_scores
         )
+        return dict(loss_image=image, loss_tokens=self.token_weight * token)
 
     def predict(
         self,

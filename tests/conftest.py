@@ -22,7 +22,6 @@ from .support.helpers import load_tool
 from .support.scenes import write_scenes
 from .support.tiny import tiny_config, write_config
 
-
 # The processes of pytest-xdist start after this line. Each must name and order
 # the tests in the same way, also those made from a set.
 os.environ.setdefault('PYTHONHASHSEED', '0')

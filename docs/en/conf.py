@@ -35,9 +35,24 @@ copybutton_prompt_text = '$ '
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
+# What a library's method does is in the library's own documentation.
+autodoc_inherit_docstrings = False
+# Names between backticks in docstrings are code, and links where they can be.
+default_role = 'py:obj'
+# Two hyphens begin an option; they are not a dash.
+smartquotes_action = 'qe'
 # One argument a line in a signature that is longer than this
 maximum_signature_line_length = 60
 python_use_unqualified_type_names = True
 # Docstrings have Google's sections; types stand in the signatures alone.
 napoleon_numpy_docstring = False
 napoleon_include_init_with_doc = False
+
+
+def leave_out_fields(_app, _what, _name, obj, skip, _options):  # noqa: PLR0913
+    """A named tuple's fields are in its signature."""
+    return skip or str(obj.__doc__).startswith('Alias for field')
+
+
+def setup(app):
+    app.connect('autodoc-skip-member', leave_out_fields)

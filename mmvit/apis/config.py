@@ -3,6 +3,7 @@
 import argparse
 import copy
 from json import JSONDecodeError
+from traceback import walk_tb
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS, init_default_scope
@@ -29,15 +30,26 @@ def parse_cfg_options(entries: list[str]) -> dict:
     return found.cfg_options
 
 
+def _inherited(error: Exception, path: str) -> str:
+    """Return the base that an error is about, or the config itself."""
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_code.co_name == '_file2dict':
+            path = frame.f_locals['filename']
+    return path
+
+
 def _from_file(path: str) -> Config:
     try:
         return Config.fromfile(path)
     except (RecursionError, JSONDecodeError, YAMLError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+        # mmengine reads a copy of another name.
+        reason = error.__cause__ or error
+        text = f'{_inherited(error, path)} cannot be read: {reason}'
+        raise ValueError(text) from error
     except AttributeError as error:
-        if path.endswith('.py'):
+        if (place := _inherited(error, path)).endswith('.py'):
             raise
-        raise ValueError(f'{path} must be a dict of keys') from error
+        raise ValueError(f'{place} must be a dict of keys') from error
 
 
 def load_config(

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO
 
 import yaml
@@ -17,6 +18,12 @@ from torch import nn
 
 from .matching import MIN_MATCHED, load_pretrained
 from .reading import MapLocation, is_trusted, safe_schemes
+
+# A plain value of so many parts keeps mmengine busy for less than a minute.
+_MAX_REPEATED = 100_000
+# Python reads as many digits of a text; YAML's 1:59:59 has no such limit.
+_MAX_DIGITS = 4300
+_NUMBERS = (':int', ':float')
 
 
 class CheckedPretrainedInit(PretrainedInit):
@@ -44,6 +51,11 @@ class CheckedPretrainedInit(PretrainedInit):
             update_init_info(module, init_info=self._get_init_info())
 
 
+def _file_that_is_read() -> object:
+    """Find the file that mmengine.load reads, which it tells no handler."""
+    return inspect.currentframe().f_back.f_back.f_locals.get('file')
+
+
 class UntrustedPickleHandler(PickleHandler):
     """mmengine's reader of pickles, which reads none that is not trusted.
 
@@ -56,8 +68,7 @@ class UntrustedPickleHandler(PickleHandler):
         Raises:
             ValueError: If the file is not trusted.
         """
-        # mmengine.load knows the path, and does not tell its readers.
-        path = inspect.currentframe().f_back.f_locals.get('file')
+        path = _file_that_is_read()
         if not (isinstance(path, str) and is_trusted(path)):
             raise ValueError(
                 f'{path} is a pickle, which can execute code while it is '
@@ -67,12 +78,45 @@ class UntrustedPickleHandler(PickleHandler):
         return super().load_from_fileobj(file, **kwargs)
 
 
+def _check_cost(root: yaml.Node | None) -> None:
+    """Refuse aliases that grow with each level, and endless numbers.
+
+    Raises:
+        yaml.YAMLError: If there are any.
+    """
+    waiting, seen, repeated = [root] if root else [], set(), 0
+    while waiting:
+        node = waiting.pop()
+        repeated += node in seen
+        seen.add(node)
+        if repeated > _MAX_REPEATED:
+            raise yaml.YAMLError(
+                f'its aliases (*name) repeat more than {_MAX_REPEATED:,} '
+                'values: write the values out, or use fewer aliases'
+            )
+        if isinstance(node, yaml.MappingNode):
+            waiting += chain.from_iterable(node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif len(node.value) > _MAX_DIGITS and node.tag.endswith(_NUMBERS):
+            raise yaml.YAMLError(
+                f'a number of {len(node.value):,} characters: put a text '
+                'into quotes'
+            )
+
+
 class _YamlLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):
     """Reads plain data, and the tuples that mmengine writes.
 
     In C, where that is built: a config's bases in a library are found through
     long files.
     """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Parse the file, and refuse values that would take for ever."""
+        node = super().get_single_node()
+        _check_cost(node)
+        return node
 
 
 _YamlLoader.add_constructor(
@@ -85,10 +129,18 @@ class SafeYamlHandler(YamlHandler):
     """mmengine's reader of YAML, which makes no objects that a tag names."""
 
     def load_from_fileobj(self, file: IO, **kwargs) -> object:
-        """Read plain data."""
-        return super().load_from_fileobj(
-            file, **{**kwargs, 'Loader': _YamlLoader}
-        )
+        """Read plain data.
+
+        Raises:
+            yaml.YAMLError: If it cannot be read; the message names the file.
+        """
+        try:
+            return super().load_from_fileobj(
+                file, **{**kwargs, 'Loader': _YamlLoader}
+            )
+        except yaml.YAMLError as error:
+            text = f'{_file_that_is_read()} cannot be read: {error}'
+            raise yaml.YAMLError(text) from error
 
 
 _HANDLERS = dict.fromkeys(('pkl', 'pickle'), UntrustedPickleHandler())

@@ -14,6 +14,12 @@ from mmvit.apis.config import (
 )
 from mmvit.checkpoints.guard import CheckedPretrainedInit
 
+# Nine levels of aliases: a billion values
+ALIASES = b'a0: &a0 [1]\n' + b''.join(
+    b'a%d: &a%d [%s]\n' % (i, i, b', '.join([b'*a%d' % (i - 1)] * 10))
+    for i in range(1, 10)
+)
+
 
 def test_a_missing_config_is_named() -> None:
     with pytest.raises(FileNotFoundError, match='gone.py'):
@@ -50,7 +56,7 @@ def test_channels_of_the_images(model, wanted) -> None:
         ('a = 1\nb = dict(x=1))\n', r"config.py:2: unmatched '\)'"),
         ("_base_ = './base.py'", 'circle: .*config.py -> .*base.py -> .*conf'),
         ("_base_ = ['./broken.py']", 'broken.py:1: '),
-        ("_base_ = './no.py'", 'config.py names a _base_ that is not.*no.py'),
+        ("_base_ = './no.py'", 'config.py names a _base_ that does n.*no.py'),
     ],
 )
 def test_files_that_are_no_configs(tmp_path, text, message) -> None:
@@ -72,14 +78,20 @@ def test_files_that_are_no_configs(tmp_path, text, message) -> None:
         ('c.yaml', b'a: !!python/name:os.system', 'c.yaml cannot .*determine'),
         ('c.json', b'[' * 100000, 'c.json cannot be read'),
         ('c.yaml', b'', 'c.yaml must be a dict of keys'),
+        ('c.yaml', ALIASES, '/c.yaml cannot .* more than 100,000 values'),
+        ('c.yaml', b'a: &a [*a]', '/c.yaml cannot be read: its aliases'),
+        ('c.yaml', b'a: 1' + b':59' * 200_000, 'a number of 600,001 char'),
         ('c.json', b'[1]', 'c.json must be a dict of keys'),
         ('c.py', b'a\x00', 'c.py:1: source code .* null bytes$'),
     ],
 )
 def test_broken_files_are_named(tmp_path, name, content, message) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        load_config(str(tmp_path / name))
+    base = tmp_path / 'base.py'
+    base.write_text(f'_base_ = [{name!r}]')
+    for path in (tmp_path / name, base):
+        with pytest.raises(ValueError, match=message):
+            load_config(str(path))
 
 
 def test_models_are_built_with_guarded_loading(fresh_runs) -> None:

@@ -17,6 +17,7 @@ from mmengine.runner import Runner, checkpoint, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.losses.utils import get_class_weight
 from torch import nn
+from yaml import YAMLError
 
 from mmvit.apis.config import load_config
 from mmvit.checkpoints import (
@@ -188,6 +189,8 @@ def test_configs_in_yaml_make_no_objects(tmp_path, ending):
     with pytest.raises(ValueError, match='(?s)cannot be read: .*os.mkdir'):
         load_config(str(base))
     assert not trace.exists()
+    with guard_loading(), pytest.raises(YAMLError, match=f'{path} cannot be'):
+        BaseDataset(str(path))
     # What mmengine writes
     mmengine.dump(dict(a=(1, (2, 3)), b=None), path)
     assert load_config(str(path)).to_dict() == dict(a=(1, (2, 3)), b=None)

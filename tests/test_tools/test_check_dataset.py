@@ -1,6 +1,7 @@
 """tools/analysis_tools/check_dataset.py: every file of a data set."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -232,7 +233,9 @@ def test_detection_sets_for_a_server(check, own_scenes):
     (own_scenes / 'val.json').write_text(json.dumps(content))
     code, text = check('det', '--splits', 'test')
     assert code == 1 and 'no object at all' in text
-    options = dict(test_evaluator__format_only=True)
+    options = dict(
+        test_evaluator__format_only=True, test_evaluator__outfile_prefix='x'
+    )
     code, text = check('det', '--splits', 'test', **options)
     assert code == 0 and 'nothing wrong' in text
 
@@ -240,7 +243,7 @@ def test_detection_sets_for_a_server(check, own_scenes):
 def test_classes_without_names(check, own_scenes):
     folder = own_scenes / 'folders/train'
     lines = [
-        f'{path.relative_to(folder)} {number}'
+        f'{path.relative_to(folder)} {number % 2}'
         for number, path in enumerate(sorted(folder.rglob('*.jpg')))
     ]
     (own_scenes / 'folders/list.txt').write_text('\n'.join(lines))
@@ -296,3 +299,42 @@ def test_sets_without_a_sample_or_a_loader(check, own_scenes):
     code, text = check('seg', val_dataloader=None)
     assert code == 1 and 'BaseSegDataset found no sample with' in text
     assert 'val: the config has no val_dataloader' in text
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('val_evaluator__ann_file', '{}/train.json', 'image 0 .* val_0.jpg'),
+        ('val_evaluator__ann_file', '{}/no.json', 'no.json. does not exist'),
+        ('val_evaluator__metric', 'no', 'cannot be built\n.*metric should be'),
+        ('val_evaluator__type', 'CocoMetrik', 'did you mean CocoMetric'),
+        (
+            'default_hooks__checkpoint__save_best',
+            'bbox_mAP',
+            'metric that is not measured\n.*did you mean coco/bbox_mAP',
+        ),
+        ('model__bbox_head__num_classes', 9, 'num_classes is 9, but val_data'),
+        ('model__bbox_head__num_classes', 'x', 'the model cannot be built: '),
+    ],
+)
+def test_a_config_that_does_not_fit(check, own_scenes, key, value, message):
+    if isinstance(value, str):
+        value = value.format(own_scenes)
+    code, text = check('det', '--splits', 'val', **{key: value})
+    assert re.search(message, text)
+    assert code == (value != 'x')
+
+
+def test_evaluators_of_other_categories_and_tasks(check, own_scenes):
+    content = json.loads((own_scenes / 'val.json').read_text())
+    content['categories'].reverse()
+    path = own_scenes / 'other.json'
+    path.write_text(json.dumps(content))
+    other = [
+        dict(type='CocoMetric', ann_file=str(path)),
+        dict(type='mmseg.IoUMetric'),
+    ]
+    code, text = check('det', '--splits', 'test', test_evaluator=other)
+    assert code == 1 and '2 x evaluator that does not fit' in text
+    assert 'categories as square, round' in text
+    assert 'compares label maps, and test_dataloader.dataset has box' in text

@@ -43,7 +43,7 @@ def test_each_published_file_has_a_line() -> None:
     assert names == list(released_files())
     (row,) = (line for line in rows(text) if 'fpn_pvt-t_ade20k' in line[0])
     assert row[1:3] == ['ADE20K mIoU 36.6', 'ADE20K: mIoU 35.7']
-    assert row[3].startswith('`configs/pvt/fpn_pvt-t')
+    assert row[3].startswith('[fpn_pvt-t_4xb4-80k_ade20k-512x512](')
     assert 'https://drive.google.com/uc?id=13SaiOJ9hH7Wwg_A' in row[4]
 
 

@@ -3,8 +3,10 @@
 Reads each image and mask and checks the annotations: files that are missing
 or cannot be read, sizes that differ, label values and boxes that are
 impossible, objects and files that a training would leave out, images without
-any object, classes that never occur, images of different sizes that do not
-make a batch of a validation. Problems are listed with files and ids.
+any object, classes that never occur. Compares them with the config: heads of
+other classes, images of different sizes that do not make a batch of a
+validation, evaluators of other data or of another task, and a best checkpoint
+by a metric that is not measured. Problems are listed with files and ids.
 The exit code is 1 if there is an error or something is left out.
 """
 
@@ -59,14 +61,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # --help and mistakes end here, before the slow imports
 
+import torch
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 from mmengine.fileio import get
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.utils import ProgressBar
-from torch.utils.data import Dataset
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
-from mmvit.apis.config import config_from_args, innermost_dataset
+from mmvit.apis.config import (
+    build_model,
+    config_from_args,
+    innermost_dataset,
+    preprocessor_of,
+)
 from mmvit.checkpoints import guard_loading
 from mmvit.engine import GuardedRunner
 from mmvit.engine.guards.batches import check_stacking
@@ -79,6 +88,7 @@ from mmvit.engine.guards.data_config import (
 )
 from mmvit.engine.guards.data_samples import (
     check_class_names,
+    check_heads,
     check_number,
     check_values,
     has_class_map,
@@ -89,7 +99,14 @@ from mmvit.engine.guards.data_samples import (
     missing_files,
     some_infos,
 )
-from mmvit.engine.guards.findings import ERROR, NOTE, Finding, grouped
+from mmvit.engine.guards.evaluators import evaluator_findings
+from mmvit.engine.guards.findings import (
+    ERROR,
+    NOTE,
+    Finding,
+    error_of,
+    grouped,
+)
 from mmvit.engine.guards.folders import folder_findings
 from mmvit.engine.guards.sample_files import (
     geometry_findings,
@@ -248,20 +265,41 @@ def report(
     return found
 
 
-def check_batch(split: str, cfg: Config) -> Iterator[Finding]:
+def check_batch(
+    loader: DataLoader, split: str, cfg: Config
+) -> Iterator[Finding]:
     """Put images of different sizes into a batch, as a test does."""
-    loader = cfg[f'{split}_dataloader']
-    prepare = cfg.model.get('data_preprocessor') or {}
-    if split == 'train' or 'type' not in prepare:
+    prepare = preprocessor_of(cfg)
+    if 'type' not in prepare:
         return
-    built = GuardedRunner.build_dataloader(loader)
     model = SimpleNamespace(data_preprocessor=MODELS.build(prepare))
-    infos = some_infos(built.dataset, 50)
+    args = loader, some_infos(loader.dataset, 50), model
+    kind = 'batch that cannot be made'
+    yield from error_of(kind, check_stacking, *args, f'{split}_dataloader')
+
+
+def model_of(cfg: Config) -> nn.Module | None:
+    """Build the model of a config without data, if it has one."""
+    if 'model' not in cfg:
+        return None
     try:
-        check_stacking(built, infos, model, f'{split}_dataloader')
-    except ValueError as error:
-        kind = 'batch that cannot be made'
-        yield Finding(ERROR, kind, str(error))
+        with torch.device('meta'):
+            return build_model(cfg)
+    except Exception as error:
+        print(f'the model cannot be built: {type(error).__name__}: {error}')
+    return None
+
+
+@coco_files()
+def check_run(split: str, cfg: Config, model: nn.Module) -> list[Finding]:
+    """Compare the data of a validation or a test with its evaluators."""
+    loader = GuardedRunner.build_dataloader(cfg[f'{split}_dataloader'])
+    dataset = loader.dataset
+    infos = list(some_infos(dataset, len(dataset)).values())
+    return [
+        *check_batch(loader, split, cfg),
+        *evaluator_findings(cfg, split, dataset, infos, model),
+    ]
 
 
 def print_findings(found: list[Finding], shown: int) -> None:
@@ -286,12 +324,16 @@ def _only_writes(evaluator: dict | list | None) -> bool:
 
 def check_one(
     split: str, cfg: dict, has_truth: bool, args: argparse.Namespace
-) -> list[Finding]:
-    """Check a split's data set, and print how large it is."""
+) -> tuple[list[Finding], Dataset | None]:
+    """Check a split's data set, and print how large it is.
+
+    Returns:
+        The findings, and the data set, if it can be built.
+    """
     built = build_split(f'{split}_dataloader.dataset', cfg)
     if built.dataset is None:
         print(f'{split}: cannot be read')
-        return built.found
+        return built.found, None
     names = list(built.dataset.metainfo.get('classes') or ())
     print(
         f'{split}: {len(built.dataset)} samples, '
@@ -299,13 +341,12 @@ def check_one(
     )
     found, classes = check_split(built, len(names), args.threads)
     if any(map(has_class_map, some_infos(built.dataset, 1).values())):
-        try:
-            check_number(len(names))
-        except ValueError as error:
-            found.append(Finding(ERROR, 'too many classes', str(error)))
+        found += error_of('too many classes', check_number, len(names))
     if not has_truth:
-        return [one for one in found if one.severity != NOTE]
-    return report(split, names, found, classes)
+        found = [one for one in found if one.severity != NOTE]
+    else:
+        found = report(split, names, found, classes)
+    return found, built.dataset
 
 
 @guard_loading()
@@ -313,6 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     """Check; see --help."""
     args = parse_args(argv)
     cfg = config_from_args(args)
+    model = model_of(cfg)
     lines, errors = [], 0
     for split in args.splits:
         loader = cfg.get(f'{split}_dataloader')
@@ -325,9 +367,13 @@ def main(argv: list[str] | None = None) -> int:
             (prefix or {}).pop('seg_map_path', None)
         check_paths(f'{split}_dataloader', loader)
         dataset = copy.deepcopy(loader['dataset'])
-        found = check_one(split, dataset, has_truth, args)
-        if 'model' in cfg and all(one.severity != ERROR for one in found):
-            found += check_batch(split, cfg)
+        found, built = check_one(split, dataset, has_truth, args)
+        if model and built:
+            kind, key = 'head of other classes', f'{split}_dataloader'
+            found += error_of(kind, check_heads, model, built, key)
+        whole = all(one.severity != ERROR for one in found)
+        if model and whole and split != 'train':
+            found += check_run(split, cfg, model)
         print_findings(found, args.shown)
         errors += sum(one.severity != NOTE for one in found)
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]

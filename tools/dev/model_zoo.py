@@ -46,6 +46,7 @@ if __name__ == '__main__':
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import yaml
@@ -99,7 +100,10 @@ def _place(address: str) -> str:
 
 def row(name: str, released: Released, model: dict) -> list[str]:
     """Describe a published file."""
-    config = f'`configs/{released.config}`' if released.config else ''
+    config = ''
+    if released.config:
+        path = Path(released.config)
+        config = f'[{path.stem}](../../configs/{path})'
     links = ', '.join(
         f'[{_place(address)}]({address})' for address in released.addresses
     )
@@ -107,14 +111,11 @@ def row(name: str, released: Released, model: dict) -> list[str]:
         f'{result["Dataset"]}: {paper_figures(result)}'
         for result in results_of(model)
     )
-    return [
-        *(f'`{name}`', released.printed, figures),
-        *(config, links, released.note),
-    ]
+    return [f'`{name}`', released.printed, figures, config, links]
 
 
 def published_tables() -> str:
-    """Make a table of the published files of each family."""
+    """Make a table of the published files of each family, with notes."""
     found, text = models_with_weights(), ''
     files = released_files()
     for family in dict.fromkeys(one.family for one in files.values()):
@@ -123,8 +124,15 @@ def published_tables() -> str:
             for name, released in files.items()
             if released.family == family
         ]
-        header = 'name | printed there | paper | config | where | note'
+        header = 'name | printed at the link | in the paper | config | file'
         text += f'\n### {family}\n\n{table(header, rows)}'
+        notes = defaultdict(list)
+        for name, released in files.items():
+            if released.family == family and released.note:
+                notes[released.note].append(f'`{name}`')
+        if notes:
+            lines = (f'- {", ".join(n)}: {note}' for note, n in notes.items())
+            text += '\n' + '\n'.join(lines) + '\n'
     return f'{text}\n'
 
 

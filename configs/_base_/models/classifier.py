@@ -9,7 +9,7 @@ model = dict(
         loss=dict(
             type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'
         ),
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
+        init_cfg=dict(type='Normal', layer='Linear', std=0.02),
     ),
     train_cfg=dict(
         augments=[

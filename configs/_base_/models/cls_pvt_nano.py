@@ -15,6 +15,6 @@ model = dict(
         num_classes=2,
         loss=dict(type='CrossEntropyLoss'),
         topk=1,
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
+        init_cfg=dict(type='Normal', layer='Linear', std=0.02),
     ),
 )

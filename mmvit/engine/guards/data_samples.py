@@ -24,7 +24,7 @@ from .batches import check_last_batch, check_stacking
 from .channels import check_channels
 from .config_values import check_class_weights
 from .data_config import is_remote
-from .evaluators import check_evaluator, check_monitored
+from .evaluators import check_evaluator, check_monitored, monitored
 from .findings import Finding, stop_or_warn
 from .folders import folder_findings, parts_of
 from .sample_files import geometry_findings, read_header, turns_images
@@ -285,6 +285,33 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, module
 
 
+def check_heads(
+    model: nn.Module, dataset: Dataset, key: str, num_samples: int = 500
+) -> None:
+    """Compare the classes of a model's heads with those of a data set.
+
+    `key` is the data set's dataloader. Without names of classes, the labels
+    of some samples are looked at.
+
+    Raises:
+        ValueError: If a head has another number of classes.
+    """
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if not classes:
+        numbers = [head.num_classes for _, head in _heads(model)]
+        if numbers:
+            infos = some_infos(dataset, num_samples)
+            _check_labels(list(infos.values()), max(numbers))
+        return
+    for name, head in _heads(model):
+        if head.num_classes != len(classes):
+            raise ValueError(
+                f'model.{name}.num_classes is {head.num_classes}, but '
+                f'{key}.dataset has {len(classes)} classes '
+                f'({some_of(classes, 10)}): make them agree'
+            )
+
+
 def header_findings(
     dataset: Dataset, infos: Iterable[dict]
 ) -> Iterator[Finding]:
@@ -301,7 +328,7 @@ def header_findings(
         )
 
 
-def _metrics(loop: BaseLoop) -> list[BaseMetric]:
+def _metrics(loop: BaseLoop | None) -> list[BaseMetric]:
     return getattr(getattr(loop, 'evaluator', None), 'metrics', [])
 
 
@@ -330,7 +357,10 @@ class CheckDataHook(Hook):
         self._check(runner, 'train', has_truth=True)
         if runner._val_loop is not None:
             self._check(runner, 'val', has_truth=True)
-        check_monitored(runner, _metrics(runner._val_loop))
+        names = list(monitored(runner.hooks, runner.param_schedulers))
+        loop = runner._val_loop
+        val_cfg = loop and (runner.cfg.get('val_cfg') or {})
+        check_monitored(names, _metrics(loop), val_cfg)
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data.
@@ -355,7 +385,9 @@ class CheckDataHook(Hook):
             header_findings(dataset, infos.values()) if has_truth else (),
         )
         stop_or_warn(found, f'{key}.dataset')
-        self._check_classes(model, dataset, key)
+        check_heads(model, dataset, key, self.num_samples)
+        if classes := getattr(dataset, 'metainfo', {}).get('classes'):
+            check_masks(dataset, len(classes), self.num_masks)
         if is_train:
             check_channels(model)
             check_class_weights(model)
@@ -365,23 +397,3 @@ class CheckDataHook(Hook):
             metrics = _metrics(getattr(runner, f'{split}_loop'))
             known = list(infos.values())
             check_evaluator(metrics, dataset, known, split, model)
-
-    def _check_classes(
-        self, model: nn.Module, dataset: Dataset, key: str
-    ) -> None:
-        """Compare heads and masks with the classes of a data set."""
-        classes = getattr(dataset, 'metainfo', {}).get('classes')
-        if not classes:
-            numbers = [head.num_classes for _, head in _heads(model)]
-            if numbers:
-                infos = some_infos(dataset, self.num_samples)
-                _check_labels(list(infos.values()), max(numbers))
-            return
-        for name, head in _heads(model):
-            if head.num_classes != len(classes):
-                raise ValueError(
-                    f'model.{name}.num_classes is {head.num_classes}, but '
-                    f'{key}.dataset has {len(classes)} classes '
-                    f'({some_of(classes, 10)}): make them agree'
-                )
-        check_masks(dataset, len(classes), self.num_masks)

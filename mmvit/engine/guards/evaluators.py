@@ -1,11 +1,13 @@
 """Evaluators against data sets, and the names of what they measure."""
 
+import copy
 import os.path as osp
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -14,6 +16,9 @@ from mmvit.utils.log import warn
 from mmvit.utils.text import did_you_mean, some_of
 
 from ..random_states import kept_states
+from .config_types import check_types, schedules_of
+from .data_config import check_truth
+from .findings import ERROR, Finding, error_of
 
 # What the samples of a metric's data sets have
 _BOXES, _MAPS, _LABELS = 'instances', 'seg_map_path', 'gt_label'
@@ -230,51 +235,121 @@ def _names_of(metric: BaseMetric) -> list[str] | None:
     return [f'{prefix}{name}' for name in names]
 
 
-def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
+def monitored(
+    hooks: Iterable[Hook], schedulers: list | dict | None
+) -> Iterator[tuple[str, str]]:
     """Yield the keys of a config that name a metric, and the names."""
-    for hook in runner.hooks:
+    for hook in hooks:
         if isinstance(hook, CheckpointHook):
             for name in getattr(hook, 'key_indicators', None) or ():
                 if name and name != 'auto':
                     yield 'default_hooks.checkpoint.save_best', name
         if isinstance(hook, EarlyStoppingHook):
             yield 'EarlyStoppingHook.monitor', hook.monitor
-    schedulers = runner.param_schedulers or []
     if isinstance(schedulers, dict):  # several optimizers
         schedulers = chain.from_iterable(schedulers.values())
-    for scheduler in schedulers:
+    for scheduler in schedulers or ():
         if monitor := getattr(scheduler, 'monitor', None):
             yield f'param_scheduler {type(scheduler).__name__}', monitor
 
 
-def check_monitored(runner: Runner, metrics: Iterable[BaseMetric]) -> None:
+def monitored_in(cfg: Config) -> Iterator[tuple[str, str]]:
+    """Yield the same for a config of which nothing has been built."""
+    hooks = {
+        f'default_hooks.{name}': hook
+        for name, hook in (cfg.get('default_hooks') or {}).items()
+    }
+    hooks |= {
+        f'custom_hooks[{index}]': hook
+        for index, hook in enumerate(cfg.get('custom_hooks') or ())
+    }
+    hooks |= {
+        f'param_scheduler[{index}]': one
+        for index, one in enumerate(schedules_of(cfg))
+    }
+    for place, one in hooks.items():
+        for key in ('save_best', 'monitor'):
+            found = (one or {}).get(key) or ()
+            for name in [found] if isinstance(found, str) else found:
+                if name != 'auto':
+                    yield f'{place}.{key}', name
+
+
+def check_monitored(
+    names: Iterable[tuple[str, str]],
+    metrics: Iterable[BaseMetric],
+    val_cfg: dict | None,
+) -> None:
     """Check that what decides on the best checkpoint is measured.
 
     Evaluators with a metric whose names are not known here pass.
 
+    Args:
+        names: The keys of a config that name a metric, and the names.
+        metrics: Those of the validation.
+        val_cfg: Its loop, which may measure losses; None if there is none.
+
     Raises:
         ValueError: If no metric has a monitored name.
     """
-    if runner._val_loop is None:
-        for key, name in _monitored(runner):
+    if val_cfg is None:
+        for key, name in names:
             warn(f'{key} is {name!r}, and without val_cfg nothing measures it')
         return
     known = [_names_of(metric) for metric in metrics]
     if not known or None in known:
         return
-    names = [name for one in known for name in one]
-    val_cfg = runner.cfg.get('val_cfg') or {}
+    measured = [name for one in known for name in one]
     has_losses = str(val_cfg.get('type')).endswith('ValLossLoop')
     if has_losses:
-        names.append('val_loss')
-    for key, name in _monitored(runner):
+        measured.append('val_loss')
+    for key, name in names:
         # The parts of a loss have names of their own.
-        if name not in names and not (has_losses and 'loss' in name):
-            hint = did_you_mean(name, names, cutoff=0.5)
+        if name not in measured and not (has_losses and 'loss' in name):
+            hint = did_you_mean(name, measured, cutoff=0.5)
             if 'loss' in name:
                 hint = "val_cfg.type='mmvit.ValLossLoop' adds val_loss."
             raise ValueError(
                 f'{key} is {name!r}, which val_evaluator does not measure'
                 + (f'; {hint} ' if hint else '. ')
-                + f'It measures {", ".join(names)}'
+                + f'It measures {", ".join(measured)}'
             )
+
+
+def evaluator_findings(
+    cfg: Config,
+    split: str,
+    dataset: Dataset,
+    infos: list[dict],
+    model: nn.Module,
+) -> Iterator[Finding]:
+    """Build the evaluators of a config and make the checks of a run.
+
+    Args:
+        cfg: The config.
+        split: 'val' or 'test'.
+        dataset: Its data set.
+        infos: What the data set knows of its samples.
+        model: The config's model; its tensors may be on the meta device.
+    """
+    config = copy.deepcopy(cfg.get(f'{split}_evaluator'))
+    kind = 'evaluator that does not fit'
+    found = list(error_of(kind, check_types, cfg, split))
+    found += error_of(kind, check_truth, split, config)
+    if found or not config:
+        yield from found
+        return
+    try:
+        evaluator = Runner.build_evaluator(None, config)
+    except Exception as error:
+        text = f'{split}_evaluator: {type(error).__name__}: {error}'
+        yield Finding(ERROR, 'evaluator that cannot be built', text)
+        return
+    evaluator.dataset_meta = dataset.metainfo
+    for metric in evaluator.metrics:
+        args = [metric], dataset, infos, split, model
+        yield from error_of(kind, check_evaluator, *args)
+    if split == 'val':
+        kind = 'metric that is not measured'
+        args = monitored_in(cfg), evaluator.metrics, cfg.get('val_cfg')
+        yield from error_of(kind, check_monitored, *args)

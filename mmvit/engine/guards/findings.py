@@ -1,6 +1,6 @@
 """What checks of data find, for a training and for check_dataset.py."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from mmvit.utils.log import warn
@@ -18,6 +18,14 @@ class Finding(NamedTuple):
     kind: str  # what is wrong
     text: str  # where: the file, and the id or the name of what is in it
     cure: str = ''  # what to do
+
+
+def error_of(kind: str, check: Callable, *args) -> Iterator[Finding]:
+    """Call a check that stops a training, and yield its error, if any."""
+    try:
+        check(*args)
+    except (OSError, ValueError) as error:
+        yield Finding(ERROR, kind, str(error))
 
 
 def grouped(

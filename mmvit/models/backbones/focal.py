@@ -79,7 +79,7 @@ class RelativePositionBias(ResizedTable):
     def __init__(self, num_heads: int, window_size: int, region: int) -> None:
         side = window_size + region - 1
         super().__init__(side, side, num_heads)
-        nn.init.trunc_normal_(self.table, std=0.02)
+        nn.init.normal_(self.table, std=0.02)
         # Its values are needed while the model is built, even on 'meta'.
         with torch.device('cpu'):
             offsets = torch.arange(window_size)[:, None] - torch.arange(region)
@@ -188,7 +188,7 @@ class FocalAttention(Attention):
         if region > side:
             ring = torch.zeros(num_heads, side**2, region**2 - side**2)
             self.position_bias_ring = nn.Parameter(ring)
-            nn.init.trunc_normal_(self.position_bias_ring, std=0.02)
+            nn.init.normal_(self.position_bias_ring, std=0.02)
         self.pools = nn.ModuleList(
             WindowPooling(sub_window) for sub_window, _ in self.levels[1:]
         )

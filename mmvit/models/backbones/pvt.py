@@ -79,8 +79,8 @@ class PositionedPatchEmbed(BaseModule):
         if with_cls_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
             self.cls_position = nn.Parameter(torch.zeros(1, 1, embed_dims))
-            nn.init.trunc_normal_(self.cls_token, std=0.02)
-            nn.init.trunc_normal_(self.cls_position, std=0.02)
+            nn.init.normal_(self.cls_token, std=0.02)
+            nn.init.normal_(self.cls_position, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.position(self.patch_embed(x))

@@ -183,11 +183,11 @@ class SETRViT(Backbone):
         if not self.with_cls_token:
             return
         self.cls_token = nn.Parameter(torch.zeros(1, 1, self.embed_dims))
-        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.normal_(self.cls_token, std=0.02)
         self.cls_position = None
         if grid:
             self.cls_position = nn.Parameter(torch.zeros_like(self.cls_token))
-            nn.init.trunc_normal_(self.cls_position, std=0.02)
+            nn.init.normal_(self.cls_position, std=0.02)
 
     @property
     def num_outputs(self) -> int:

@@ -44,7 +44,7 @@ class HLGHead(BaseDecodeHead):
         **kwargs,
     ) -> None:
         init_cfg = [
-            dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0),
+            dict(type='Normal', layer='Linear', std=0.02, bias=0.0),
             dict(type='Normal', std=0.01, override=dict(name='conv_seg')),
         ]
         kwargs.setdefault('init_cfg', init_cfg)

@@ -187,10 +187,10 @@ class Trans2SegHead(BaseDecodeHead):
         super().init_weights()
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.trunc_normal_(self.categories, std=0.02)
+        nn.init.normal_(self.categories, std=0.02)
         for layer in self.decoder:
             # Only their products tell the masks of categories apart. As small
             # as the others, they would vanish beside the map that all share.

@@ -56,7 +56,7 @@ class AbsolutePositionEmbedding(ResizedTable):
 
     def __init__(self, grid: tuple[int, int], embed_dims: int) -> None:
         super().__init__(1, *grid, embed_dims)
-        nn.init.trunc_normal_(self.table, std=0.02)
+        nn.init.normal_(self.table, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.resize(self.table, x.shape[1:3])

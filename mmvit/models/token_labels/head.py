@@ -30,7 +30,7 @@ class TokenLabelHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
-            init_cfg or dict(type='TruncNormal', layer='Linear', std=0.02)
+            init_cfg or dict(type='Normal', layer='Linear', std=0.02)
         )
         self.num_classes = num_classes
         self.fc = nn.Linear(in_channels, num_classes)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmdet.evaluation import CocoMetric
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmpretrain.evaluation import Accuracy
@@ -11,7 +12,12 @@ from mmseg.evaluation import IoUMetric
 from torch import nn
 
 from mmvit.engine.guards import evaluators
-from mmvit.engine.guards.evaluators import check_evaluator, check_monitored
+from mmvit.engine.guards.evaluators import (
+    check_evaluator,
+    check_monitored,
+    monitored,
+    monitored_in,
+)
 
 IMAGES = {n: dict(id=n, file_name=f'{n}.jpg') for n in range(4)}
 
@@ -94,24 +100,22 @@ class OwnMetric(BaseMetric):
     compute_metrics = process
 
 
-def monitored(
-    metrics,
-    save_best=None,
-    stop_at=None,
-    schedulers=(),
-    val_cfg=None,
-    has_loop=True,
-):
+def follow(metrics, save_best=None, stop_at=None, follows=None, val_cfg=...):
+    val_cfg = dict() if val_cfg is ... else val_cfg
     hooks = [CheckpointHook(save_best=save_best, rule='greater')]
     if stop_at:
         hooks.append(EarlyStoppingHook(monitor=stop_at, rule='greater'))
-    runner = SimpleNamespace(
-        hooks=hooks,
-        param_schedulers=list(schedulers),
-        cfg=dict(val_cfg=val_cfg),
-        _val_loop=has_loop or None,
+    schedules = [SimpleNamespace(monitor=follows)] if follows else []
+    check_monitored(monitored(hooks, schedules), metrics, val_cfg)
+    cfg = Config(
+        dict(
+            default_hooks=dict(checkpoint=dict(save_best=save_best), x=None),
+            custom_hooks=[dict(type='EarlyStoppingHook', monitor=stop_at)],
+            param_scheduler=[dict(type='ReduceOnPlateauLR', monitor=follows)],
+        )
     )
-    check_monitored(runner, metrics)
+    names = [name for _, name in monitored(hooks, schedules)]
+    assert [name for _, name in monitored_in(cfg)] == names
 
 
 @pytest.mark.parametrize(
@@ -125,43 +129,42 @@ def monitored(
     ],
 )
 def test_metrics_that_are_not_measured(metric, good, bad, hint):
-    monitored([metric], good)
-    monitored([metric], 'auto')
-    monitored([metric, OwnMetric()], bad)
+    follow([metric], good)
+    follow([metric], 'auto')
+    follow([metric, OwnMetric()], bad)
     with pytest.raises(ValueError) as error:
-        monitored([metric], bad)
+        follow([metric], bad)
     text = str(error.value)
     assert text.startswith('default_hooks.checkpoint.save_best is ')
     assert hint in text and good in text
     with pytest.raises(ValueError, match='EarlyStoppingHook.monitor'):
-        monitored([metric], stop_at=bad)
-    plateau = SimpleNamespace(monitor=bad)
+        follow([metric], stop_at=bad)
     with pytest.raises(ValueError, match='param_scheduler'):
-        monitored([metric], schedulers=[plateau])
+        follow([metric], follows=bad)
 
 
 @pytest.mark.parametrize('name', ['val_loss', 'loss', 'decode.loss_ce'])
 def test_losses_are_measured_by_their_loop(name):
-    metric, plateau = IoUMetric(), SimpleNamespace(monitor=name)
+    metric = IoUMetric()
     loop = dict(type='mmvit.ValLossLoop')
-    monitored([metric], name, schedulers=[plateau], val_cfg=loop)
-    for asked in (dict(save_best=name), dict(schedulers=[plateau])):
+    follow([metric], name, follows=name, val_cfg=loop)
+    for asked in (dict(save_best=name), dict(follows=name)):
         with pytest.raises(ValueError, match='ValLossLoop'):
-            monitored([metric], **asked, val_cfg=dict(type='ValLoop'))
+            follow([metric], **asked, val_cfg=dict(type='ValLoop'))
 
 
 def test_names_of_classes():
     metric = CocoMetric(classwise=True)
     metric.dataset_meta = dict(classes=('cat',))
-    monitored([metric], 'coco/cat_precision')
+    follow([metric], 'coco/cat_precision')
     with pytest.raises(ValueError, match='did you mean coco/cat_precision'):
-        monitored([metric], 'coco/cat_precison')
+        follow([metric], 'coco/cat_precison')
 
 
 def test_a_best_checkpoint_without_validation(monkeypatch):
     logged = []
     monkeypatch.setattr(evaluators, 'warn', logged.append)
-    monitored([], 'mIoU', has_loop=False)
+    follow([], 'mIoU', val_cfg=None)
     assert 'save_best is' in logged[0] and 'without val_cfg' in logged[0]
 
 

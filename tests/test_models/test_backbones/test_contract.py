@@ -322,6 +322,19 @@ def test_layer_depths(name):
 
 
 @pytest.mark.parametrize('name', BACKBONES)
+def test_no_weight_is_drawn_far_out(name, monkeypatch):
+    model = build(name)
+    # The rarest draw, of which mmengine's TruncNormal makes a weight of -2
+    monkeypatch.setattr(
+        torch.Tensor, 'uniform_', lambda self, low=0, high=1: self.fill_(low)
+    )
+    model.init_weights()
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            assert module.weight.abs().max() < 0.2
+
+
+@pytest.mark.parametrize('name', BACKBONES)
 def test_arch_errors(name):
     with pytest.raises(ValueError, match=next(iter(CLASSIFIERS[name]))):
         MODELS.build(dict(type=f'mmvit.{name}', arch='enormous'))

@@ -1,5 +1,6 @@
 """Whole models as graphs, and what is refused."""
 
+import math
 import sys
 
 import pytest
@@ -17,7 +18,7 @@ from mmvit.apis.export import (
     save,
     trace,
 )
-from mmvit.apis.export_boxes import best_boxes
+from mmvit.apis.export_boxes import best_boxes, pair_boxes
 from mmvit.apis.export_models import for_export
 from mmvit.models.backbones import FocalTransformer, HLGTransformer
 from tests.support.tiny import tiny_config
@@ -111,13 +112,31 @@ def test_boxes_of_a_large_batch_keep_their_precision():
     assert (kept == torch.tensor([0.9, 0.7, -1.0])).all()
 
 
+def test_boxes_are_compared_in_any_order():
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [5, 5, 20, 20], [0, 0, 0, 0]]])
+    scores = torch.tensor([[0.50001, 0.5, -1.0]])
+    labels = torch.tensor([[3, 1, -1]])
+    swapped = [part[:, [1, 0, 2]] for part in (boxes + 0.01, scores, labels)]
+    pairs, number = pair_boxes([boxes, scores, labels], swapped)
+    assert number == 2
+    for ours, found in pairs:
+        torch.testing.assert_close(ours, found, rtol=0, atol=0.02)
+    torch.testing.assert_close(pairs[1][0], scores[0, :2])
+    # Another label, and a box that only the graph has
+    others = [boxes, scores.abs(), torch.tensor([[3, 2, 4]])]
+    pairs, number = pair_boxes([boxes, scores, labels], others)
+    assert number == 3
+    assert pairs[2][0].tolist() == [3]
+
+
 @pytest.mark.slow
 def test_retinanet_as_a_program(tmp_path):
     """With its boxes after suppression, for any number of images."""
     model = for_export(build('det'))
     path = str(tmp_path / 'model.pt2')
-    found = export_model(model, path, SHAPE, ['batch'])
-    assert max(largest for _, largest in found) < 1e-4
+    for found in export_model(model, path, SHAPE, ['batch']):
+        assert found.largest < 1e-4
+        assert found.boxes[0] == found.boxes[1] > 0
 
 
 def test_what_cannot_be_exported_is_refused():
@@ -173,6 +192,10 @@ def test_a_wrong_graph_is_told(tmp_path):
         )
     (found,) = check(model, path, SHAPE)
     assert found.largest > 1e-3
+    with torch.no_grad():
+        model.model.head.fc.weight.fill_(math.nan)
+    (found,) = check(model, path, SHAPE)
+    assert math.isnan(found.largest)
 
 
 def check_open_sizes(backbone: nn.Module, limit: float = 0.0) -> None:

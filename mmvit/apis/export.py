@@ -85,12 +85,19 @@ def _without_special_cases(is_wanted: bool) -> Iterator[None]:
     """Let torch.export make one graph for one window and for several.
 
     The first setting is that of torch's exporter to ONNX. The second turns
-    off a cache that compares sizes, and so fixes them in the graph.
+    off a cache that compares sizes, and so fixes them in the graph. A release
+    of torch that does not have them is used as it is: `trace` tells if it
+    fixes a size.
     """
-    with (
-        torch.fx.experimental._config.patch(backed_size_oblivious=is_wanted),
-        torch._dynamo.config.patch(fake_tensor_cache_enabled=not is_wanted),
-    ):
+    settings = {
+        'torch.fx.experimental._config': {'backed_size_oblivious': is_wanted},
+        'torch._dynamo.config': {'fake_tensor_cache_enabled': not is_wanted},
+    }
+    with contextlib.ExitStack() as stack:
+        for module, setting in settings.items():
+            with contextlib.suppress(ImportError, AttributeError):
+                config = importlib.import_module(module)
+                stack.enter_context(config.patch(setting))
         yield
 
 

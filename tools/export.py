@@ -93,9 +93,10 @@ def main(argv: list[str] | None = None) -> None:
     except ValueError as error:
         raise SystemExit(f'cannot export: {error}') from error
     print(f'{args.out}: images -> {", ".join(exported.outputs)}')
-    for shape, largest in found:
+    for shape, largest, boxes in found:
         size = 'x'.join(str(side) for side in shape)
-        print(f'images {size}: largest difference {largest:.1e}')
+        both = f', in {boxes[0]} of {boxes[1]} boxes' if boxes else ''
+        print(f'images {size}: largest difference {largest:.1e}{both}')
     if len(found) == 1:
         print('The graph takes images of this shape only (see --dynamic)')
 

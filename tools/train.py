@@ -2,7 +2,11 @@
 
 import argparse
 
-from mmvit.apis.command_line import CommandLine, checkpoint_path
+from mmvit.apis.command_line import (
+    CommandLine,
+    checkpoint_path,
+    exit_on_sigterm,
+)
 
 EXAMPLES = """
   python tools/train.py configs/pvt/retinanet_pvt-t_fpn_1x_coco.py
@@ -49,6 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == '__main__':
+    exit_on_sigterm()
     parse_args()  # --help and mistakes end here, before the slow imports
 
 from mmengine.config import Config

@@ -5,13 +5,25 @@ report wrong arguments before it imports torch and mmengine, which is slow.
 """
 
 import argparse
+import os
 import os.path as osp
+import signal
+import sys
 import tempfile
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
 from mmvit.names import find_config
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end the process with the status that asks for another try.
+
+    Before a training begins there is nothing to save; see the table in
+    docs/en/train_and_test.md.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(os.EX_TEMPFAIL))
 
 
 def existing_file(path: str) -> str:

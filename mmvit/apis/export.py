@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import operator
+import os
 import os.path as osp
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .export_boxes import pair_boxes
 from .export_formats import DYNAMIC, FORMATS
 from .export_models import ExportedModel
 
@@ -31,10 +33,13 @@ class Difference(NamedTuple):
         shape: Shape of the images.
         largest: Largest difference of an output's value, as a share of the
             largest value of that output.
+        boxes: Of a detector, the number of boxes that both have, and the
+            number of all. Only the boxes that both have are compared.
     """
 
     shape: tuple[int, ...]
     largest: float
+    boxes: tuple[int, int] | None = None
 
 
 def format_of(path: str) -> str:
@@ -80,12 +85,19 @@ def _without_special_cases(is_wanted: bool) -> Iterator[None]:
     """Let torch.export make one graph for one window and for several.
 
     The first setting is that of torch's exporter to ONNX. The second turns
-    off a cache that compares sizes, and so fixes them in the graph.
+    off a cache that compares sizes, and so fixes them in the graph. A release
+    of torch that does not have them is used as it is: `trace` tells if it
+    fixes a size.
     """
-    with (
-        torch.fx.experimental._config.patch(backed_size_oblivious=is_wanted),
-        torch._dynamo.config.patch(fake_tensor_cache_enabled=not is_wanted),
-    ):
+    settings = {
+        'torch.fx.experimental._config': {'backed_size_oblivious': is_wanted},
+        'torch._dynamo.config': {'fake_tensor_cache_enabled': not is_wanted},
+    }
+    with contextlib.ExitStack() as stack:
+        for module, setting in settings.items():
+            with contextlib.suppress(ImportError, AttributeError):
+                config = importlib.import_module(module)
+                stack.enter_context(config.patch(setting))
         yield
 
 
@@ -235,14 +247,30 @@ def check(
         images = random_images(size, model)
         with torch.no_grad():
             expected, outputs = model(images), graph(images)
-        largest = 0.0
-        for ours, found in zip(expected, outputs):
-            # A difference in half precision or of labels is told, too.
-            gap = (ours.cpu().double() - found.cpu().double()).abs().max()
-            scale = ours.double().abs().max().clamp(min=1e-12).cpu()
-            largest = max(largest, (gap / scale).item())
-        differences.append(Difference(tuple(images.shape), largest))
+        largest, boxes = _compare(model.outputs, expected, outputs)
+        differences.append(Difference(tuple(images.shape), largest, boxes))
     return differences
+
+
+def _compare(
+    names: Sequence[str], expected: Sequence[Tensor], found: Sequence[Tensor]
+) -> tuple[float, tuple[int, int] | None]:
+    """Compare outputs; return what `Difference` has."""
+    # A difference in half precision or of labels is told, too.
+    expected, found = (
+        [part.cpu().double() for part in parts] for parts in (expected, found)
+    )
+    pairs, boxes = list(zip(expected, found)), None
+    if 'boxes' in names:
+        pairs, number = pair_boxes(expected, found)
+        boxes = (len(pairs[0][0]), number)
+    gaps = [
+        (ours - other).abs().max() / ours.abs().max().clamp(min=1e-12)
+        for ours, other in pairs
+        if len(ours)
+    ]
+    # Unlike Python's max, that of torch keeps a NaN.
+    return torch.stack(gaps).max().item() if gaps else 0.0, boxes
 
 
 def export_model(
@@ -255,7 +283,7 @@ def export_model(
 
     Args:
         model: What `mmvit.apis.export_models.for_export` has returned.
-        path: File to write, .pt2 or .onnx.
+        path: File to write, .pt2 or .onnx. Its folder is made.
         shape: (H, W) of the images, in pixels.
         dynamic: See `trace`.
 
@@ -267,5 +295,6 @@ def export_model(
     """
     model.eval()
     format_of(path)  # What is missing is told before the graph is traced.
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
     save(trace(model, shape, dynamic), path, model.outputs)
     return check(model, path, shape, dynamic)

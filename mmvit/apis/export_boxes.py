@@ -136,3 +136,38 @@ def region_features(
             features + cut * (levels == level).to(cut)[:, None, None, None]
         )
     return features.to(maps[0].dtype)
+
+
+def pair_boxes(
+    expected: list[Tensor], found: list[Tensor]
+) -> tuple[list[tuple[Tensor, Tensor]], int]:
+    """Find the boxes that two outputs have in common, whatever their order.
+
+    Where two boxes have almost the same score, rounding can change which of
+    them is first, or which of them suppresses the other.
+
+    Args:
+        expected: Boxes, scores, labels, and masks if any, as
+            `ExportedRetinaNet` returns them.
+        found: The same from another program.
+
+    Returns:
+        For each of these parts, its values in both outputs for the boxes in
+        common, and the larger of the two numbers of boxes. A box is the same
+        if it has the same label, and if the sum of the differences of its
+        coordinates is below a hundredth of the largest coordinate.
+    """
+    side = expected[0].max().clamp(min=1)
+    # Labels differ by 1 or more.
+    places = (
+        torch.cat([boxes / side, labels[..., None]], 2)
+        for boxes, _, labels, *_ in (expected, found)
+    )
+    distances, index = torch.cdist(*places, p=1).min(2)
+    is_box = expected[1] >= 0
+    image, box = (is_box & (distances < 0.01)).nonzero(as_tuple=True)
+    pairs = [
+        (ours[image, box], other[image, index[image, box]])
+        for ours, other in zip(expected, found)
+    ]
+    return pairs, max(is_box.sum().item(), (found[1] >= 0).sum().item())

@@ -58,7 +58,7 @@ from .guards.failed_part import named_part, naming_its_part
 from .guards.findings import stop_or_warn
 from .guards.memory import advise
 from .guards.resumed_config import seed_of
-from .guards.signals import obey_parent_only
+from .guards.signals import obey_parent_only, postponed_signals
 from .guards.work_dir import check_work_dir, sole_run
 from .learning_rate import scale_lr
 from .run_facts import from_main, unwrap
@@ -248,6 +248,7 @@ class GuardedRunner(Runner):
         loader.worker_init_fn = partial(
             obey_parent_only, loader.worker_init_fn
         )
+        loader._get_iterator = postponed_signals()(loader._get_iterator)
         return loader
 
     @coco_files()

@@ -1,5 +1,6 @@
 """Whole models as graphs, and what is refused."""
 
+import math
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from mmvit.apis.config import build_model
 from mmvit.apis.export import (
     ExportError,
+    _without_special_cases,
     check,
     export_model,
     format_of,
@@ -17,7 +19,6 @@ from mmvit.apis.export import (
     save,
     trace,
 )
-from mmvit.apis.export_boxes import best_boxes
 from mmvit.apis.export_models import for_export
 from mmvit.models.backbones import FocalTransformer, HLGTransformer
 from tests.support.tiny import tiny_config
@@ -89,35 +90,14 @@ def test_scores_and_logits_are_those_of_the_libraries():
         torch.testing.assert_close(found, expected)
 
 
-def test_best_boxes_suppress_within_group_and_image():
-    same = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
-    boxes = same.expand(2, 3, 4)
-    scores = torch.tensor([[0.5, 0.9, 0.4], [0.1, 0.2, 0.8]])
-    groups = torch.tensor([[0, 0, 1], [0, 0, 0]])
-    _, kept, labels = best_boxes(boxes, scores, groups, 2, 0.5, 0.3)
-    torch.testing.assert_close(kept, torch.tensor([[0.9, 0.4], [0.8, -1.0]]))
-    assert labels[0].tolist() == [0, 1]
-
-
-def test_boxes_of_a_large_batch_keep_their_precision():
-    """80 classes on 256 images of 1333 pixels."""
-    boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 5.1], [0, 0, 1333, 800]])
-    boxes = boxes.expand(256, 3, 4)
-    scores = torch.tensor([0.9, 0.8, 0.7]).expand(256, 3)
-    groups = torch.full((256, 3), 79)
-    groups[:, 2] = 0
-    _, kept, _ = best_boxes(boxes, scores, groups, 3, 0.5)
-    # The second box overlaps the first by 0.51.
-    assert (kept == torch.tensor([0.9, 0.7, -1.0])).all()
-
-
 @pytest.mark.slow
 def test_retinanet_as_a_program(tmp_path):
     """With its boxes after suppression, for any number of images."""
     model = for_export(build('det'))
     path = str(tmp_path / 'model.pt2')
-    found = export_model(model, path, SHAPE, ['batch'])
-    assert max(largest for _, largest in found) < 1e-4
+    for found in export_model(model, path, SHAPE, ['batch']):
+        assert found.largest < 1e-4
+        assert found.boxes[0] == found.boxes[1] > 0
 
 
 def test_what_cannot_be_exported_is_refused():
@@ -154,6 +134,14 @@ def test_a_graph_that_holds_for_one_size_is_refused():
         trace(Fixed(), SHAPE, ['batch'])
 
 
+def test_a_torch_without_the_settings_is_used_as_it_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torch._dynamo.config', None)
+    old = object()  # It has nothing to set.
+    monkeypatch.setitem(sys.modules, 'torch.fx.experimental._config', old)
+    with _without_special_cases(True):
+        assert torch._dynamo.config.fake_tensor_cache_enabled
+
+
 def test_what_a_format_needs_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx', None)
     with pytest.raises(ExportError, match=r'needs onnx: .*mmvit\[export\]'):
@@ -173,6 +161,10 @@ def test_a_wrong_graph_is_told(tmp_path):
         )
     (found,) = check(model, path, SHAPE)
     assert found.largest > 1e-3
+    with torch.no_grad():
+        model.model.head.fc.weight.fill_(math.nan)
+    (found,) = check(model, path, SHAPE)
+    assert math.isnan(found.largest)
 
 
 def check_open_sizes(backbone: nn.Module, limit: float = 0.0) -> None:

@@ -41,7 +41,7 @@ def test_unreadable_images(check, own_scenes, task, tmp_path):
     for index in (1, 3):
         (path,) = (folder / 'train').rglob(f'train_{index}.jpg')
         path.write_bytes(b'')
-    out = tmp_path / 'problems.txt'
+    out = tmp_path / 'new/folder/problems.txt'
     code, text = check(task, '--shown', '1', '--out', str(out))
     assert code == 1
     assert 'error: 2 x image that cannot be read' in text

@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[2] / 'docs/en/export.md'
 
 
 def test_a_program_is_written_and_compared(trained, tmp_path, capsys) -> None:
-    out = str(tmp_path / 'model.pt2')
+    out = str(tmp_path / 'new/folder/model.pt2')
     export.main([*trained('cls'), '--shape', '64', '96', '--out', out])
     text = capsys.readouterr().out
     assert 'images -> scores' in text

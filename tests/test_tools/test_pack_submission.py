@@ -31,7 +31,7 @@ def read(archive: str) -> dict[str, np.ndarray]:
 
 
 def test_training_ids_become_label_ids(tool, tmp_path):
-    maps, out = tmp_path / 'maps', str(tmp_path / 'out.zip')
+    maps, out = tmp_path / 'maps', str(tmp_path / 'new/folder/out.zip')
     labels = np.zeros((1024, 2048), np.uint8)
     labels[0, :19] = np.arange(19)
     name = 'berlin_000000_000019_leftImg8bit.png'

@@ -379,6 +379,7 @@ def main(argv: list[str] | None = None) -> int:
         lines += [f'{split}: {": ".join(finding[:3])}' for finding in found]
     if args.out:
         text = '\n'.join(lines) + '\n'
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(text, encoding='utf-8')
     return int(errors > 0)
 

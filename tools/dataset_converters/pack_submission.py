@@ -196,6 +196,7 @@ def pack(out: str, members: Iterable[tuple[str, bytes]]) -> int:
     Returns:
         The number of members.
     """
+    os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
     part = f'{out}.part'
     try:
         with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:

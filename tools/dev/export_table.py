@@ -124,15 +124,22 @@ def run_tool(
             )
     except SystemExit as error:
         return f'no: {error}'
-    found = re.findall(r'largest difference (\S+)', said.getvalue())
-    return max(found, key=float)
+    found = re.findall(
+        r'largest difference ([^\s,]+)(?:, in (\d+) of (\d+) boxes)?',
+        said.getvalue(),
+    )
+    largest, same, number = zip(*found)
+    cell = max(largest, key=float)
+    if all(number):
+        cell += f', {sum(map(int, same))} of {sum(map(int, number))} boxes'
+    return cell
 
 
 def draw_weights(model: nn.Module) -> None:
-    """Draw weights that give boxes of different scores."""
+    """Draw weights that give boxes of different scores, none of them 1."""
     for param in model.parameters():
         if param.dim() > 1:
-            nn.init.normal_(param, std=0.1)
+            nn.init.xavier_normal_(param)
 
 
 def backbone_rows(

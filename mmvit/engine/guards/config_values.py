@@ -245,6 +245,9 @@ def check_ends(
     """Warn of schedules that do not fit the length of a training.
 
     They have been built, so that the iterations of an epoch are known.
+
+    Raises:
+        ValueError: If a cycle has fewer steps than it would be asked for.
     """
     starts, ends = [], []
     for one in schedules:
@@ -254,6 +257,13 @@ def check_ends(
         unit = 'epoch' if one.by_epoch else 'iter'
         length = max_epochs if one.by_epoch else max_iters
         first, last = _span(one)
+        steps = getattr(one, 'total_steps', None)
+        if steps and min(one.end, length) > last:
+            raise ValueError(
+                f'{name} has {steps} steps, and the training has {length} '
+                f'{unit}s: mmengine would stop it with an error when they are '
+                f'used up. Set total_steps={min(one.end, length) - first}'
+            )
         of = f'{unit} {{}}, and the training has {length}'
         ends.append((last / length, f'{name} ends after {of.format(last)}'))
         if name not in _WARM_UPS:

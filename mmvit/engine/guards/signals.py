@@ -1,11 +1,12 @@
 """Signals that save a run and stop it."""
 
+import contextlib
 import os
 import signal
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from mmengine.dist import (
@@ -27,12 +28,23 @@ EXIT_CODE = os.EX_TEMPFAIL  # 75: the job is not done; try again
 PATIENCE = 2.0
 
 
+@contextlib.contextmanager
+def postponed_signals() -> Iterator[None]:
+    """Let signals wait, and processes that are started here begin so."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def obey_parent_only(initialize: Callable | None, worker_id: int) -> None:
     """Initialize a process that loads data, so that it outlives signals.
 
     A scheduler sends a signal to all processes of a job, and a terminal
     Ctrl-C. What the training process itself sends still ends this one.
-    `initialize` is the `worker_init_fn` that the dataloader had.
+    `initialize` is the `worker_init_fn` that the dataloader had. One may come
+    before this is called: start the process in `postponed_signals`.
     """
     # Only a thread that waits for a signal is told who has sent it.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

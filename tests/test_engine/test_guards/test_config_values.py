@@ -160,7 +160,8 @@ def told(monkeypatch, *schedules):
         (dict(type='PolyLR', end=6), 'ends after epoch 6'),
         (dict(type='PolyLR', end=18), 'PolyLR ends after epoch 18'),
         (dict(type='PolyLR', end=12, convert_to_iter_based=True), None),
-        (dict(type='OneCycleLR', eta_max=1, total_steps=6), 'after epoch 6'),
+        (dict(type='OneCycleLR', eta_max=1, total_steps=12), None),
+        (dict(type='OneCycleLR', eta_max=1, total_steps=6, end=6), 'epoch 6'),
         (dict(type='PolyLR', end=120, by_epoch=False), None),
         (dict(type='PolyLR', end=99, by_epoch=False), 'ends after iter 99'),
         (dict(type='CosineAnnealingLR', T_max=240, by_epoch=False), 'cut off'),
@@ -172,6 +173,13 @@ def test_schedules_that_end_early(schedule, message, monkeypatch):
     logged = told(monkeypatch, warm_up, schedule)
     assert len(logged) == bool(message)
     assert all(message in text for text in logged)
+
+
+def test_a_cycle_of_too_few_steps(monkeypatch):
+    for begin, total in ((0, 11), (2, 9)):
+        cycle = dict(type='OneCycleLR', eta_max=1, total_steps=total)
+        with pytest.raises(ValueError, match=f'Set total_steps={12 - begin}$'):
+            told(monkeypatch, dict(cycle, begin=begin))
 
 
 def test_a_warm_up_that_is_cut_off(monkeypatch):

@@ -7,10 +7,13 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from torch.utils.data import DataLoader
 
 from mmvit.engine.guards import signals
 from mmvit.engine.guards.signals import StopOnSignalHook, obey_parent_only
+from tests.support.helpers import run_python
 from tests.support.small_runs import noisy_loader
+from tests.support.tiny import ROOT
 from tests.support.toy import toy_runner
 
 
@@ -39,6 +42,29 @@ def test_loaders_are_initialized_so(tmp_path, fresh_runs):
     loader = runner.build_dataloader(noisy_loader(True), seed=0)
     assert loader.worker_init_fn.func is obey_parent_only
     assert loader.worker_init_fn.args[0] is not None, "mmengine's"
+
+
+def test_loaders_are_started_with_postponed_signals(
+    tmp_path, monkeypatch, fresh_runs
+):
+    def postponed(*_):
+        return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    monkeypatch.setattr(DataLoader, '_get_iterator', postponed)
+    runner = toy_runner(tmp_path)
+    loader = runner.build_dataloader(noisy_loader(True), seed=0)
+    assert loader._get_iterator() >= {signal.SIGTERM, signal.SIGINT}
+    assert signal.SIGTERM not in postponed()
+
+
+def test_a_signal_before_the_training(tmp_path):
+    """What tools/train.py imports first sends it here."""
+    text = 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)'
+    (tmp_path / 'mmengine.py').write_text(text)
+    config = next((ROOT / 'configs/quickstart').glob('*.py'))
+    tool, place = str(ROOT / 'tools/train.py'), f'{tmp_path}:{ROOT}'
+    done = run_python(tool, str(config), PYTHONPATH=place)
+    assert done.returncode == signals.EXIT_CODE
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ def test_a_graph_of_any_number_of_images(name, tmp_path):
     path = str(tmp_path / 'model.pt2')
     save(program, path, model.outputs)
     found = check(model, path, SHAPE, ['batch'])
-    assert [tuple(shape) for shape, _ in found] == [
+    assert [one.shape for one in found] == [
         (1, 3, *SHAPE),
         (3, 3, *SHAPE),
     ]
-    assert all(largest < 1e-5 for _, largest in found), found
+    assert all(one.largest < 1e-5 for one in found), found
 
 
 def test_a_traced_pvt_resizes_its_positions():

@@ -47,10 +47,11 @@ napoleon_numpy_docstring = False
 napoleon_include_init_with_doc = False
 
 
-def leave_out_fields(_app, _what, _name, obj, skip, _options):  # noqa: PLR0913
-    """A named tuple's fields are in its signature."""
-    return skip or str(obj.__doc__).startswith('Alias for field')
+def leave_out(_app, _what, name, obj, skip, _options):  # noqa: PLR0913
+    """Hooks have the same methods; a signature has a named tuple's fields."""
+    when = name.startswith(('before_', 'after_'))
+    return skip or when or str(obj.__doc__).startswith('Alias for field')
 
 
 def setup(app):
-    app.connect('autodoc-skip-member', leave_out_fields)
+    app.connect('autodoc-skip-member', leave_out)

@@ -92,7 +92,8 @@ class StopOnSignalHook(Hook):
         self._in_training, self._can_stop_val = False, True
 
     def before_train(self, runner: Runner) -> None:  # noqa: ARG002
-        """Install the handler."""
+        """Install the handler, in all processes at once."""
+        barrier()
         self._received, self._in_training = None, True
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:

@@ -67,6 +67,19 @@ def test_a_signal_before_the_training(tmp_path):
     assert done.returncode == signals.EXIT_CODE
 
 
+def test_handlers_are_installed_when_all_processes_are_ready(monkeypatch):
+    before, hook = signal.getsignal(signal.SIGTERM), StopOnSignalHook()
+    seen = []
+    monkeypatch.setattr(
+        signals, 'barrier', lambda: seen.append(signal.getsignal(15))
+    )
+    hook.before_train(None)
+    assert seen == [before]
+    assert signal.getsignal(signal.SIGTERM) == hook._receive
+    hook.after_run(None)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 @pytest.fixture
 def two_processes(monkeypatch):
     """Make the hook of one of two processes: (shares, interval).

@@ -64,8 +64,9 @@ def metric_text(value: object) -> str:
     """Write a metric's value: a number, or whatever else a metric returns."""
     with contextlib.suppress(AttributeError, RuntimeError, ValueError):
         value = value.item()  # of a tensor or an array with one number
-    if isinstance(value, (int, float)):
-        return f'{value:.4g}'
+    with contextlib.suppress(OverflowError):  # whole numbers above 1e308
+        if isinstance(value, (int, float)):
+            return f'{value:.4g}'
     text = str(value)
     return text if '\n' not in text else f'\n{text}'
 

@@ -1,6 +1,7 @@
 """Reading checkpoint files without executing anything that they hold."""
 
 import contextlib
+import io
 import logging
 import os.path as osp
 from collections import OrderedDict
@@ -226,6 +227,20 @@ def safe_load(
         return torch.load(path, map_location, weights_only=False)
     with open(path, 'rb') as file:
         return _read(file, path, map_location, foreign)
+
+
+def can_be_saved(value: object) -> bool:
+    """Whether `safe_load` would read a value that is put into a file."""
+    if isinstance(value, (str, int, float)):
+        return True
+    file = io.BytesIO()
+    try:
+        torch.save(value, file)
+        file.seek(0)
+        _load_data(file, 'cpu', False)
+    except Exception:
+        return False
+    return True
 
 
 def _load_url(

@@ -14,6 +14,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from mmvit.checkpoints.reading import can_be_saved
 from mmvit.registry import HOOKS
 from mmvit.utils.log import warn
 
@@ -124,6 +125,19 @@ def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
     return [h for h in runner.hooks if isinstance(h, EarlyStoppingHook)]
 
 
+def _drop_unreadable(messages: dict) -> None:
+    """Drop what no run could read, such as a metric that is an object."""
+    scalars, information = messages['log_scalars'], messages['runtime_info']
+    metrics = {k: v for k, v in scalars.items() if k.startswith('val/')}
+    for key, value in {**information, **metrics}.items():
+        if not can_be_saved(value):
+            (information if key in information else scalars).pop(key)
+            warn(
+                f'{key} is of a type that a checkpoint cannot hold '
+                f'({type(value).__name__}): it is left out of the checkpoint'
+            )
+
+
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
     """Lets a resumed run continue as if it had never stopped.
@@ -179,6 +193,7 @@ class ExactResumeHook(Hook):
             random_states=[self._before_val or get_states()]
         )
         self._gathered = None
+        _drop_unreadable(checkpoint['message_hub'])
         meta = checkpoint['meta']
         loader, batches = runner.train_dataloader, 0
         if isinstance(runner.train_loop, EpochBasedTrainLoop):

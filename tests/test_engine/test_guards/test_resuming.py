@@ -423,3 +423,26 @@ def test_loader_of_the_user(run, tmp_path):
         run('parts', EPOCHS, at=6, action=terminate, **own())
     runner = run('parts', EPOCHS, **own())
     assert runner.epoch == small_runs.EPOCHS
+
+
+def test_a_metric_that_no_checkpoint_can_hold(run, monkeypatch, tmp_path):
+    kept = dict(text='good', numbers=np.arange(3), nested=dict(a=[None]))
+    odd = dict(names=np.array(['a']), thing=object(), call=lambda: None)
+    told = []
+    monkeypatch.setattr('mmvit.engine.guards.resuming.warn', told.append)
+
+    class Odd(ToyMetric):
+        def compute_metrics(self, results):
+            return {**super().compute_metrics(results), **kept, **odd}
+
+    options = validation()
+    options['val_evaluator'] = [Odd([1.0] * 99)]
+    run('a', False, **options)
+    found = result(tmp_path / 'a')['message_hub']
+    found = {**found['runtime_info'], **found['log_scalars']}
+    names = {key.rpartition('/')[2] for key in found}
+    assert names >= {*kept} and not names & {*odd}
+    text = 'is of a type that a checkpoint cannot hold'
+    assert {f'val/{key} {text}' for key in odd} <= {
+        message.partition(' (')[0] for message in told
+    }

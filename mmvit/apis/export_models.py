@@ -78,6 +78,23 @@ class ExportedClassifier(ExportedModel):
         return (logits.float().softmax(-1),)
 
 
+class _WholeUpsample(nn.Module):
+    """Upsampling by a whole number, which leaves the size of a graph open.
+
+    mmseg's `Upsample` computes the size with floats, and torch.export then
+    takes it for a constant.
+    """
+
+    def __init__(self, factor: int, mode: str, align_corners: bool) -> None:
+        super().__init__()
+        self.factor = factor
+        self.args = dict(mode=mode, align_corners=align_corners)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = [length * self.factor for length in x.shape[2:]]
+        return F.interpolate(x, size, **self.args)
+
+
 class ExportedSegmentor(ExportedModel):
     """Logits of the classes for each pixel.
 
@@ -85,6 +102,15 @@ class ExportedSegmentor(ExportedModel):
     """
 
     outputs = ('logits',)
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        for path, old in list(model.decode_head.named_modules()):
+            factor = getattr(old, 'scale_factor', None)
+            is_whole = isinstance(factor, float) and factor.is_integer()
+            if type(old).__name__ == 'Upsample' and is_whole:
+                new = _WholeUpsample(int(factor), old.mode, old.align_corners)
+                model.decode_head.set_submodule(path, new)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         head = self.model.decode_head

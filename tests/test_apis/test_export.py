@@ -19,8 +19,9 @@ from mmvit.apis.export import (
     save,
     trace,
 )
-from mmvit.apis.export_models import for_export
+from mmvit.apis.export_models import ExportedModel, for_export
 from mmvit.models.backbones import FocalTransformer, HLGTransformer
+from mmvit.registry import MODELS
 from tests.support.tiny import tiny_config
 
 SHAPE = (64, 96)
@@ -167,15 +168,38 @@ def test_a_wrong_graph_is_told(tmp_path):
     assert math.isnan(found.largest)
 
 
-def check_open_sizes(backbone: nn.Module, limit: float = 0.0) -> None:
+def check_open_sizes(model: ExportedModel, limit: float = 0.0) -> None:
     """Trace a graph of any size, and run it at the smallest and another."""
-    model = for_export(backbone.eval())
+    model.eval()
     graph = trace(model, (64, 96), ['hw']).module()
     for size in ((64, 64), (131, 83)):
         images = random_images((1, *size), model)
         with torch.no_grad():
             (found,), (expected,) = graph(images), model(images)
         torch.testing.assert_close(found, expected, rtol=limit, atol=limit)
+
+
+@pytest.mark.slow
+def test_a_head_that_upsamples_leaves_the_size_open():
+    model = build('seg')
+    head = dict(
+        type='mmseg.FPNHead',
+        in_channels=[8, 16],
+        in_index=[0, 1],
+        feature_strides=[4, 8],
+        channels=8,
+        num_classes=3,
+        align_corners=False,
+    )
+    model.decode_head, model.neck = MODELS.build(head), None
+    images = random_images((1, *SHAPE), model.eval())
+    with torch.no_grad():
+        expected = model.encode_decode(
+            prepared(model, images), [dict(img_shape=SHAPE)]
+        )
+        exported = for_export(model)
+        torch.testing.assert_close(exported(images)[0], expected)
+    check_open_sizes(exported)
 
 
 def small_arch(channels: int, **others: tuple) -> dict:
@@ -195,7 +219,7 @@ def test_one_window_and_several_share_a_graph():
         focal_windows=((1, 8),) * 4,
         focal_regions=((20, 4),) * 4,
     )
-    check_open_sizes(FocalTransformer(arch, out_indices=(0,)))
+    check_open_sizes(for_export(FocalTransformer(arch, out_indices=(0,))))
 
 
 @pytest.mark.slow
@@ -203,4 +227,5 @@ def test_dilated_windows_of_all_sizes_share_a_graph():
     """HLG's third stage has 4x4 tokens at 64 pixels: a dilation of 1."""
     torch.manual_seed(0)
     arch = small_arch(16, depths=(1, 1, 2, 1))
-    check_open_sizes(HLGTransformer(arch, out_indices=(2,)), limit=1e-5)
+    model = for_export(HLGTransformer(arch, out_indices=(2,)))
+    check_open_sizes(model, limit=1e-5)

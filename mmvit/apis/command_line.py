@@ -116,7 +116,6 @@ def _key_value(entry: str) -> str:
     return entry
 
 
-# Arguments that several tools have.
 class _Shape(argparse.Action):
     """Stores (height, width) of two numbers, or of one for a square."""
 
@@ -132,6 +131,7 @@ class _Shape(argparse.Action):
         setattr(namespace, self.dest, (values[0], values[-1]))
 
 
+# Arguments that several tools have.
 _SHARED: dict[str, dict[str, Any]] = {
     'config': dict(
         type=config_path,

@@ -302,10 +302,7 @@ def check_values(cfg: Config) -> None:
     Raises:
         ValueError: With the key of each.
     """
-    checks = (
-        *(_wrong_values, _useless_values),
-        *(unknown_types, _no_rate, _clipping),
-    )
+    checks = _wrong_values, _useless_values, unknown_types, _no_rate, _clipping
     lines = [line for check in checks for line in check(cfg)]
     if lines:
         raise ValueError('\n'.join(['values of the config:', *lines]))
